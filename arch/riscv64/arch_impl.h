@@ -1,0 +1,143 @@
+/*
+ * riscv64, the inline half of the contract in arch/arch.h.
+ *
+ * Registers with a fixed meaning, everywhere in the kernel and in applications:
+ *	gp	the hart pointer. The image is linked without __global_pointer$, so nothing is addressed by
+ *it. tp	the thread pointer: start of the running goroutine's TLS block (local-exec). sscratch	the
+ *hart pointer while interrupted code runs, 0 inside a trap (trap.S).
+ */
+#ifndef ARCH_RISCV64_ARCH_IMPL_H
+#define ARCH_RISCV64_ARCH_IMPL_H
+
+#include <stdatomic.h>
+
+#include "arch/riscv64/csr.h"
+
+/* Sv39: root entries 0-255 are the lower half (devices, RAM at its physical address, wired stacks), 256-511
+ * the upper one (goroutine stacks). RAM that lies at or beyond ARCH_WIRED_BASE is not used. */
+#define ARCH_WIRED_BASE UINT64_C(0x3000000000)
+#define ARCH_WIRED_SIZE UINT64_C(0x0400000000) /* 16 GiB */
+#define ARCH_STACK_BASE UINT64_C(0xffffffc000000000)
+#define ARCH_STACK_SIZE UINT64_C(0x3000000000) /* 192 GiB */
+
+#define ARCH_TLS_VARIANT 1 /* the block starts at tp */
+
+struct arch_hart {
+	/* owned by this hart: interrupts off or preemption off */
+	bool timer_armed; /* arch_timer_arm() was called since the last timer interrupt */
+
+	/* atomic */
+	_Atomic bool entered; /* takes IPIs; set by this hart */
+};
+
+/* Immutable after boot, but for the boot hart before its first use. */
+struct arch_platform {
+	uint64_t uart_base;
+	uint64_t test_base; /* sifive_test; 0: none */
+	uint64_t rtc_base;  /* goldfish-rtc; 0: none */
+	uint64_t timebase_hz;
+	uint8_t uart_shift; /* distance of two UART registers, log2 of bytes */
+	bool sstc;          /* every hart has stimecmp */
+};
+
+extern struct arch_platform arch_platform;
+
+static inline bool arch_irq_enabled(void)
+{
+	return (csr_read(sstatus) & SSTATUS_SIE) != 0;
+}
+
+static inline bool arch_irq_save(void)
+{
+	uint64_t before;
+	__asm__ volatile("csrrci %0, sstatus, %1" : "=r"(before) : "i"(SSTATUS_SIE) : "memory");
+	return (before & SSTATUS_SIE) != 0;
+}
+
+static inline void arch_irq_enable(void)
+{
+	__asm__ volatile("csrsi sstatus, %0" : : "i"(SSTATUS_SIE) : "memory");
+}
+
+static inline void arch_irq_disable(void)
+{
+	__asm__ volatile("csrci sstatus, %0" : : "i"(SSTATUS_SIE) : "memory");
+}
+
+static inline void arch_irq_restore(bool enable)
+{
+	if (enable)
+		arch_irq_enable();
+}
+
+static inline void arch_pause(void)
+{
+	/* "pause" of Zihintpause, a hint that every implementation accepts: fence w, 0. */
+	__asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010" : : : "memory");
+}
+
+static inline void arch_wait(void)
+{
+	/* wfi goes on for an interrupt that is pending and enabled in sie, whatever sstatus.SIE says. */
+	__asm__ volatile("wfi" : : : "memory");
+	arch_irq_enable();
+}
+
+static inline struct hart *arch_hart(void)
+{
+	struct hart *h;
+	__asm__ volatile("mv %0, gp" : "=r"(h));
+	return h;
+}
+
+static inline __attribute__((always_inline)) uintptr_t arch_pc(void)
+{
+	uintptr_t pc;
+	__asm__ volatile("auipc %0, 0" : "=r"(pc));
+	return pc;
+}
+
+static inline __attribute__((always_inline)) uintptr_t arch_sp(void)
+{
+	uintptr_t sp;
+	__asm__ volatile("mv %0, sp" : "=r"(sp));
+	return sp;
+}
+
+static inline __attribute__((always_inline)) uintptr_t arch_fp(void)
+{
+	return (uintptr_t)__builtin_frame_address(0);
+}
+
+static inline uintptr_t arch_tls(void)
+{
+	uintptr_t tp;
+	__asm__ volatile("mv %0, tp" : "=r"(tp));
+	return tp;
+}
+
+static inline void arch_set_tls(uintptr_t tls)
+{
+	__asm__ volatile("mv tp, %0" : : "r"(tls) : "memory");
+}
+
+static inline uint64_t arch_ticks(void)
+{
+	uint64_t now;
+	__asm__ volatile("rdtime %0" : "=r"(now));
+	return now;
+}
+
+static inline uint8_t arch_uart_read(unsigned reg)
+{
+	return *(volatile uint8_t *)(uintptr_t)(arch_platform.uart_base +
+						((uint64_t)reg << arch_platform.uart_shift));
+}
+
+static inline void arch_uart_write(unsigned reg, uint8_t value)
+{
+	*(volatile uint8_t *)(uintptr_t)(arch_platform.uart_base +
+					 ((uint64_t)reg << arch_platform.uart_shift)) = value;
+}
+
+#endif

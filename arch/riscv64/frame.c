@@ -1,0 +1,69 @@
+/* Frames and contexts as the kernel sees them. */
+#include "arch/riscv64/frame.h"
+
+#include <string.h>
+
+#include "arch/arch.h"
+#include "kernel/assert.h"
+
+/* Inside context_start (switch.S). */
+extern const char context_entry[];
+
+size_t arch_frame_size(void)
+{
+	return sizeof(struct arch_frame);
+}
+
+void arch_frame_copy(struct arch_frame *to, const struct arch_frame *from)
+{
+	memcpy(to, from, sizeof *to);
+}
+
+void arch_frame_unwind(const struct arch_frame *f, struct arch_unwind *u)
+{
+	*u = (struct arch_unwind){.pc = f->pc, .sp = f->x[REG_SP], .fp = f->x[REG_FP], .ra = f->x[REG_RA]};
+}
+
+uintptr_t arch_frame_tls(const struct arch_frame *f)
+{
+	return f->x[REG_TP];
+}
+
+bool arch_frame_irq_enabled(const struct arch_frame *f)
+{
+	return (f->status & SSTATUS_SPIE) != 0;
+}
+
+void arch_frame_print(const struct arch_frame *f)
+{
+	static const char names[32][4] = {"pc", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0",
+					  "a1", "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5",
+					  "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
+	for (int i = 0; i < 32; i += 4)
+		upcall_print_line("%3s %016lx  %3s %016lx  %3s %016lx  %3s %016lx", names[i], f->x[i],
+				  names[i + 1], f->x[i + 1], names[i + 2], f->x[i + 2], names[i + 3],
+				  f->x[i + 3]);
+	upcall_print_line("sstatus %016lx  scause %016lx  stval %016lx", f->status, f->cause, f->tval);
+}
+
+void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, void (*entry)(void *),
+		       void *arg)
+{
+	ASSERT(stack_top % 16 == 0, "a stack ends 16-byte aligned");
+	struct switch_record *r = (struct switch_record *)(stack_top - sizeof *r);
+	*r = (struct switch_record){.ra = (uintptr_t)context_entry};
+	r->s[1] = (uintptr_t)entry;
+	r->s[2] = (uintptr_t)arg;
+	*c = (struct arch_context){.sp = (uintptr_t)r, .tls = tls};
+}
+
+void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u)
+{
+	const struct switch_record *r = (const struct switch_record *)c->sp;
+	*u = (struct arch_unwind){.pc = r->ra, .sp = c->sp + sizeof *r, .fp = r->s[0]};
+}
+
+size_t arch_fpu_size(void)
+{
+	return 320; /* flag, fcsr, 32 registers (fpu.S), rounded up to 64 */
+}

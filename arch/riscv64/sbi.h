@@ -1,0 +1,52 @@
+/* Calls into the firmware (RISC-V SBI specification 1.0). Any context; a call costs about 300 instructions.
+ */
+#ifndef ARCH_RISCV64_SBI_H
+#define ARCH_RISCV64_SBI_H
+
+#include <stdint.h>
+
+enum {
+	SBI_EXT_TIME = 0x54494d45,
+	SBI_EXT_IPI = 0x735049,
+	SBI_EXT_HSM = 0x48534d,
+	SBI_EXT_SRST = 0x53525354,
+};
+
+/* One call; returns the SBI error, 0 or a negative number. */
+static inline long sbi_call(unsigned long ext, unsigned long fid, unsigned long arg0, unsigned long arg1,
+			    unsigned long arg2)
+{
+	register unsigned long a0 __asm__("a0") = arg0;
+	register unsigned long a1 __asm__("a1") = arg1;
+	register unsigned long a2 __asm__("a2") = arg2;
+	register unsigned long a6 __asm__("a6") = fid;
+	register unsigned long a7 __asm__("a7") = ext;
+	__asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a6), "r"(a7) : "memory");
+	return (long)a0;
+}
+
+/* Arms this hart's timer for an absolute time. */
+static inline void sbi_set_timer(uint64_t deadline)
+{
+	sbi_call(SBI_EXT_TIME, 0, deadline, 0, 0);
+}
+
+/* A supervisor software interrupt for one hart. */
+static inline long sbi_send_ipi(uint64_t hart_id)
+{
+	return sbi_call(SBI_EXT_IPI, 0, 1, hart_id, 0);
+}
+
+/* Starts a stopped hart at a physical address with a1 = opaque. */
+static inline long sbi_hart_start(uint64_t hart_id, uintptr_t entry, uintptr_t opaque)
+{
+	return sbi_call(SBI_EXT_HSM, 0, hart_id, entry, opaque);
+}
+
+/* Power-off; returns only when the firmware cannot. */
+static inline void sbi_shutdown(void)
+{
+	sbi_call(SBI_EXT_SRST, 0, 0, 0, 0);
+}
+
+#endif

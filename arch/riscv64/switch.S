@@ -1,0 +1,155 @@
+/*
+ * Voluntary switches, the first entry of a context, and the way out of a trap into the scheduler. The record that a
+ * switch leaves lies at the suspended sp (struct switch_record), so that the same call frame information holds before
+ * and after sp changes.
+ *
+ * Floating point. sstatus.FS is dirty (sstatus.SD, the sign bit, says it) exactly while the running context has
+ * floating-point state: it wrote a register or fcsr at some time since it began. A context without it
+ * (RECORD_FP 0) pays nothing, and runs with fcsr 0 and whatever the registers hold.
+ * 1. A switch to a context without state leaves FS clean and fcsr 0. Otherwise it would inherit a rounding mode, and
+ *    be saved as if it had state.
+ * 2. A switch to a context with state leaves FS dirty (the loads do that). Otherwise its next switch would lose it.
+ */
+#include "arch/riscv64/frame_asm.h"
+
+	.macro	record_cfi_offset n, offset
+	.cfi_offset \n, (\offset) - RECORD_SIZE
+	.endm
+
+	.macro	record_cfi
+	record_cfi_offset ra, RECORD_RA
+	record_cfi_offset s0, RECORD_S(0)
+	record_cfi_offset s1, RECORD_S(1)
+	.irp	n, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+	record_cfi_offset s\n, RECORD_S(\n)
+	.endr
+	.endm
+
+	.macro	record_uncfi
+	.cfi_def_cfa_offset 0
+	.irp	r, ra, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11
+	.cfi_restore \r
+	.endr
+	.endm
+
+	/* Saves the running context in a record on its stack and in the context at a0; leaves sstatus in t1. */
+	.macro	context_save
+	addi	sp, sp, -RECORD_SIZE
+	.cfi_def_cfa_offset RECORD_SIZE
+	sd	ra, RECORD_RA(sp)
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+	sd	s\n, RECORD_S(\n)(sp)
+	.endr
+	record_cfi
+	csrr	t1, sstatus
+	srli	t0, t1, 63
+	sd	t0, RECORD_FP(sp)
+	beqz	t0, 1f
+	frcsr	t0
+	sd	t0, RECORD_FCSR(sp)
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+	fsd	fs\n, RECORD_FS(\n)(sp)
+	.endr
+1:	sd	sp, 0(a0)
+	sd	tp, 8(a0)
+	.endm
+
+	/* sp is the record of the context to resume, t1 is sstatus. */
+	.macro	record_load
+	ld	t0, RECORD_FP(sp)
+	beqz	t0, 2f
+	ld	t0, RECORD_FCSR(sp)
+	fscsr	t0
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+	fld	fs\n, RECORD_FS(\n)(sp)
+	.endr
+	j	3f
+2:	bgez	t1, 3f
+	fscsr	zero
+	li	t0, SSTATUS_FS_LOW
+	csrc	sstatus, t0
+3:	ld	ra, RECORD_RA(sp)
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+	ld	s\n, RECORD_S(\n)(sp)
+	.endr
+	addi	sp, sp, RECORD_SIZE
+	record_uncfi
+	ret
+	.endm
+
+	.section .text.switch, "ax", @progbits
+
+/* void arch_switch(struct arch_context *from, struct arch_context *to) */
+	function arch_switch
+	context_save
+	ld	sp, 0(a1)
+	ld	tp, 8(a1)
+	record_load
+	end_function arch_switch
+
+/* void arch_switch_frame(struct arch_context *from, struct arch_frame *frame): falls into frame_resume, which is a
+ * function of its own because its caller is interrupted code. */
+	function arch_switch_frame
+	context_save
+	mv	sp, a1
+	end_function arch_switch_frame
+
+	signal_function frame_resume
+	frame_cfi
+	frame_load
+	ld	sp, FRAME_X(2)(sp)
+	frame_uncfi
+	sret
+	end_function frame_resume
+
+/* void trap_leave(struct arch_context *to): the second half of arch_leave_trap(). Nothing leads back to the interrupt
+ * stack. */
+	function trap_leave
+	.cfi_undefined ra
+	csrw	sscratch, gp
+	csrr	t1, sstatus
+	ld	sp, 0(a0)
+	.cfi_def_cfa_offset RECORD_SIZE
+	record_cfi
+	ld	tp, 8(a0)
+	record_load
+	end_function trap_leave
+
+/* Where a new context resumes: s1 is the function, s2 its argument. The nop gives the return address context_entry,
+ * as an unwinder looks it up (one below), a place in this function. */
+	function context_start
+	.cfi_undefined ra
+	nop
+	.globl	context_entry
+context_entry:
+	mv	a0, s2
+	jalr	s1
+	unimp
+	end_function context_start
+
+/* void arch_call_on(uintptr_t stack_top, void (*fn)(void *), void *arg): a frame as gcc lays it out, so that the frame
+ * pointer chain leads across the two stacks. */
+	function arch_call_on
+	addi	sp, sp, -16
+	.cfi_def_cfa_offset 16
+	sd	ra, 8(sp)
+	sd	s0, 0(sp)
+	.cfi_offset ra, -8
+	.cfi_offset s0, -16
+	addi	s0, sp, 16
+	.cfi_def_cfa s0, 0
+	mv	sp, a0
+	mv	a0, a2
+	jalr	a1
+	addi	sp, s0, -16
+	.cfi_def_cfa sp, 16
+	ld	ra, 8(sp)
+	.cfi_restore ra
+	ld	s0, 0(sp)
+	.cfi_restore s0
+	addi	sp, sp, 16
+	.cfi_def_cfa_offset 0
+	ret
+	end_function arch_call_on
+
+	.section .note.GNU-stack, "", @progbits

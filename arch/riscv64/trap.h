@@ -1,0 +1,20 @@
+/* Traps, between assembly (trap.S, switch.S) and C (trap.c, hart.c). */
+#ifndef ARCH_RISCV64_TRAP_H
+#define ARCH_RISCV64_TRAP_H
+
+#include <stdint.h>
+
+#include "arch/arch.h"
+
+/* The trap vector; 4-byte aligned. */
+extern const char trap_entry[];
+
+/* The second half of arch_leave_trap(), see switch.S. */
+_Noreturn void trap_leave(struct arch_context *to);
+
+/* Called by assembly only. */
+void trap_dispatch(struct arch_frame *f);
+_Noreturn void trap_dispatch_nested(struct arch_frame *f);
+_Noreturn void trap_dispatch_last(uintptr_t pc, uint64_t cause, uintptr_t addr);
+
+#endif

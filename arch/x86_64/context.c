@@ -1,0 +1,52 @@
+/* Voluntary contexts: how a fresh one looks, where a suspended one stands, and the way out of an interrupt.
+ */
+#include "arch/x86_64/context.h"
+
+#include "arch/x86_64/context_offsets.h"
+#include "kernel/assert.h"
+#include "kernel/hart.h"
+
+/* What lies at a suspended context's sp; arch/x86_64/switch.S draws it. */
+struct saved {
+	uint32_t mxcsr;
+	uint32_t x87_control;
+	uint64_t r15, r14, r13, r12, rbx, rbp;
+	uint64_t pc;
+};
+
+_Static_assert(sizeof(struct saved) == 64, "assembly layout");
+_Static_assert(offsetof(struct arch_context, sp) == CONTEXT_SP, "assembly offset");
+_Static_assert(offsetof(struct arch_context, tls) == CONTEXT_TLS, "assembly offset");
+
+void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, void (*entry)(void *),
+		       void *arg)
+{
+	ASSERT((stack_top & 15) == 0, "a stack ends 16-byte aligned");
+	struct saved *s = (struct saved *)stack_top - 1;
+	*s = (struct saved){
+		.mxcsr = MXCSR_DEFAULT,
+		.x87_control = X87_CONTROL_DEFAULT,
+		.r13 = (uint64_t)arg,
+		.r12 = (uint64_t)entry,
+		.pc = (uint64_t)context_start,
+	};
+	c->sp = (uintptr_t)s;
+	c->tls = tls;
+}
+
+void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u)
+{
+	const struct saved *s = (const struct saved *)c->sp;
+	u->pc = s->pc;
+	u->sp = (uintptr_t)(s + 1);
+	u->fp = s->rbp;
+	u->ra = 0;
+}
+
+void arch_leave_trap(struct arch_context *to)
+{
+	struct hart *h = arch_hart();
+	ASSERT(h->in_irq == 1, "only an interrupt leaves for the scheduler");
+	h->in_irq = 0;
+	context_resume(to);
+}

@@ -1,0 +1,12 @@
+/* The assembly half of contexts (arch/x86_64/switch.S). */
+#ifndef ARCH_X86_64_CONTEXT_H
+#define ARCH_X86_64_CONTEXT_H
+
+#include "arch/arch.h"
+
+/* Resumes *to and forgets the running stack. Interrupts stay off. */
+_Noreturn void context_resume(struct arch_context *to);
+/* Where a fresh context begins; not callable. */
+extern const char context_start[];
+
+#endif

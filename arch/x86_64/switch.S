@@ -1,0 +1,181 @@
+/*
+ * Switching stacks. A suspended voluntary context is, from its sp upwards:
+ *
+ *	mxcsr (4 bytes), x87 control word (4) | r15 | r14 | r13 | r12 | rbx | rbp | return address
+ *
+ * The control words are callee-saved by the ABI; without them one goroutine's rounding mode would become another's. The
+ * CFI says the same before and after sp changes, so a walk that starts anywhere here is a walk of one of the two contexts.
+ */
+#include "arch/x86_64/context_offsets.h"
+#include "arch/x86_64/frame.inc"
+
+#define MSR_FS_BASE 0xc0000100
+
+	.section .text.switch, "ax"
+
+.macro PUSH reg
+	pushq	%\reg
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset \reg, 0
+.endm
+
+.macro POP reg
+	popq	%\reg
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore \reg
+.endm
+
+/* Thread pointer from rax; changes rax, rcx, rdx. */
+.macro LOAD_TLS
+	cmpb	$0, arch_platform(%rip)
+	je	1f
+	wrfsbase %rax
+	jmp	2f
+1:	movl	$MSR_FS_BASE, %ecx
+	movq	%rax, %rdx
+	shrq	$32, %rdx
+	wrmsr
+2:
+.endm
+
+/* Pushes all of the running context but its control words. */
+.macro CONTEXT_PUSH
+	PUSH	rbp
+	PUSH	rbx
+	PUSH	r12
+	PUSH	r13
+	PUSH	r14
+	PUSH	r15
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+.endm
+
+/* Where it stands, into the struct arch_context at rdi. */
+.macro CONTEXT_SAVE
+	movq	%rsp, CONTEXT_SP(%rdi)
+	movq	%fs:0, %rax
+	movq	%rax, CONTEXT_TLS(%rdi)
+.endm
+
+/* sp is a suspended context's: runs it. */
+.macro CONTEXT_RESUME
+	ldmxcsr	(%rsp)
+	fldcw	4(%rsp)
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	POP	r15
+	POP	r14
+	POP	r13
+	POP	r12
+	POP	rbx
+	POP	rbp
+	ret
+.endm
+
+/* void arch_switch(struct arch_context *from, struct arch_context *to) */
+	.balign	16
+	.globl	arch_switch
+	.type	arch_switch, @function
+arch_switch:
+	.cfi_startproc
+	CONTEXT_PUSH
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	CONTEXT_SAVE
+	movq	CONTEXT_TLS(%rsi), %rax
+	LOAD_TLS
+	movq	CONTEXT_SP(%rsi), %rsp
+	CONTEXT_RESUME
+	.cfi_endproc
+	.size	arch_switch, . - arch_switch
+
+/* _Noreturn void context_resume(struct arch_context *to): leaves the running stack for good. */
+	.balign	16
+	.globl	context_resume
+	.type	context_resume, @function
+context_resume:
+	.cfi_startproc
+	movq	CONTEXT_TLS(%rdi), %rax
+	LOAD_TLS
+	movq	CONTEXT_SP(%rdi), %rsp
+	.cfi_def_cfa_offset 64
+	.cfi_offset rbp, -16
+	.cfi_offset rbx, -24
+	.cfi_offset r12, -32
+	.cfi_offset r13, -40
+	.cfi_offset r14, -48
+	.cfi_offset r15, -56
+	CONTEXT_RESUME
+	.cfi_endproc
+	.size	context_resume, . - context_resume
+
+/*
+ * void arch_switch_frame(struct arch_context *from, struct arch_frame *frame)
+ *
+ * The FP state is the frame's already (arch_fpu_restore), its control words too: from, which is a scheduler, gets the
+ * default ones.
+ */
+	.balign	16
+	.globl	arch_switch_frame
+	.type	arch_switch_frame, @function
+arch_switch_frame:
+	.cfi_startproc
+	CONTEXT_PUSH
+	movl	$MXCSR_DEFAULT, (%rsp)
+	movl	$X87_CONTROL_DEFAULT, 4(%rsp)
+	CONTEXT_SAVE
+	movq	FRAME_TLS(%rsi), %rax
+	LOAD_TLS
+	movq	%rsi, %rsp
+	.cfi_endproc
+	.size	arch_switch_frame, . - arch_switch_frame
+
+/* Continues arch_switch_frame, with rsp at the frame: a function of its own, because its caller was interrupted. */
+	.type	frame_resume, @function
+frame_resume:
+	.cfi_startproc simple
+	FRAME_CFI FRAME_SIZE
+	.set	frame_slot, 0
+	.irp reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
+	.cfi_offset \reg, FRAME_R15 - FRAME_SIZE + 8 * frame_slot
+	.set	frame_slot, frame_slot + 1
+	.endr
+	FRAME_RESUME
+	.cfi_endproc
+	.size	frame_resume, . - frame_resume
+
+/* First instructions of a context made by arch_context_init(): r12 is entry, r13 its argument. The root of every walk. */
+	.balign	16
+	.globl	context_start
+	.type	context_start, @function
+context_start:
+	.cfi_startproc
+	.cfi_undefined rip
+	movq	%r13, %rdi
+	call	*%r12
+	ud2
+	.cfi_endproc
+	.size	context_start, . - context_start
+
+/* void arch_call_on(uintptr_t stack_top, void (*fn)(void *), void *arg) */
+	.balign	16
+	.globl	arch_call_on
+	.type	arch_call_on, @function
+arch_call_on:
+	.cfi_startproc
+	pushq	%rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset rbp, -16
+	movq	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	movq	%rdi, %rsp
+	movq	%rdx, %rdi
+	call	*%rsi
+	leave
+	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
+	ret
+	.cfi_endproc
+	.size	arch_call_on, . - arch_call_on
+
+	.section .note.GNU-stack, "", @progbits

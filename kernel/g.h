@@ -1,0 +1,70 @@
+/*
+ * struct g: one goroutine. The kernel knows as much of it as panics, page faults, locks and samples need; the
+ * scheduler (sched/) decides over it. The running goroutine is found through its own thread-local block, so
+ * that the answer is right at every instruction whichever hart runs it; each hart's scheduler has a g of its
+ * own (g0).
+ */
+#ifndef KERNEL_G_H
+#define KERNEL_G_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/arch.h"
+
+enum g_status {
+	G_IDLE,     /* descriptor not in use */
+	G_RUNNABLE, /* in a queue */
+	G_RUNNING,  /* on a hart */
+	G_PARKING,  /* about to wait: still on its hart, may be made ready already */
+	G_READIED,  /* made ready while parking: the scheduler queues it again */
+	G_WAITING,  /* off every hart and queue, until made ready */
+	G_DEAD,
+	G_STATUS_MASK = 0xff,
+	G_OWNED = 0x100, /* somebody owns the stack of a goroutine that does not run */
+};
+
+struct g {
+	/* immutable while alive */
+	uint64_t id;      /* never reused; 0 for a hart's g0 */
+	const char *name; /* static text or NULL */
+	bool system;      /* part of the kernel: not counted for deadlock */
+	uint64_t parent_id;
+	uintptr_t created_at; /* pc of the go statement */
+	uintptr_t stack_lo, stack_hi;
+	uintptr_t tls; /* thread pointer value */
+	void (*fn)(void *);
+	void *arg;
+
+	/* owned by the goroutine while it runs */
+	uint32_t preempt_off;    /* > 0: stays on this hart and is not preempted */
+	struct arch_context ctx; /* where it was suspended by a switch */
+
+	/* owned by whoever runs or owns it */
+	void *area; /* non-NULL: suspended by preemption; frame and FP state lie there */
+	const char *wait_reason;
+	uint64_t wait_since; /* arch_ticks() */
+	uint64_t run_ticks;  /* on-CPU time so far */
+	uint64_t run_since;
+	struct g *next;  /* in a queue or a free list */
+	void *wait_data; /* of the primitive it waits on */
+
+	/* atomic */
+	_Atomic uint32_t status; /* enum g_status; transitions in sched/g.c */
+	_Atomic bool resched; /* set by this hart's interrupt: give way when preemption is possible again */
+
+	struct g *all_next, *all_prev; /* guarded by the all-goroutines lock */
+};
+
+extern _Thread_local struct g *g_tls;
+
+/* The running goroutine, or the hart's g0 in the scheduler. Any context but NMI and trap entry: in an
+ * interrupt it is the interrupted one. */
+static inline struct g *g_self(void)
+{
+	return g_tls;
+}
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * struct hart: all state that belongs to one hart, grouped by who may touch it. Its head is read by trap
+ * entry in assembly at the fixed offsets below.
+ */
+#ifndef KERNEL_HART_H
+#define KERNEL_HART_H
+
+#include "kernel/hart_offsets.h"
+
+#include <stdatomic.h>
+
+#include "arch/arch.h"
+#include "kernel/limits.h"
+
+struct g;
+struct spinlock;
+struct sched_hart;   /* sched/impl.h */
+struct sampler_hart; /* prof/sampler.c */
+
+enum { HELD_MAX = 16 };
+
+enum hart_stack { STACK_IRQ, STACK_EXC, STACK_NMI, STACK_PANIC, STACK_SYS, STACK_KINDS };
+
+/* Why the running goroutine came back to the scheduler; set by the goroutine or by trap exit, read by the
+ * scheduler. */
+enum switch_reason { SWITCH_NONE, SWITCH_YIELD, SWITCH_PARK, SWITCH_EXIT, SWITCH_TRAP };
+
+enum {
+	IPI_WAKE = 1, /* look at the queues again */
+	IPI_STOP = 2, /* a panic elsewhere: stop for good */
+};
+
+struct hart {
+	/* immutable after creation; head read by assembly */
+	struct hart *self;
+	uintptr_t irq_stack_top, exc_stack_top, nmi_stack_top, panic_stack_top, sys_stack_top;
+	uintptr_t scratch[3]; /* trap entry only */
+	uintptr_t stack_lo[STACK_KINDS];
+	uint32_t index; /* 0..hart_count-1, dense */
+	uint64_t hwid;  /* hart id or APIC id */
+	struct arch_hart arch;
+
+	/* owned by this hart: interrupts off or preemption off */
+	struct g *cur; /* the goroutine whose stack or behalf this hart runs on; its g0 in the scheduler */
+	struct g *g0;  /* identity of the scheduler itself: system stack, never preempted */
+	struct g *serving; /* while on the system stack on behalf of a goroutine: that goroutine (see
+			      kernel/system.h) */
+	struct arch_context sched_ctx; /* the scheduler, while a goroutine runs */
+	enum switch_reason reason;
+	bool slice_over; /* the running goroutine used its slice up */
+	void *spare_area;   /* preemption save area that trap exit takes; the scheduler refills it */
+	uint32_t irq_depth; /* spinlocks held; interrupts stay off while > 0 */
+	bool irq_was_on;    /* what the outermost lock found */
+	uint32_t in_irq;    /* 1 inside an interrupt or exception handler */
+	bool in_fault;       /* inside the page-fault handler: the page lock may be taken */
+	uint32_t n_held;
+	uint64_t held_mask; /* bit per rank held */
+	struct held {
+		struct spinlock *lock;
+		uintptr_t pc;
+	} held[HELD_MAX];
+	struct sched_hart *sched;
+	struct sampler_hart *sampler;
+
+	/* deadlines of the one hardware timer, in arch_ticks(); UINT64_MAX is never; written by this hart
+	 * with interrupts off */
+	uint64_t slice_due;  /* end of the running goroutine's slice */
+	uint64_t sample_due; /* next sample */
+	uint64_t timers_due; /* head of the timer heap */
+	uint64_t armed_due;  /* what the hardware timer was last armed for */
+
+	/* atomic */
+	_Atomic uint32_t ipi;    /* IPI_ bits: any hart sets, this hart clears */
+	_Atomic bool online;     /* set by this hart when it can run goroutines */
+	_Atomic bool stopped;    /* set by this hart when it answered a panic stop */
+	_Atomic bool timers_hit; /* timers_due has passed: interrupt sets, scheduler clears */
+};
+
+_Static_assert(offsetof(struct hart, self) == HART_SELF, "assembly offset");
+_Static_assert(offsetof(struct hart, irq_stack_top) == HART_IRQ_STACK_TOP, "assembly offset");
+_Static_assert(offsetof(struct hart, exc_stack_top) == HART_EXC_STACK_TOP, "assembly offset");
+_Static_assert(offsetof(struct hart, nmi_stack_top) == HART_NMI_STACK_TOP, "assembly offset");
+_Static_assert(offsetof(struct hart, panic_stack_top) == HART_PANIC_STACK_TOP, "assembly offset");
+_Static_assert(offsetof(struct hart, sys_stack_top) == HART_SYS_STACK_TOP, "assembly offset");
+_Static_assert(offsetof(struct hart, scratch) == HART_SCRATCH, "assembly offset");
+
+extern struct hart *harts[HART_MAX]; /* immutable after boot; [0] is the boot hart */
+extern uint32_t hart_count;          /* immutable after boot */
+
+static inline unsigned hart_index(void)
+{
+	return arch_hart()->index;
+}
+
+#endif
