@@ -1,0 +1,206 @@
+/*
+ * The console ring and the UART behind it.
+ *
+ *	console_text() --> escape, column --\
+ *	                                      > ring (lock: console) --> drain (one hart, by the draining flag) --> UART
+ *	console_frame() --> column 0 --------/
+ *
+ * 1. A frame line is queued whole under the lock. Otherwise a text could land in its middle.
+ * 2. Only the holder of the draining flag reads the ring; who gives the flag back looks at the ring again. Otherwise a line queued
+ *    in between would wait for the next one.
+ * 3. A full ring is waited for with the lock released. Otherwise the drainer could not go on; nothing is dropped.
+ */
+#include "kernel/console.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "arch/arch.h"
+#include "kernel/framing.h"
+#include "kernel/lock.h"
+#include "kernel/panic.h"
+#include "kernel/preempt.h"
+
+enum {
+	RING_SIZE = 1 << 15, /* bytes */
+	BURST = 64,          /* bytes between two looks at preemption */
+	PANIC_POLLS = 2000000,
+
+	UART_DATA = 0,
+	UART_IER = 1,
+	UART_FCR = 2,
+	UART_LCR = 3,
+	UART_MCR = 4,
+	UART_LSR = 5,
+	LSR_THRE = 0x20,
+};
+
+static struct spinlock console_lock = SPINLOCK_INIT(RANK_CONSOLE); /* protects the tail, the column and the ring's free part */
+static char ring[RING_SIZE];
+static _Atomic uint32_t head, tail; /* head: written by the drainer; tail: under console_lock */
+static _Atomic uint32_t draining; /* 1 while a hart moves bytes */
+static bool column0 = true; /* guarded by console_lock */
+uint64_t console_dropped;
+
+void console_init(void)
+{
+	arch_uart_write(UART_IER, 0);
+	arch_uart_write(UART_LCR, 0x80);
+	arch_uart_write(UART_DATA, 1); /* divisor 1: 115200 baud */
+	arch_uart_write(UART_IER, 0);
+	arch_uart_write(UART_LCR, 0x03);
+	arch_uart_write(UART_FCR, 0x07);
+	arch_uart_write(UART_MCR, 0x0b);
+}
+
+static bool uart_ready(void)
+{
+	return (arch_uart_read(UART_LSR) & LSR_THRE) != 0;
+}
+
+/* Moves at most BURST bytes to the UART; false when the ring is empty or the UART is busy. Caller has the draining flag. */
+static bool drain_burst(void)
+{
+	uint32_t h = atomic_load_explicit(&head, memory_order_relaxed);
+	/* pairs with the release in ring_append() */
+	uint32_t t = atomic_load_explicit(&tail, memory_order_acquire);
+	for (int n = 0; n < BURST; n++) {
+		if (h == t || !uart_ready()) {
+			atomic_store_explicit(&head, h, memory_order_release);
+			return false;
+		}
+		arch_uart_write(UART_DATA, (uint8_t)ring[h % RING_SIZE]);
+		h++;
+	}
+	/* pairs with the acquire in ring_free() */
+	atomic_store_explicit(&head, h, memory_order_release);
+	return true;
+}
+
+static bool ring_empty(void)
+{
+	return atomic_load(&head) == atomic_load(&tail);
+}
+
+static void drain(void)
+{
+	while (!ring_empty()) {
+		preempt_disable();
+		if (atomic_exchange_explicit(&draining, 1, memory_order_acquire)) {
+			preempt_enable();
+			return; /* the other hart looks again after it gives the flag back */
+		}
+		while (drain_burst())
+			;
+		atomic_store(&draining, 0);
+		preempt_enable();
+	}
+}
+
+static uint32_t ring_free(void)
+{
+	return RING_SIZE - (atomic_load_explicit(&tail, memory_order_relaxed) -
+			    atomic_load_explicit(&head, memory_order_acquire));
+}
+
+/* Caller holds console_lock and has checked ring_free(). */
+static void ring_append_locked(const char *text, size_t len)
+{
+	uint32_t t = atomic_load_explicit(&tail, memory_order_relaxed);
+	for (size_t i = 0; i < len; i++)
+		ring[(t + i) % RING_SIZE] = text[i];
+	atomic_store_explicit(&tail, t + (uint32_t)len, memory_order_release);
+}
+
+/* Takes the lock with room for len bytes. */
+static void lock_with_room(size_t len)
+{
+	spin_lock(&console_lock);
+	while (ring_free() < len) {
+		spin_unlock(&console_lock);
+		drain();
+		arch_pause();
+		spin_lock(&console_lock);
+	}
+}
+
+/* Queues part of one line (no newline inside but at the end). */
+static void queue_text(const char *text, size_t len)
+{
+	lock_with_room(len + 1);
+	if (column0 && frame_text_escapes(text[0]))
+		ring_append_locked((const char[]){FRAME_ESCAPE}, 1);
+	ring_append_locked(text, len);
+	column0 = text[len - 1] == '\n';
+	spin_unlock(&console_lock);
+}
+
+void console_text(const char *text, size_t len)
+{
+	while (len > 0) {
+		size_t n = 0;
+		while (n < len && n < 1024 && text[n] != '\n')
+			n++;
+		if (n < len && text[n] == '\n')
+			n++;
+		queue_text(text, n);
+		text += n;
+		len -= n;
+	}
+	drain();
+}
+
+void console_frame(void *ctx, const char *line, size_t len)
+{
+	(void)ctx;
+	lock_with_room(len + 1);
+	if (!column0)
+		ring_append_locked("\n", 1);
+	ring_append_locked(line, len);
+	column0 = true;
+	spin_unlock(&console_lock);
+	drain();
+}
+
+void console_flush(void)
+{
+	while (!ring_empty())
+		drain();
+}
+
+static void panic_put(char c)
+{
+	for (int i = 0; i < PANIC_POLLS; i++) {
+		if (uart_ready()) {
+			arch_uart_write(UART_DATA, (uint8_t)c);
+			return;
+		}
+	}
+	console_dropped++;
+}
+
+void console_panic_text(const char *text, size_t len)
+{
+	static bool taken;
+	static bool panic_column0;
+	if (!taken) {
+		taken = true;
+		/* The other harts have stopped or are about to: what they queued comes first, as far as it is there. */
+		uint32_t h = atomic_load(&head), t = atomic_load(&tail);
+		char last = '\n';
+		for (uint32_t n = 0; h != t && n < RING_SIZE; h++, n++) {
+			last = ring[h % RING_SIZE];
+			panic_put(last);
+		}
+		atomic_store(&head, h);
+		if (last != '\n' || !column0)
+			panic_put('\n');
+		panic_column0 = true;
+	}
+	for (size_t i = 0; i < len; i++) {
+		if (panic_column0 && frame_text_escapes(text[i]))
+			panic_put(FRAME_ESCAPE);
+		panic_put(text[i]);
+		panic_column0 = text[i] == '\n';
+	}
+}

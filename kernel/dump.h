@@ -1,0 +1,14 @@
+/* The kernel's side of include/hartbeat/dump.h. */
+#ifndef KERNEL_DUMP_H
+#define KERNEL_DUMP_H
+
+#include <hartbeat/dump.h>
+
+#include "kernel/sink.h"
+
+/* Draws this boot's nonce. Boot, once, after clock_init(). */
+void dump_init(void);
+/* A sink that writes into d. */
+struct sink *dump_sink(struct dump *d);
+
+#endif

@@ -1,0 +1,190 @@
+/*
+ * The panic report. The first hart to panic owns the console; the others stop where they are. A panic inside the report ends the
+ * machine at once with one line.
+ *
+ *	panic: <message>                          or  fatal error: <message>
+ *	<blank>
+ *	hart 2, goroutine 17 (worker) [running]:
+ *	<registers, when there is a frame>
+ *	function(...)
+ *		file:line +0x24
+ *	...
+ *	held: ...
+ *	hart 3 did not stop
+ *	hb: exit 2
+ */
+#include "kernel/panic.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include "kernel/clock.h"
+#include "kernel/console.h"
+#include "kernel/exit.h"
+#include "kernel/g.h"
+#include "kernel/hart.h"
+#include "kernel/lock.h"
+#include "kernel/print.h"
+#include "kernel/traceback.h"
+
+enum { STOP_WAIT_NS = 100000000 }; /* how long the others may take to stop: 100 ms */
+
+static _Atomic uint32_t panic_owner; /* hart index + 1 */
+static _Atomic uint32_t panic_depth;
+static char message[512];
+static const char *title;
+static struct arch_frame *panic_frame;
+static struct arch_unwind panic_regs;
+
+void (*panic_goroutines_hook)(void);
+
+bool panic_in_progress(void)
+{
+	return atomic_load_explicit(&panic_owner, memory_order_relaxed) != 0;
+}
+
+void panic_line(const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+	va_start(ap, fmt);
+	size_t n = print_format(line, sizeof line - 1, fmt, ap);
+	va_end(ap);
+	line[n++] = '\n';
+	console_panic_text(line, n);
+}
+
+void upcall_print_line(const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+	va_start(ap, fmt);
+	size_t n = print_format(line, sizeof line - 1, fmt, ap);
+	va_end(ap);
+	line[n++] = '\n';
+	console_panic_text(line, n);
+}
+
+/* Asks the other harts to stop and waits a bounded time; names those that do not answer. A timer is armed meanwhile, so that an
+ * emulator that runs one hart at a time gets to them. */
+static void stop_others(const struct hart *me)
+{
+	if (hart_count <= 1)
+		return;
+	for (uint32_t i = 0; i < hart_count; i++)
+		if (harts[i] != NULL)
+			atomic_fetch_or(&harts[i]->ipi, IPI_STOP);
+	arch_stop_others();
+	uint64_t end = arch_ticks() + clock_to_ticks(STOP_WAIT_NS);
+	for (;;) {
+		bool all = true;
+		for (uint32_t i = 0; i < hart_count; i++)
+			all &= harts[i] == NULL || harts[i] == me || !atomic_load(&harts[i]->online) ||
+			       atomic_load(&harts[i]->stopped);
+		if (all || arch_ticks() >= end)
+			return;
+		arch_timer_arm(arch_ticks() + clock_to_ticks(1000000));
+		arch_pause();
+	}
+}
+
+static const char *g_name(const struct g *g)
+{
+	return g->name != NULL ? g->name : "unnamed";
+}
+
+static void report(void *arg)
+{
+	struct hart *h = arg;
+	const struct g *g = h->cur;
+	stop_others(h);
+	panic_line("%s: %s", title, message);
+	panic_line("%s", "");
+	if (g == NULL)
+		panic_line("hart %u, at boot:", h->index);
+	else if (g == h->g0)
+		panic_line("hart %u, in the scheduler:", h->index);
+	else
+		panic_line("hart %u, goroutine %lu (%s) [running]:", h->index, (unsigned long)g->id, g_name(g));
+	if (panic_frame != NULL)
+		arch_frame_print(panic_frame);
+	traceback_print(&panic_regs, panic_frame == NULL ? 1 : 0); /* panic() itself says nothing */
+	if (g != NULL && g->id != 0 && g->created_at != 0)
+		traceback_created_by(g);
+	locks_print();
+	for (uint32_t i = 0; i < hart_count; i++)
+		if (harts[i] != NULL && harts[i] != h && atomic_load(&harts[i]->online) &&
+		    !atomic_load(&harts[i]->stopped))
+			panic_line("hart %u did not stop", i);
+	if (panic_goroutines_hook != NULL)
+		panic_goroutines_hook();
+	if (console_dropped != 0)
+		panic_line("console: %lu bytes dropped", (unsigned long)console_dropped);
+	panic_line("hb: exit %d", EXIT_STATUS_PANIC);
+	arch_exit(exit_code(EXIT_STATUS_PANIC));
+}
+
+_Noreturn static void panic_start(const char *kind, struct arch_frame *f, const struct arch_unwind *u,
+				  const char *fmt, va_list ap)
+{
+	arch_irq_disable();
+	struct hart *h = arch_hart();
+	uint32_t free = 0;
+	if (!atomic_compare_exchange_strong(&panic_owner, &free, h->index + 1)) {
+		if (free != h->index + 1) {
+			atomic_store(&h->stopped, true);
+			arch_halt();
+		}
+		if (atomic_fetch_add(&panic_depth, 1) == 0) {
+			char again[256];
+			print_format(again, sizeof again, fmt, ap);
+			panic_line("panic inside panic: %s", again);
+			panic_line("hb: exit %d", EXIT_STATUS_PANIC);
+		}
+		arch_exit(exit_code(EXIT_STATUS_PANIC));
+	}
+	title = kind;
+	panic_frame = f;
+	panic_regs = *u;
+	print_format(message, sizeof message, fmt, ap);
+	if (h->panic_stack_top != 0)
+		arch_call_on(h->panic_stack_top, report, h);
+	else
+		report(h);
+	arch_halt();
+}
+
+void panic(const char *fmt, ...)
+{
+	struct arch_unwind u;
+	traceback_here(&u);
+	va_list ap;
+	va_start(ap, fmt);
+	panic_start("panic", NULL, &u, fmt, ap);
+}
+
+void fatal_error(const char *fmt, ...)
+{
+	struct arch_unwind u;
+	traceback_here(&u);
+	va_list ap;
+	va_start(ap, fmt);
+	panic_start("fatal error", NULL, &u, fmt, ap);
+}
+
+void panic_at(struct arch_frame *f, const char *fmt, ...)
+{
+	struct arch_unwind u;
+	arch_frame_unwind(f, &u);
+	va_list ap;
+	va_start(ap, fmt);
+	panic_start("panic", f, &u, fmt, ap);
+}
+
+void upcall_stop(struct arch_frame *f)
+{
+	(void)f;
+	struct hart *h = arch_hart();
+	atomic_store(&h->stopped, true);
+	arch_halt();
+}

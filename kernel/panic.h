@@ -1,0 +1,27 @@
+/*
+ * Panic: the one way a program ends for a broken rule. Turns interrupts off, stops the other harts, and reports on the
+ * hart's panic stack by a path that takes no lock and allocates nothing. panic() itself is declared in kernel/assert.h.
+ */
+#ifndef KERNEL_PANIC_H
+#define KERNEL_PANIC_H
+
+#include <stdbool.h>
+
+#include "arch/arch.h"
+#include "kernel/assert.h"
+
+bool panic_in_progress(void); /* any context */
+
+/* One line of the report; panic context. */
+void panic_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* As panic(), for an interrupted place: prints the registers of f and walks from there. title is the line's text. */
+_Noreturn void panic_at(struct arch_frame *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Ends with Go's "fatal error: ..." line instead of "panic: ...": deadlock and the like. */
+_Noreturn void fatal_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints what the scheduler knows (set by sched/; may be NULL). Panic context: takes no lock. */
+extern void (*panic_goroutines_hook)(void);
+
+#endif

@@ -1,0 +1,201 @@
+/*
+ * The source-level frames at an address. A function's detail holds its inline tree, in preorder, and row chunks that
+ * say for each address the line and the innermost inline node (symtab_format.h): first the row is found, then one pass
+ * over the nodes up to the row's keeps the path to it.
+ */
+#include "kernel/symtab.h"
+
+#include "kernel/symtab_detail.h"
+
+_Static_assert((int)SYMTAB_FRAMES_MAX == (int)SYMTAB_INLINE_MAX + 1, "an inline path and the function");
+
+enum { FILE_OF_NODE = UINT32_MAX }; /* the row's file is the one its node's function is declared in */
+
+/* The row that holds an address. */
+struct row {
+	uint32_t node, file, line;
+};
+
+/* One level of the path from the function to a node: the inlined function, and where it was called. */
+struct level {
+	symtab_inline_entry inlined;
+	uint32_t call_file, call_line; /* index; line */
+};
+
+static uint32_t inline_name(symtab_inline_entry e)
+{
+	return (uint32_t)(e & 0xffffff);
+}
+
+static uint32_t inline_file(symtab_inline_entry e)
+{
+	return (uint32_t)(e >> 24 & 0xfffff);
+}
+
+static uint32_t inline_line(symtab_inline_entry e)
+{
+	return (uint32_t)(e >> 44);
+}
+
+/* Runs a chunk's bytes until they pass `unit` (units from the chunk's start). False when they are damaged. */
+static bool chunk_find(const struct symtab_table *t, const uint8_t *p, const uint8_t *end, uint32_t line,
+		       uint32_t unit, struct row *out)
+{
+	uint32_t slots[SYMTAB_LINE_SLOTS];
+	for (int i = 0; i < SYMTAB_LINE_SLOTS; i++)
+		slots[i] = line;
+	uint32_t next = unit + 1; /* units until the row behind the wanted one: counts down, stops below */
+	uint32_t node = 0, file = FILE_OF_NODE, advance = 0, add = 0;
+	bool found = false;
+	while (p < end) {
+		uint8_t op = *p++;
+		uint32_t v;
+		if (op >= SYMTAB_ROW_SPECIAL) {
+			advance += (op - SYMTAB_ROW_SPECIAL) / t->line_range + 1u;
+			add += (uint32_t)t->line_base + (op - SYMTAB_ROW_SPECIAL) % t->line_range;
+		} else if (op >= SYMTAB_ROW_FAR) {
+			if (!symtab_zigzag(&p, end, &v))
+				return false;
+			advance += op - SYMTAB_ROW_FAR + 1u;
+			add += v;
+		} else if (op >= SYMTAB_ROW_STEP) {
+			uint32_t step = op - SYMTAB_ROW_STEP;
+			node += step < SYMTAB_ROW_STEPS ? step - SYMTAB_ROW_STEPS : step - SYMTAB_ROW_STEPS + 1;
+			file = FILE_OF_NODE;
+			continue;
+		} else if (op == SYMTAB_ROW_END) {
+			return found;
+		} else {
+			if (op == SYMTAB_ROW_LINE ? !symtab_zigzag(&p, end, &v) : !symtab_varint(&p, end, &v))
+				return false;
+			if (op == SYMTAB_ROW_NODE) {
+				node = v;
+				file = FILE_OF_NODE;
+			} else if (op == SYMTAB_ROW_FILE) {
+				file = v;
+			} else if (op == SYMTAB_ROW_ADVANCE) {
+				advance += v;
+			} else {
+				add += v;
+			}
+			continue;
+		}
+		if (advance > next)
+			return found;
+		next -= advance;
+		slots[node % SYMTAB_LINE_SLOTS] += add;
+		*out = (struct row){node, file, slots[node % SYMTAB_LINE_SLOTS]};
+		found = true;
+		advance = add = 0;
+	}
+	return found;
+}
+
+/* Finds the chunk that holds `unit` (units from the function's start) in the list at p, then the row in it. */
+static bool row_find(const struct symtab_table *t, const struct symtab_detail *d, const uint8_t *p, uint32_t unit,
+		     struct row *out)
+{
+	uint32_t n_chunks;
+	if (!symtab_varint(&p, d->end, &n_chunks) || n_chunks == 0)
+		return false;
+	uint32_t units = 0, bytes = 0, chunk_units = 0, chunk_bytes = 0;
+	bool behind = false; /* the list is read to its end, because the chunks follow it */
+	for (uint32_t i = 1; i < n_chunks; i++) {
+		uint32_t more_units, more_bytes;
+		if (!symtab_varint(&p, d->end, &more_units) || !symtab_varint(&p, d->end, &more_bytes))
+			return false;
+		units += more_units;
+		bytes += more_bytes;
+		behind |= units > unit;
+		if (!behind) {
+			chunk_units = units;
+			chunk_bytes = bytes;
+		}
+	}
+	if (chunk_bytes >= (size_t)(d->end - p))
+		return false;
+	return chunk_find(t, p + chunk_bytes, d->end, d->line, unit - chunk_units, out);
+}
+
+/*
+ * Reads the inline nodes at *p, moves *p behind them, and leaves the path to node `node` in path[1 .. depth]. Returns
+ * the depth, 0 for node 0; -1 when the nodes are damaged or fewer. Two passes: the rows, which say the node, stand
+ * behind the nodes; so the first is called with node 0.
+ */
+static int path_find(const struct symtab_table *t, const struct symtab_detail *d, const uint8_t **p, uint32_t node,
+		     struct level path[SYMTAB_FRAMES_MAX])
+{
+	uint32_t n_nodes, depth = 0;
+	if (!symtab_varint(p, d->end, &n_nodes) || node > n_nodes)
+		return -1;
+	if (node == 0)
+		node = n_nodes;
+	for (uint32_t i = 0; i < node; i++) {
+		uint32_t v, up, file, line;
+		if (!symtab_varint(p, d->end, &v))
+			return -1;
+		up = v & 3;
+		if (up == 3 && !symtab_varint(p, d->end, &up))
+			return -1;
+		if (up > depth || depth + 1 - up > SYMTAB_INLINE_MAX || depth + 1 - up == 0 || v >> 3 >= t->n_inlines)
+			return -1;
+		uint32_t at = depth + 1 - up;
+		symtab_inline_entry parent = at > 1 ? path[at - 1].inlined : 0;
+		file = at > 1 ? inline_file(parent) : d->file - 1;
+		if ((v & 4) != 0 && !symtab_varint(p, d->end, &file))
+			return -1;
+		if (!symtab_zigzag(p, d->end, &line))
+			return -1;
+		if (up > 0)
+			line += path[at].call_line;
+		else
+			line += at > 1 ? inline_line(parent) : d->line;
+		path[at] = (struct level){t->inlines[v >> 3], file, line};
+		depth = at;
+	}
+	return (int)depth;
+}
+
+unsigned symtab_frames(uintptr_t pc, struct symtab_frame *out, unsigned max)
+{
+	const struct symtab_table *t = symtab_table();
+	struct symtab_detail d;
+	if (max == 0 || t == NULL || !symtab_detail_find(t, pc, &d))
+		return 0;
+	struct symtab_frame outer = {symtab_name(t, d.name), "??", 0, 0};
+	struct level path[SYMTAB_FRAMES_MAX];
+	struct row row = {0, FILE_OF_NODE, 0};
+	int depth = 0;
+	if (d.file != 0) {
+		outer.file = symtab_file(t, d.file - 1);
+		outer.start_line = d.line;
+		const uint8_t *p = d.rest;
+		uint32_t unit = (uint32_t)(pc - t->text_base - d.start) >> t->unit_shift;
+		if (path_find(t, &d, &p, 0, path) >= 0 && row_find(t, &d, p, unit, &row) && row.node != 0) {
+			p = d.rest;
+			depth = path_find(t, &d, &p, row.node, path);
+		}
+		if (depth < 0) {
+			depth = 0;
+			row = (struct row){0, FILE_OF_NODE, 0};
+		}
+	}
+	unsigned n = 0;
+	uint32_t line = row.line, file = row.file;
+	for (; depth > 0 && n < max; depth--) {
+		symtab_inline_entry e = path[depth].inlined;
+		if (file == FILE_OF_NODE)
+			file = inline_file(e);
+		out[n++] = (struct symtab_frame){symtab_name(t, inline_name(e)), symtab_file(t, file), line,
+						 inline_line(e)};
+		line = path[depth].call_line;
+		file = path[depth].call_file;
+	}
+	if (n < max) {
+		outer.line = line;
+		if (file != FILE_OF_NODE)
+			outer.file = symtab_file(t, file);
+		out[n++] = outer;
+	}
+	return n;
+}

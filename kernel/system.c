@@ -1,0 +1,25 @@
+/* Borrowing the system stack from the scheduler, which is suspended at sched_ctx while a goroutine runs (see system.h). */
+#include "kernel/system.h"
+
+#include "kernel/assert.h"
+#include "kernel/preempt.h"
+
+void on_system_stack(void (*fn)(void *), void *arg)
+{
+	uintptr_t sp = arch_sp();
+	if (sp < ARCH_STACK_BASE || sp >= ARCH_STACK_BASE + ARCH_STACK_SIZE) {
+		fn(arg);
+		return;
+	}
+	preempt_disable();
+	struct hart *h = arch_hart();
+	ASSERT(h->in_irq == 0, "no handler runs on a goroutine stack");
+	ASSERT(h->serving == NULL, "one service at a time on the system stack");
+	atomic_signal_fence(memory_order_seq_cst);
+	h->serving = g_self();
+	arch_call_on((h->sched_ctx.sp - 128) & ~(uintptr_t)15, fn, arg);
+	/* preemption stayed off: still this hart */
+	h->serving = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	preempt_enable();
+}

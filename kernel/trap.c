@@ -1,0 +1,87 @@
+/*
+ * What happens in a trap, on every architecture (the upcalls of arch/arch.h).
+ *
+ * Trap exit is the only door from an interrupt to the scheduler. It is open only if the interrupted code was a goroutine on its own stack
+ * with no lock and preemption on, outside the switch; else the request waits in g->resched for preempt_enable() or the scheduler.
+ */
+#include "kernel/trap.h"
+
+#include "kernel/g.h"
+#include "kernel/hart.h"
+#include "kernel/panic.h"
+#include "kernel/stack.h"
+
+void (*trap_ipi_hook)(struct hart *h, struct arch_frame *f);
+
+void upcall_ipi_irq(struct arch_frame *f)
+{
+	struct hart *h = arch_hart();
+	/* pairs with the release of whoever set the bits */
+	uint32_t bits = atomic_exchange_explicit(&h->ipi, 0, memory_order_acquire);
+	if (bits & IPI_STOP)
+		upcall_stop(f);
+	if (trap_ipi_hook != NULL)
+		trap_ipi_hook(h, f);
+}
+
+/* Whether the interrupted code may be suspended right here. */
+static bool preemptible(const struct hart *h, const struct arch_frame *f)
+{
+	const struct g *g = h->cur;
+	struct arch_unwind u;
+	if (g == h->g0 || g->preempt_off != 0 || h->n_held != 0 || h->spare_area == NULL)
+		return false;
+	arch_frame_unwind(f, &u);
+	return arch_frame_tls(f) == g->tls && u.sp > g->stack_lo && u.sp <= g->stack_hi &&
+	       !(u.pc >= (uintptr_t)__switch_start && u.pc < (uintptr_t)__switch_end);
+}
+
+void upcall_trap_exit(struct arch_frame *f)
+{
+	struct hart *h = arch_hart();
+	if (h->cur == NULL || !atomic_load_explicit(&h->cur->resched, memory_order_relaxed) ||
+	    !preemptible(h, f))
+		return;
+	struct g *g = h->cur;
+	char *area = h->spare_area;
+	h->spare_area = NULL;
+	arch_frame_copy((struct arch_frame *)area, f);
+	arch_fpu_save(area + ((arch_frame_size() + 63) & ~(size_t)63));
+	g->area = area;
+	h->reason = SWITCH_TRAP;
+	arch_leave_trap(&h->sched_ctx);
+}
+
+bool upcall_page_fault(struct arch_frame *f, uintptr_t addr, bool write, bool exec)
+{
+	(void)write;
+	struct hart *h = arch_hart();
+	if (exec)
+		return false;
+	h->in_fault = true;
+	bool done = stack_fault(f, addr);
+	h->in_fault = false;
+	return done;
+}
+
+void upcall_fault(struct arch_frame *f, const char *cause, uint64_t code, uintptr_t addr)
+{
+	if (addr < PAGE_SIZE && addr != 0)
+		panic_at(f, "fault: %s at address %p (null pointer plus %lu), code %lu", cause, (void *)addr,
+			 (unsigned long)addr, (unsigned long)code);
+	panic_at(f, "fault: %s at address %p, code %lu", cause, (void *)addr, (unsigned long)code);
+}
+
+void upcall_double_fault(struct arch_frame *f, const char *cause)
+{
+	if (f == NULL)
+		panic("double fault: %s", cause);
+	panic_at(f, "double fault: %s", cause);
+}
+
+void upcall_nmi(struct arch_frame *f)
+{
+	struct hart *h = arch_hart();
+	if (atomic_load(&h->ipi) & IPI_STOP)
+		upcall_stop(f);
+}

@@ -1,0 +1,11 @@
+/* Traps as the kernel sees them: hooks that rooms to the right set once at boot. */
+#ifndef KERNEL_TRAP_H
+#define KERNEL_TRAP_H
+
+struct hart;
+struct arch_frame;
+
+/* Every IPI, after the kernel's own part (set by prof/; may be NULL). Interrupt context. */
+extern void (*trap_ipi_hook)(struct hart *h, struct arch_frame *f);
+
+#endif

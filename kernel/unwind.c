@@ -1,0 +1,232 @@
+/*
+ * Walking a stack by the rules of the symbol table. A rule says, for the state before one instruction, where the frame's
+ * canonical address (CFA: sp of the caller at the call) is, and where the caller's pc and fp are from there; that is all
+ * that differs between instructions and between architectures. On riscv64 the caller's pc may still be in register ra,
+ * but only in the innermost frame and in one that was interrupted; on x86-64 no rule says so.
+ *
+ *	high   | caller's frame ...     |
+ *	CFA -> +------------------------+
+ *	       | return address  (pc)   |  CFA - 8
+ *	       | caller's fp            |  CFA - 16
+ *	       | ...                    |
+ *	sp  -> +------------------------+
+ *
+ * Invariants:
+ * 1. Only 8-byte aligned words in [max(lo, sp), hi) are read, and only on pages that `readable` admits; in the frame
+ *    where the walk starts also those in the red zone below sp, where x86-64's leaf functions keep live words. Otherwise
+ *    a sample of a goroutine whose registers are in flight would fault inside an interrupt.
+ * 2. The CFA of each frame is above the one before (the first at or above sp). Otherwise a cycle in a damaged stack
+ *    would be walked for ever; as it is, depth is bounded by max and by the stack's size.
+ * 3. An address without rule ends the walk as broken; no guess is made by frame pointer. Otherwise a profile would show
+ *    stacks that never were. Only when there is no table at all do frame pointers serve, and the flag says so.
+ */
+#include "kernel/unwind.h"
+
+#include <stddef.h>
+
+#include "kernel/unwind_rules.h"
+
+enum { PAGE = 4096 };
+
+/* What a walk knows of the stack; lo rises with each frame. */
+struct stack {
+	uintptr_t lo, hi;
+	uintptr_t page; /* the page that was last found readable; 1: none */
+	bool (*readable)(uintptr_t addr);
+};
+
+/* Reads the word at addr, if the walk may. */
+static inline bool word_read(struct stack *s, uintptr_t addr, uintptr_t *out)
+{
+	if ((addr & 7) != 0 || addr < s->lo || addr >= s->hi)
+		return false;
+	if (s->readable != NULL && (addr & -(uintptr_t)PAGE) != s->page) {
+		if (!s->readable(addr))
+			return false;
+		s->page = addr & -(uintptr_t)PAGE;
+	}
+	*out = *(const uintptr_t *)addr;
+	return true;
+}
+
+static inline uintptr_t slot_address(uintptr_t cfa, int slot)
+{
+	return cfa + (uintptr_t)(intptr_t)slot * 8;
+}
+
+/* The registers of the frame that an interrupted or otherwise wide rule describes. */
+static bool wide_apply(struct stack *s, const struct symtab_rule *rule, uintptr_t cfa, struct unwind_regs *r)
+{
+	const struct symtab_rule_wide *w = (const void *)(rule + 1);
+	struct unwind_regs up = {.pc = r->ra, .sp = cfa, .fp = r->fp, .ra = 0};
+	if (w->pc_slot != SYMTAB_SLOT_NONE_WIDE && !word_read(s, slot_address(cfa, w->pc_slot), &up.pc))
+		return false;
+	if (w->fp_slot != SYMTAB_SLOT_NONE_WIDE && !word_read(s, slot_address(cfa, w->fp_slot), &up.fp))
+		return false;
+	if (w->sp_slot != SYMTAB_SLOT_NONE_WIDE && !word_read(s, slot_address(cfa, w->sp_slot), &up.sp))
+		return false;
+	if (w->ra_slot != SYMTAB_SLOT_NONE_WIDE && !word_read(s, slot_address(cfa, w->ra_slot), &up.ra))
+		return false;
+	*r = up;
+	return true;
+}
+
+/* The frame's CFA; 0 when it cannot be read. */
+static inline uintptr_t cfa_find(struct stack *s, const struct symtab_rule *rule, const struct unwind_regs *r)
+{
+	uintptr_t cfa = (rule->cfa == SYMTAB_CFA_SP ? r->sp : r->fp) + (uintptr_t)(intptr_t)rule->cfa_offset;
+	if (rule->cfa == SYMTAB_CFA_FP_DEREF && !word_read(s, cfa, &cfa))
+		return 0;
+	return cfa;
+}
+
+/* Replaces *r by the caller's registers. False when the frame is against invariants 1 or 2. */
+static inline bool frame_leave(struct stack *s, const struct symtab_rule *rule, bool innermost, struct unwind_regs *r)
+{
+	uintptr_t cfa = cfa_find(s, rule, r);
+	if (cfa < r->sp || cfa < s->lo || cfa > s->hi || (cfa & 7) != 0)
+		return false;
+	uintptr_t pc = r->ra, fp = r->fp;
+	if ((rule->flags & SYMTAB_RULE_WIDE) != 0) {
+		if (!wide_apply(s, rule, cfa, r))
+			return false;
+		s->lo = cfa;
+		return true;
+	}
+	if (rule->pc_slot != SYMTAB_SLOT_NONE) {
+		if (cfa == r->sp || !word_read(s, slot_address(cfa, rule->pc_slot), &pc))
+			return false;
+	} else if (!innermost) {
+		return false; /* ra was lost at the call */
+	}
+	if (rule->fp_slot != SYMTAB_SLOT_NONE && !word_read(s, slot_address(cfa, rule->fp_slot), &fp))
+		return false;
+	*r = (struct unwind_regs){.pc = pc, .sp = cfa, .fp = fp, .ra = 0};
+	s->lo = cfa;
+	return true;
+}
+
+/*
+ * Where a frame's record {caller's fp, return address} lies from its frame pointer: both architectures put it right below
+ * the CFA, but riscv64's fp is the CFA and x86-64's is the record. The compiler knows which (a constant).
+ */
+static inline intptr_t frame_record(void)
+{
+	return (intptr_t)__builtin_dwarf_cfa() - 16 - (intptr_t)__builtin_frame_address(0);
+}
+
+/* No table: by frame pointers, held to the same invariants. */
+static unsigned walk_without_table(struct stack *s, struct unwind_regs *r, uintptr_t *pcs, unsigned max,
+				   unsigned *flags)
+{
+	unsigned n = 0;
+	intptr_t record = frame_record();
+	*flags = UNWIND_FP | UNWIND_TRUNCATED;
+	for (pcs[n++] = r->pc; n < max; n++) {
+		uintptr_t at = r->fp + (uintptr_t)record, fp;
+		if (!word_read(s, at, &fp) || !word_read(s, at + 8, &r->pc)) {
+			*flags = UNWIND_FP | (r->fp == 0 ? UNWIND_COMPLETE : UNWIND_BROKEN);
+			break;
+		}
+		pcs[n] = r->pc;
+		*r = (struct unwind_regs){.pc = r->pc, .sp = at + 16, .fp = fp, .ra = 0};
+		s->lo = at + 16;
+	}
+	return n;
+}
+
+unsigned unwind_walk(struct unwind_regs *r, const struct unwind_bounds *b, uintptr_t *pcs, unsigned max,
+		     unsigned *flags)
+{
+	const struct symtab_table *t = symtab_table();
+	uintptr_t live = r->sp - (t != NULL ? t->red_zone : 0);
+	if (live > r->sp)
+		live = 0;
+	struct stack s = {.lo = b->lo > live ? b->lo : live, .hi = b->hi, .page = 1, .readable = b->readable};
+	*flags = UNWIND_TRUNCATED;
+	if (max == 0)
+		return 0;
+	if (t == NULL)
+		return walk_without_table(&s, r, pcs, max, flags);
+	unsigned n = 0;
+	bool exact = true; /* r->pc is where the frame stands, not where a call returns to */
+	const struct symtab_rule *rule = unwind_rule(t, r->pc);
+	pcs[n++] = r->pc;
+	for (;;) {
+		*flags = UNWIND_BROKEN;
+		if (rule == NULL)
+			break;
+		if (rule->cfa == SYMTAB_CFA_ROOT) {
+			*flags = UNWIND_COMPLETE;
+			break;
+		}
+		if (n == max) {
+			*flags = UNWIND_TRUNCATED;
+			break;
+		}
+		if (!frame_leave(&s, rule, exact, r))
+			break;
+		exact = (rule->flags & SYMTAB_RULE_SIGNAL) != 0;
+		if (exact && (r->sp < s.lo || r->sp > s.hi)) {
+			*flags = UNWIND_LEFT;
+			break;
+		}
+		if (exact)
+			s.lo = r->sp;
+		uintptr_t place = r->pc - !exact;
+		if (place - t->text_base >= t->text_limit - t->text_base)
+			break;
+		pcs[n++] = r->pc + exact;
+		rule = unwind_rule(t, place);
+	}
+	return n;
+}
+
+/* Says that what this function does is meant, though C has no word for it. */
+#define UNALIGNED_MEANT __attribute__((no_sanitize("alignment")))
+
+/*
+ * The loop, made once for each place of the record so that it is part of the loads' offsets: 6 to 7 instructions a frame.
+ * Two frames a turn, so that "the frame before" needs no copying. A record that is not aligned costs time only.
+ */
+UNALIGNED_MEANT static inline __attribute__((always_inline)) unsigned records_walk(uintptr_t pc, uintptr_t fp, const intptr_t record,
+								   const struct unwind_bounds *b, uintptr_t *pcs,
+								   unsigned max)
+{
+	if (max == 0)
+		return 0;
+	pcs[0] = pc;
+	uintptr_t *p = pcs + 1, *end = pcs + max;
+	uintptr_t top = b->hi - 16 - (uintptr_t)record, next; /* the highest fp whose record is inside */
+	if (b->hi < 16 || fp + (uintptr_t)record < b->lo || fp + (uintptr_t)record > b->hi - 16)
+		return 1;
+	while (end - p >= 2) {
+		const uintptr_t *words = (const uintptr_t *)(fp + (uintptr_t)record);
+		p[0] = words[1];
+		next = words[0];
+		if (next <= fp || next > top)
+			return (unsigned)(p + 1 - pcs);
+		words = (const uintptr_t *)(next + (uintptr_t)record);
+		p[1] = words[1];
+		fp = words[0];
+		p += 2;
+		if (fp <= next || fp > top)
+			return (unsigned)(p - pcs);
+	}
+	if (p < end)
+		*p++ = ((const uintptr_t *)(fp + (uintptr_t)record))[1];
+	return (unsigned)(p - pcs);
+}
+
+UNALIGNED_MEANT unsigned unwind_fp_record(uintptr_t pc, uintptr_t fp, intptr_t record, const struct unwind_bounds *b,
+			  uintptr_t *pcs, unsigned max)
+{
+	return records_walk(pc, fp, record, b, pcs, max);
+}
+
+UNALIGNED_MEANT unsigned unwind_fp(uintptr_t pc, uintptr_t fp, const struct unwind_bounds *b, uintptr_t *pcs, unsigned max)
+{
+	if (frame_record() == 0)
+		return records_walk(pc, fp, 0, b, pcs, max);
+	return records_walk(pc, fp, -16, b, pcs, max);
+}

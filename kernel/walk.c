@@ -1,0 +1,77 @@
+/*
+ * Walking over stack boundaries (see walk.h). There are two: a trap, whose frame says where the interrupted code's stack is, and
+ * arch_call_on(), whose frame pointer does.
+ */
+#include "kernel/walk.h"
+
+#include "kernel/g.h"
+#include "kernel/hart.h"
+#include "kernel/unwind.h"
+
+enum { SEGMENTS_MAX = 5 }; /* panic stack, exception stack, interrupt stack, system stack, goroutine stack */
+
+static bool page_present(uintptr_t addr)
+{
+	return arch_mmu_lookup(addr) != 0;
+}
+
+static bool inside(uintptr_t sp, uintptr_t lo, uintptr_t hi, struct walk_bounds *b)
+{
+	if (lo == 0 || sp < lo || sp > hi)
+		return false;
+	*b = (struct walk_bounds){lo, hi};
+	return true;
+}
+
+bool walk_find(uintptr_t sp, const struct hart *h, const struct g *g, struct walk_bounds *b)
+{
+	if (g != NULL && inside(sp, g->stack_lo, g->stack_hi, b))
+		return true;
+	return h != NULL && (inside(sp, h->stack_lo[STACK_SYS], h->sys_stack_top, b) ||
+			     inside(sp, h->stack_lo[STACK_IRQ], h->irq_stack_top, b) ||
+			     inside(sp, h->stack_lo[STACK_EXC], h->exc_stack_top, b) ||
+			     inside(sp, h->stack_lo[STACK_PANIC], h->panic_stack_top, b) ||
+			     inside(sp, h->stack_lo[STACK_NMI], h->nmi_stack_top, b));
+}
+
+static bool in_switch(uintptr_t pc)
+{
+	return pc >= (uintptr_t)__switch_start && pc < (uintptr_t)__switch_end;
+}
+
+unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g *g, uintptr_t *pcs, unsigned max,
+		     unsigned *flags)
+{
+	struct unwind_regs r = {u->pc, u->sp, u->fp, u->ra};
+	struct walk_bounds b, to;
+	unsigned n = 0, how;
+	*flags = WALK_BROKEN;
+	if (max == 0)
+		return 0;
+	if (!walk_find(r.sp, h, g, &b)) {
+		pcs[0] = r.pc;
+		return 1;
+	}
+	for (int segment = 0; segment < SEGMENTS_MAX; segment++) {
+		struct unwind_bounds bounds = {b.lo, b.hi, page_present};
+		n += unwind_walk(&r, &bounds, pcs + n, max - n, &how);
+		if (how & UNWIND_COMPLETE)
+			*flags = WALK_COMPLETE;
+		else if (how & UNWIND_TRUNCATED)
+			*flags = WALK_TRUNCATED;
+		if (*flags != WALK_BROKEN)
+			break;
+		if ((how & UNWIND_LEFT) && n < max && walk_find(r.sp, h, g, &to)) {
+			b = to;
+		} else if ((how & UNWIND_BROKEN) && in_switch(r.pc) && walk_find(r.fp, h, g, &to) && to.lo != b.lo) {
+			/* arch_call_on(): its frame lies on the stack it came from; take its pc again from there. */
+			r.sp = r.fp - 16;
+			b = to;
+			n--;
+		} else {
+			break;
+		}
+	}
+	*u = (struct arch_unwind){r.pc, r.sp, r.fp, r.ra};
+	return n;
+}
