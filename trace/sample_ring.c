@@ -1,0 +1,46 @@
+/*
+ * Sample ring (see sample_ring.h).
+ *
+ * 1. The words of a record are written before tail moves over them. Otherwise the reader sees half a sample.
+ * 2. A record is read before head moves over it. Otherwise the writer may overwrite what is being read.
+ */
+#include "trace/sample_ring.h"
+
+#define WORD(r, i) ((r)->words[(i) % SAMPLE_RING_WORDS])
+
+bool sample_ring_put_irq(struct sample_ring *r, const struct sample *s)
+{
+	uint64_t t = atomic_load_explicit(&r->tail, memory_order_relaxed);
+	/* pairs with the release in sample_ring_get() */
+	uint64_t used = t - atomic_load_explicit(&r->head, memory_order_acquire);
+	uint64_t need = SAMPLE_HEADER_WORDS + s->depth;
+	if (need > SAMPLE_RING_WORDS - used)
+		return false;
+	WORD(r, t) = (uint64_t)s->labels << 32 | (uint64_t)(s->count & 0xffffff) << 8 | s->depth;
+	WORD(r, t + 1) = s->ticks;
+	WORD(r, t + 2) = s->g;
+	for (uint32_t i = 0; i < s->depth; i++)
+		WORD(r, t + SAMPLE_HEADER_WORDS + i) = s->pcs[i];
+	/* pairs with the acquire in sample_ring_get() */
+	atomic_store_explicit(&r->tail, t + need, memory_order_release);
+	return true;
+}
+
+bool sample_ring_get(struct sample_ring *r, struct sample *s)
+{
+	uint64_t h = atomic_load_explicit(&r->head, memory_order_relaxed);
+	/* pairs with the release in sample_ring_put_irq() */
+	if (h == atomic_load_explicit(&r->tail, memory_order_acquire))
+		return false;
+	uint64_t head = WORD(r, h);
+	s->depth = (uint32_t)(head & 0xff);
+	s->count = (uint32_t)(head >> 8 & 0xffffff);
+	s->labels = (uint32_t)(head >> 32);
+	s->ticks = WORD(r, h + 1);
+	s->g = WORD(r, h + 2);
+	for (uint32_t i = 0; i < s->depth; i++)
+		s->pcs[i] = (uintptr_t)WORD(r, h + SAMPLE_HEADER_WORDS + i);
+	/* pairs with the acquire in sample_ring_put_irq() */
+	atomic_store_explicit(&r->head, h + SAMPLE_HEADER_WORDS + s->depth, memory_order_release);
+	return true;
+}

@@ -1,0 +1,43 @@
+/*
+ * A hart's sample ring: the only crossing from interrupt to goroutine. One writer (the hart's own tick), one reader (the drain goroutine),
+ * no lock.
+ *
+ *	record:  | header: words, depth, count, labels | ns | g id | pc[0] ... pc[depth-1] |     8-byte words
+ */
+#ifndef TRACE_SAMPLE_RING_H
+#define TRACE_SAMPLE_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	SAMPLE_DEPTH_MAX = 128,
+	SAMPLE_HEADER_WORDS = 3,
+	SAMPLE_RING_WORDS = 1 << 14, /* 128 KiB; some 600 samples of depth 25: 6 s at 100 Hz */
+};
+
+struct sample {
+	uint32_t count;  /* sampling periods it stands for */
+	uint32_t labels; /* label set id */
+	uint64_t ticks;  /* weight, in arch_ticks() */
+	uint64_t g;      /* goroutine id; 0: the hart's scheduler */
+	uint32_t depth;
+	uintptr_t pcs[SAMPLE_DEPTH_MAX];
+};
+
+struct sample_ring {
+	/* written by the hart's tick */
+	_Atomic uint64_t tail; /* words ever written */
+	/* written by the reader */
+	_Atomic uint64_t head; /* words ever read */
+	uint64_t words[SAMPLE_RING_WORDS];
+};
+
+/* Appends s. False when there is no room: the caller counts a loss. Interrupt context, the ring's own hart. */
+bool sample_ring_put_irq(struct sample_ring *r, const struct sample *s);
+/* Takes the oldest record; false when there is none. The one reader. */
+bool sample_ring_get(struct sample_ring *r, struct sample *s);
+
+#endif
