@@ -1,0 +1,48 @@
+/*
+ * Goroutines: functions that run concurrently on the machine's harts, preempted by the timer at any instruction.
+ *
+ *	static void greet(void *arg) { printf("hello from %s\n", (const char *)arg); }
+ *	...
+ *	go(greet, "a goroutine");
+ *
+ * Semantics as Go's. Every function here is called from a goroutine (main() runs in one).
+ */
+#ifndef HARTBEAT_GO_H
+#define HARTBEAT_GO_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Starts fn(arg) in a new goroutine. Returns its id (never reused), or 0 when memory is out: then nothing was started. */
+uint64_t go(void (*fn)(void *), void *arg) __attribute__((warn_unused_result));
+
+struct go_options {
+	const char *name; /* shown in reports; text that lives as long as the goroutine; NULL for none */
+};
+
+/* As go(), with options. */
+uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options) __attribute__((warn_unused_result));
+
+/* Gives the hart to another goroutine that can run. */
+void go_yield(void);
+
+/* Ends the calling goroutine. If main's goroutine calls it, the program goes on until exit() or a deadlock. */
+_Noreturn void go_exit(void);
+
+/* Id of the calling goroutine. */
+uint64_t go_id(void);
+
+/* How many goroutines of the program exist (running, runnable and waiting; the kernel's own are not counted). */
+uint32_t go_count(void);
+
+/* How many harts run goroutines. */
+unsigned go_harts(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * Save areas of preempted goroutines: a copied frame, then FP and vector state at the next 64-byte boundary. Each hart keeps one spare for
+ * the next trap exit, which cannot allocate; without one nobody is preempted there.
+ *
+ * A free area is linked through its FP part. Otherwise giving an area back would destroy the frame, from which the goroutine is still to be
+ * resumed.
+ */
+#include "kernel/heap.h"
+#include "sched/impl.h"
+
+static size_t fpu_offset(void)
+{
+	return (arch_frame_size() + 63) & ~(size_t)63;
+}
+
+void *area_fpu(void *area)
+{
+	return (char *)area + fpu_offset();
+}
+
+void area_put(struct hart *h, void *area)
+{
+	if (h->spare_area == NULL) {
+		h->spare_area = area;
+		return;
+	}
+	*(void **)area_fpu(area) = h->sched->areas;
+	h->sched->areas = area;
+}
+
+void area_refill_sys(struct hart *h)
+{
+	void *area = h->sched->areas;
+	if (area != NULL)
+		h->sched->areas = *(void **)area_fpu(area);
+	else
+		area = heap_aligned(64, fpu_offset() + arch_fpu_size());
+	h->spare_area = area;
+}

@@ -1,0 +1,72 @@
+/* What the files of sched/ share. */
+#ifndef SCHED_IMPL_H
+#define SCHED_IMPL_H
+
+#include <stdatomic.h>
+
+#include "kernel/lock.h"
+#include "kernel/preempt.h"
+#include "sched/sched.h"
+
+enum {
+	RUNQ_SIZE = 256,
+	SLICE_NS = 10000000, /* a goroutine's time slice: 10 ms, as Go */
+	GLOBAL_EVERY = 61,   /* every 61st pick looks at the global queue first, as Go */
+};
+
+/* Queue of runnable goroutines of one hart: its owner puts and takes at the ends, anybody steals from the head. */
+struct runq {
+	_Atomic uint32_t head; /* owner and stealers, by compare-and-swap */
+	_Atomic uint32_t tail; /* owner */
+	_Atomic(struct g *) next; /* runs before the ring, in the running goroutine's slice; owner and stealers */
+	_Atomic(struct g *) ring[RUNQ_SIZE];
+};
+
+struct sched_hart {
+	struct runq q;
+	/* owned by this hart */
+	uint32_t tick;
+	bool spinning;
+	uint64_t rng;
+	void *areas;      /* free preemption save areas, linked through their FP part */
+	struct g *dead;   /* free descriptors with their stacks, linked by next */
+	uint32_t n_dead;
+	uint64_t slice_ticks;
+};
+
+/* runq.c */
+/* Puts g at the tail, or in the next slot (whose goroutine then goes to the tail). Overflow goes to the global queue. The owner, preemption
+ * off. */
+void runq_put(struct runq *q, struct g *g, bool next);
+/* Takes from the next slot (*inherit = true: g goes on in the running slice) or the head; NULL when empty. The owner. */
+struct g *runq_get(struct runq *q, bool *inherit);
+/* Moves half of the victim's ring, or its next goroutine when `last`, to the thief's own queue and returns one of them; NULL when there is
+ * nothing. The owner of q. */
+struct g *runq_steal(struct runq *q, struct runq *victim, bool last);
+bool runq_empty(const struct runq *q);
+void globq_put(struct g *g);
+/* One goroutine from the global queue, a batch of more goes to q. */
+struct g *globq_get(struct runq *q, uint32_t harts);
+bool globq_empty(void);
+void globq_put_batch(struct g *first, struct g *last, uint32_t n);
+
+/* g.c */
+void g_init_boot(struct hart *h);
+/* The goroutine has ended and is on no stack: takes its descriptor back. System context. */
+void g_free_sys(struct hart *h, struct g *g);
+uint32_t g_count_user(void);
+void goroutine_entry(void *g);
+void goroutines_print(void); /* panic context */
+
+/* sched.c */
+/* Gives the running goroutine's hart to the scheduler; preemption is off, no lock held. */
+void switch_out(enum switch_reason reason);
+/* Work was submitted: wakes one idle hart unless one is already looking. Preemption off. */
+void wake_one(void);
+
+/* area.c */
+void area_refill_sys(struct hart *h);
+void area_put(struct hart *h, void *area);
+void *area_fpu(void *area);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Parking and waking (the transitions of a goroutine that waits).
+ *
+ *	RUNNING --park_prepare--> PARKING --scheduler, off the stack--> WAITING --ready--> RUNNABLE
+ *	                             \--ready--> READIED --scheduler--> RUNNABLE
+ *
+ * 1. A goroutine becomes WAITING only after its hart has left its stack. Otherwise whoever readies it could run it on two harts.
+ * 2. The waiter is visible to wakers before it is PARKING only under the primitive's lock. Otherwise a wake-up gets lost.
+ */
+#include "kernel/assert.h"
+#include "sched/impl.h"
+
+void park_prepare(const char *reason)
+{
+	struct g *g = g_self();
+	preempt_disable();
+	g->wait_reason = reason;
+	/* pairs with the compare-and-swap in ready(), which comes after the primitive's lock */
+	atomic_store_explicit(&g->status, G_PARKING, memory_order_relaxed);
+}
+
+void park_commit(void)
+{
+	ASSERT(g_self()->preempt_off == 1, "park with preemption off only by park_prepare()");
+	switch_out(SWITCH_PARK);
+	preempt_enable();
+}
+
+void ready(struct g *g)
+{
+	preempt_disable();
+	uint32_t s = atomic_load_explicit(&g->status, memory_order_acquire);
+	for (;;) {
+		ASSERT(s == G_PARKING || s == G_WAITING, "a goroutine that is made ready was waiting");
+		uint32_t to = s == G_PARKING ? G_READIED : G_RUNNABLE;
+		/* pairs with the release in the scheduler's PARKING -> WAITING */
+		if (atomic_compare_exchange_weak_explicit(&g->status, &s, to, memory_order_acq_rel,
+							  memory_order_acquire))
+			break;
+	}
+	if (s == G_WAITING) {
+		runq_put(&arch_hart()->sched->q, g, true);
+		wake_one();
+	}
+	preempt_enable();
+}

@@ -1,0 +1,305 @@
+/*
+ * The scheduler of a hart: picks goroutines and runs them, on the hart's system stack, for ever.
+ *
+ *	sched_loop: run due timers -> pick -> execute -> (goroutine runs) -> settle what it came back for -> again
+ *
+ * Looking for work (as Go): every 61st time the global queue first; own queue; a batch from the global queue; half of somebody's queue, in
+ * random order; then sleep. A hart that looks in other queues is spinning; at most half the busy harts do, and a submission wakes an idle
+ * hart only when nobody spins.
+ *
+ * 1. A hart publishes that it is idle, then looks at every queue once more. Otherwise work submitted in between waits for the next
+ *    submission.
+ * 2. Whoever stops spinning because it found work wakes another. Otherwise a burst of work would be served by one hart.
+ */
+#include <hartbeat/go.h>
+
+#include "kernel/assert.h"
+#include "kernel/clock.h"
+#include "kernel/heap.h"
+#include "kernel/panic.h"
+#include "kernel/timer.h"
+#include "sched/impl.h"
+
+static _Atomic uint64_t idle_mask; /* bit per hart that sleeps or is about to */
+static _Atomic uint32_t n_spinning;
+static _Atomic uint32_t n_online;
+
+void (*sched_idle_hook)(struct hart *h, bool idle);
+void (*preempt_hook)(void);
+
+unsigned go_harts(void)
+{
+	return atomic_load(&n_online);
+}
+
+void switch_out(enum switch_reason reason)
+{
+	struct hart *h = arch_hart();
+	struct g *g = h->cur;
+	ASSERT(h->n_held == 0, "no spinlock held at a switch");
+	ASSERT(arch_irq_enabled() && h->in_irq == 0, "a switch happens with interrupts on");
+	ASSERT(g == g_self() && g != h->g0, "only the running goroutine gives its hart away");
+	h->reason = reason;
+	arch_switch(&g->ctx, &h->sched_ctx);
+}
+
+void go_yield(void)
+{
+	preempt_disable();
+	switch_out(SWITCH_YIELD);
+	preempt_enable();
+}
+
+/* preempt_enable() saw that the hart was asked for: what trap exit could not do. */
+static void preempt_now(void)
+{
+	struct g *g = g_self();
+	while (arch_irq_enabled() && atomic_load_explicit(&g->resched, memory_order_relaxed)) {
+		preempt_disable();
+		if (arch_hart()->in_irq != 0 || arch_hart()->cur != g || arch_hart()->serving != NULL) {
+			g->preempt_off--;
+			return;
+		}
+		switch_out(SWITCH_TRAP);
+		g->preempt_off--;
+		atomic_signal_fence(memory_order_seq_cst);
+	}
+}
+
+void wake_one(void)
+{
+	atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in idle(): work first, then who is idle */
+	uint64_t mask = atomic_load(&idle_mask);
+	if (mask == 0)
+		return;
+	uint32_t none = 0;
+	if (atomic_load(&n_spinning) != 0 || !atomic_compare_exchange_strong(&n_spinning, &none, 1))
+		return;
+	while (mask != 0) {
+		uint64_t bit = mask & -mask;
+		if (atomic_fetch_and(&idle_mask, ~bit) & bit) {
+			struct hart *to = harts[__builtin_ctzll(bit)];
+			atomic_fetch_or(&to->ipi, IPI_WAKE);
+			arch_ipi_send(to);
+			return;
+		}
+		mask = atomic_load(&idle_mask);
+	}
+	atomic_fetch_sub(&n_spinning, 1);
+}
+
+static uint32_t random_next(struct sched_hart *s)
+{
+	s->rng ^= s->rng << 13;
+	s->rng ^= s->rng >> 7;
+	s->rng ^= s->rng << 17;
+	return (uint32_t)(s->rng >> 32);
+}
+
+static struct g *steal(struct hart *h)
+{
+	struct sched_hart *s = h->sched;
+	for (int pass = 0; pass < 4; pass++) {
+		uint32_t at = random_next(s) % hart_count;
+		for (uint32_t i = 0; i < hart_count; i++, at = (at + 1) % hart_count) {
+			struct hart *v = harts[at];
+			if (v == h)
+				continue;
+			struct g *g = runq_steal(&s->q, &v->sched->q, pass == 3);
+			if (g != NULL)
+				return g;
+		}
+	}
+	return NULL;
+}
+
+static void spinning_stop(struct sched_hart *s, bool found)
+{
+	if (!s->spinning)
+		return;
+	s->spinning = false;
+	if (atomic_fetch_sub(&n_spinning, 1) == 1 && found)
+		wake_one();
+}
+
+static struct g *pick(struct hart *h, bool *inherit)
+{
+	struct sched_hart *s = h->sched;
+	struct g *g = NULL;
+	*inherit = false;
+	if (++s->tick % GLOBAL_EVERY == 0)
+		g = globq_get(&s->q, hart_count);
+	if (g == NULL)
+		g = runq_get(&s->q, inherit);
+	if (g == NULL)
+		g = globq_get(&s->q, hart_count);
+	if (g == NULL) {
+		uint32_t busy = hart_count - (uint32_t)__builtin_popcountll(atomic_load(&idle_mask));
+		if (!s->spinning && 2 * atomic_load(&n_spinning) < busy) {
+			s->spinning = true;
+			atomic_fetch_add(&n_spinning, 1);
+		}
+		if (s->spinning)
+			g = steal(h);
+	}
+	if (g != NULL)
+		spinning_stop(s, true);
+	return g;
+}
+
+static bool work_anywhere(void)
+{
+	if (!globq_empty())
+		return true;
+	for (uint32_t i = 0; i < hart_count; i++)
+		if (!runq_empty(&harts[i]->sched->q))
+			return true;
+	return false;
+}
+
+/* Every hart is idle: nobody is left who could wake anybody. */
+static void deadlock_check(void)
+{
+	if (timers_armed() == 0 && g_count_user() > 0 &&
+	    (uint32_t)__builtin_popcountll(atomic_load(&idle_mask)) == atomic_load(&n_online) && !work_anywhere())
+		fatal_error("all goroutines are asleep - deadlock!");
+}
+
+static void idle(struct hart *h)
+{
+	uint64_t bit = 1ull << h->index;
+	spinning_stop(h->sched, false);
+	atomic_fetch_or(&idle_mask, bit);
+	atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in wake_one() */
+	bool work = work_anywhere();
+	if (!work) {
+		deadlock_check();
+		arch_irq_disable();
+		if (!atomic_load(&h->timers_hit) && (atomic_load(&idle_mask) & bit) != 0) {
+			h->slice_due = UINT64_MAX;
+			if (sched_idle_hook != NULL)
+				sched_idle_hook(h, true);
+			h->armed_due = UINT64_MAX;
+			if (h->timers_due == UINT64_MAX)
+				arch_timer_arm(UINT64_MAX);
+			timer_rearm_irq(h);
+			arch_wait();
+			arch_irq_disable();
+			if (sched_idle_hook != NULL)
+				sched_idle_hook(h, false);
+			timer_rearm_irq(h);
+		}
+		arch_irq_enable();
+	}
+	/* Whoever took the bit away counted this hart as spinning. */
+	if ((atomic_fetch_and(&idle_mask, ~bit) & bit) == 0)
+		h->sched->spinning = true;
+}
+
+static void slice_start(struct hart *h, uint64_t now)
+{
+	h->slice_over = false;
+	h->slice_due = now + h->sched->slice_ticks;
+	if (h->slice_due < h->armed_due) {
+		bool on = arch_irq_save();
+		timer_rearm_irq(h);
+		arch_irq_restore(on);
+	}
+}
+
+static void execute(struct hart *h, struct g *g, bool inherit)
+{
+	if (h->spare_area == NULL)
+		area_refill_sys(h);
+	uint64_t now = arch_ticks();
+	if (!inherit || h->slice_due == UINT64_MAX)
+		slice_start(h, now);
+	g->run_since = now;
+	atomic_store_explicit(&g->status, G_RUNNING, memory_order_relaxed);
+	void *area = g->area;
+	if (area == NULL) {
+		h->cur = g;
+		arch_switch(&h->sched_ctx, &g->ctx);
+	} else {
+		arch_irq_disable();
+		g->area = NULL;
+		h->cur = g;
+		arch_fpu_restore(area_fpu(area));
+		area_put(h, area); /* nobody takes it before the frame has been left: interrupts are off */
+		arch_switch_frame(&h->sched_ctx, area);
+	}
+	h->cur = h->g0;
+	arch_irq_enable();
+}
+
+/* What the goroutine came back for. Returns the goroutine if it is to go on at once. */
+static struct g *settle(struct hart *h, struct g *g)
+{
+	struct sched_hart *s = h->sched;
+	uint32_t parking = G_PARKING;
+	g->run_ticks += arch_ticks() - g->run_since;
+	atomic_store_explicit(&g->resched, false, memory_order_relaxed);
+	switch (h->reason) {
+	case SWITCH_YIELD:
+		atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_relaxed);
+		globq_put(g);
+		break;
+	case SWITCH_PARK:
+		g->wait_since = g->run_since;
+		/* pairs with the acquire in ready(): the saved context is complete */
+		if (!atomic_compare_exchange_strong_explicit(&g->status, &parking, G_WAITING,
+							     memory_order_acq_rel, memory_order_acquire)) {
+			atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_relaxed);
+			runq_put(&s->q, g, false);
+		}
+		break;
+	case SWITCH_EXIT:
+		g_free_sys(h, g);
+		break;
+	case SWITCH_TRAP:
+		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
+			timers_run_sys(h);
+		if (!h->slice_over && runq_empty(&s->q))
+			return g;
+		atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_relaxed);
+		globq_put(g);
+		break;
+	case SWITCH_NONE:
+		panic("a goroutine came back without a reason");
+	}
+	return NULL;
+}
+
+void sched_loop(struct hart *h)
+{
+	struct g *g = NULL;
+	bool inherit = false;
+	atomic_fetch_add(&n_online, 1);
+	atomic_store(&h->online, true);
+	arch_irq_enable();
+	for (;;) {
+		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
+			timers_run_sys(h);
+		if (g == NULL)
+			g = pick(h, &inherit);
+		if (g == NULL) {
+			idle(h);
+			continue;
+		}
+		execute(h, g, inherit);
+		g = settle(h, g);
+		inherit = g != NULL;
+	}
+}
+
+void sched_hart_init(struct hart *h)
+{
+	h->sched = heap_alloc_zero(sizeof *h->sched);
+	ASSERT(h->sched != NULL, "memory for a hart's scheduler");
+	h->sched->rng = 0x9e3779b97f4a7c15u * (h->index + 1);
+	h->sched->slice_ticks = clock_to_ticks(SLICE_NS);
+	h->slice_due = h->sample_due = h->timers_due = h->armed_due = UINT64_MAX;
+	g_init_boot(h);
+	preempt_hook = preempt_now;
+	panic_goroutines_hook = goroutines_print;
+}
