@@ -1,0 +1,223 @@
+/*
+ * CPU profiles: start, drain while it runs, stop, encode and send.
+ *
+ *	rings -> drain goroutine (each 50 ms, lock: drain_mutex) -> builder -> pprof -> gzip -> dump -> console
+ */
+#include <hartbeat/prof.h>
+
+#include <hartbeat/sync.h>
+#include <hartbeat/time.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "kernel/clock.h"
+#include "kernel/console.h"
+#include "kernel/dump.h"
+#include "kernel/hart.h"
+#include "kernel/heap.h"
+#include "kernel/print.h"
+#include "kernel/symtab.h"
+#include "prof/gzip.h"
+#include "prof/pprof.h"
+#include "prof/prof.h"
+#include "prof/top.h"
+#include "sched/sched.h"
+
+enum {
+	HZ_MAX = 10000,
+	DRAIN_NS = 50000000,
+	BUILDER_LIMIT = 64 << 20, /* bytes a profile may take while it is collected */
+	COMMENTS_MAX = HART_MAX + 2,
+	COMMENT_SIZE = 160,
+};
+
+extern const char __text_start[], __text_end[], __image_start[];
+extern const uint8_t __build_id[];
+
+const char *prof_image_name = "hartbeat";
+
+static struct mutex prof_mutex; /* protects everything below and the samplers' start and stop */
+static bool running;
+static struct builder builder;
+static uint64_t period_ns, start_ns, start_wall;
+static struct mutex drain_mutex; /* protects builder against the drain goroutine */
+static _Atomic uintptr_t profile_number; /* of the running or last profile; a drain goroutine of another one ends */
+
+static void *mem_take(void *ctx, size_t size)
+{
+	(void)ctx;
+	return heap_alloc(size);
+}
+
+static void mem_give(void *ctx, void *p)
+{
+	(void)ctx;
+	heap_free(p);
+}
+
+static const struct mem_ops mem = {mem_take, mem_give, NULL};
+
+/* Body of the drain goroutine of profile `number`. Nobody waits for its end: it notices at its next turn. */
+static void drain_loop(void *number)
+{
+	bool mine = true;
+	while (mine) {
+		time_sleep(DRAIN_NS);
+		mutex_lock(&drain_mutex);
+		mine = atomic_load(&profile_number) == (uintptr_t)number;
+		if (mine)
+			sampler_drain(&builder);
+		mutex_unlock(&drain_mutex);
+	}
+}
+
+bool prof_running(void)
+{
+	return running;
+}
+
+int prof_start(unsigned hz)
+{
+	int result = -1;
+	if (hz < 1 || hz > HZ_MAX)
+		return -1;
+	mutex_lock(&prof_mutex);
+	if (!running) {
+		builder_init(&builder, &mem, BUILDER_LIMIT);
+		uintptr_t number = atomic_fetch_add(&profile_number, 1) + 1;
+		if (go_system(drain_loop, (void *)number, "profile drain") != 0) {
+			period_ns = 1000000000u / hz;
+			start_ns = clock_ns();
+			start_wall = clock_wall_ns();
+			sampler_start(clock_to_ticks(period_ns));
+			running = true;
+			result = 0;
+		}
+	}
+	mutex_unlock(&prof_mutex);
+	return result;
+}
+
+static bool symbolize(void *ctx, uintptr_t pc, struct pprof_frame *frames, unsigned max, unsigned *n)
+{
+	struct symtab_frame found[SYMTAB_FRAMES_MAX];
+	(void)ctx;
+	*n = symtab_frames(pc, found, SYMTAB_FRAMES_MAX);
+	if (*n > max)
+		*n = max;
+	for (unsigned i = 0; i < *n; i++)
+		frames[i] = (struct pprof_frame){found[i].function, found[i].file, found[i].line,
+						 found[i].start_line};
+	return *n > 0;
+}
+
+/* The losses and the account of each hart, as comments of the profile. */
+static unsigned comments_make(char text[][COMMENT_SIZE], const char **list, uint64_t *lost_ticks)
+{
+	unsigned n = 0;
+	*lost_ticks = 0;
+	for (uint32_t i = 0; i < hart_count && n < COMMENTS_MAX - 1; i++) {
+		struct sampler_account a;
+		sampler_account(i, &a);
+		*lost_ticks += a.lost;
+		snprintf(text[n], COMMENT_SIZE,
+			 "hart %u: elapsed %llu ns = recorded %llu + idle %llu + lost %llu; %llu samples, %llu lost",
+			 i, (unsigned long long)clock_from_ticks(a.elapsed),
+			 (unsigned long long)clock_from_ticks(a.recorded),
+			 (unsigned long long)clock_from_ticks(a.idle), (unsigned long long)clock_from_ticks(a.lost),
+			 (unsigned long long)a.samples, (unsigned long long)a.lost_samples);
+		list[n] = text[n];
+		n++;
+	}
+	return n;
+}
+
+static void add_lost(uint64_t lost_ticks)
+{
+	const uintptr_t frame = PROF_FRAME_LOST;
+	struct prof_sample s = {.weight_ns = clock_from_ticks(lost_ticks), .depth = 1, .pcs = &frame};
+	s.count = s.weight_ns / period_ns + 1;
+	if (lost_ticks > 0)
+		builder_add(&builder, &s);
+}
+
+static int profile_send(const char *name, uint64_t duration)
+{
+	static char text[COMMENTS_MAX][COMMENT_SIZE]; /* under prof_mutex */
+	static const char *comments[COMMENTS_MAX];
+	static char build_id[41];
+	uint64_t lost;
+	for (int i = 0; i < 20; i++)
+		snprintf(build_id + 2 * i, 3, "%02x", __build_id[16 + i]);
+	struct pprof_options o = {0};
+	pprof_options_cpu(&o, (int64_t)period_ns);
+	o.n_comments = comments_make(text, comments, &lost);
+	add_lost(lost);
+	o.comments = comments;
+	o.time_nanos = (int64_t)start_wall;
+	o.duration_nanos = (int64_t)duration;
+	o.mapping = (struct pprof_mapping){.start = (uintptr_t)__text_start,
+					   .limit = (uintptr_t)__text_end,
+					   .filename = prof_image_name,
+					   .build_id = build_id};
+	o.inline_expanded = true;
+	o.symbolize = symbolize;
+	struct dump *d = dump_open(name);
+	if (d == NULL)
+		return -EINVAL;
+	int error = -ENOMEM;
+	struct gzip *z = gzip_open(dump_sink(d), &mem, GZIP_LEVEL_PROFILE);
+	if (z != NULL) {
+		error = pprof_write_builder(&builder, &o, &mem, gzip_sink(z));
+		int closed = gzip_close(z);
+		error = error ? error : closed;
+	}
+	dump_close(d);
+	return error;
+}
+
+int prof_stop_with(const char *name, prof_look_fn *look, void *ctx)
+{
+	int error = -1;
+	mutex_lock(&prof_mutex);
+	if (running) {
+		sampler_stop();
+		uint64_t duration = clock_ns() - start_ns;
+		mutex_lock(&drain_mutex);
+		atomic_fetch_add(&profile_number, 1);
+		mutex_unlock(&drain_mutex);
+		sampler_drain(&builder);
+		error = name != NULL ? profile_send(name, duration) : 0;
+		if (error != 0)
+			print_line("hb: profile %s could not be written: error %d", name, error);
+		if (look != NULL)
+			look(ctx, &builder, duration);
+		builder_free(&builder);
+		running = false;
+	}
+	mutex_unlock(&prof_mutex);
+	return error == 0 ? 0 : -1;
+}
+
+int prof_stop(const char *name)
+{
+	return prof_stop_with(name, NULL, NULL);
+}
+
+static int line_out(struct sink *s, const void *data, size_t n)
+{
+	(void)s;
+	console_text(data, n);
+	return 0;
+}
+
+void prof_top(const struct builder *b, uint64_t duration_ns, uint32_t rows)
+{
+	struct sink out = {line_out};
+	struct top_options o = {.rows = rows, .duration_ns = duration_ns, .image = prof_image_name, .symbolize = symbolize};
+	if (top_write(b, &o, &mem, &out) != 0)
+		print_line("hb: no memory for the table of the profile");
+}

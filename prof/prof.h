@@ -1,0 +1,46 @@
+/* The CPU profiler, for boot and the tests; applications use include/hartbeat/prof.h. */
+#ifndef PROF_PROF_H
+#define PROF_PROF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/sink.h"
+
+struct hart;
+struct builder;
+
+/* prof/sampler.c */
+
+/* Gives hart h its sampler and, on the first call, sets the kernel's hooks. Boot context, once per hart. */
+void sampler_init(struct hart *h);
+/* Starts sampling on every hart, at a random phase. period_ticks: mean distance of two samples. Goroutine context. */
+void sampler_start(uint64_t period_ticks);
+/* Stops sampling on every hart; returns when each has closed its account. Goroutine context. */
+void sampler_stop(void);
+
+/* A hart's account of one profile, in arch_ticks(): elapsed = recorded + idle + lost, exactly. Valid after sampler_stop(). */
+struct sampler_account {
+	uint64_t elapsed, recorded, idle, lost;
+	uint64_t samples, lost_samples;
+};
+void sampler_account(unsigned hart, struct sampler_account *a);
+
+/* Moves what is in the rings to b. The one reader: the drain goroutine, or whoever stopped it. Goroutine context. */
+void sampler_drain(struct builder *b);
+
+/* prof/cpu.c */
+
+/* Called with the profile's builder before it is freed, to look at it (prof_stop_with). */
+typedef void prof_look_fn(void *ctx, const struct builder *b, uint64_t duration_ns);
+
+/* As prof_stop(); look, if not NULL, sees the aggregated samples. */
+int prof_stop_with(const char *name, prof_look_fn *look, void *ctx);
+bool prof_running(void);
+/* Prints the table of the `rows` functions that took most time. */
+void prof_top(const struct builder *b, uint64_t duration_ns, uint32_t rows);
+
+/* Name of the program, for the profile's mapping; set once at boot. */
+extern const char *prof_image_name;
+
+#endif
