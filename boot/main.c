@@ -1,0 +1,128 @@
+/*
+ * boot_main(): the machine-independent half of boot, in the order things come to life:
+ *
+ *	console -> this hart -> clock -> pages -> page tables -> heap -> symbols -> options -> harts -> scheduler -> main's goroutine
+ *
+ * Each step may use what is left of it and nothing else. Until the scheduler runs there is one hart and no goroutine.
+ */
+#include "boot/boot.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "boot/harts.h"
+#include "boot/options.h"
+#include "boot/program.h"
+#include "kernel/clock.h"
+#include "kernel/console.h"
+#include "kernel/dump.h"
+#include "kernel/exit.h"
+#include "kernel/g.h"
+#include "kernel/hart.h"
+#include "kernel/heap.h"
+#include "kernel/page.h"
+#include "kernel/print.h"
+#include "kernel/symtab.h"
+#include "prof/prof.h"
+#include "sched/sched.h"
+
+extern const char __hbsym_start[];
+extern const uint8_t __build_id[];
+
+/* Where the symbol table lies. Read through this object, so that linking the table in changes no instruction. */
+extern const char __hbsym_size[];
+static const struct {
+	const char *start;
+	size_t size;
+} symtab_place = {__hbsym_start, (size_t)__hbsym_size};
+
+void boot_fail(const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+	va_start(ap, fmt);
+	size_t n = print_format(line, sizeof line, fmt, ap);
+	va_end(ap);
+	console_panic_text("boot: ", 6);
+	console_panic_text(line, n);
+	console_panic_text("\nhb: exit 2\n", 12);
+	arch_exit(exit_code(EXIT_STATUS_PANIC));
+}
+
+static void check(const char *error)
+{
+	if (error != NULL)
+		boot_fail("%s", error);
+}
+
+static void memory_start(const struct boot_info *info)
+{
+	struct page_range ranges[BOOT_RAM_MAX];
+	struct arch_range mapped[BOOT_RAM_MAX + 1];
+	size_t n = 0;
+	for (uint32_t i = 0; i < info->n_ram; i++) {
+		uint64_t size = info->ram[i].end - info->ram[i].start;
+		ranges[i] = (struct page_range){info->ram[i].start, size};
+		mapped[n++] = (struct arch_range){info->ram[i].start, size};
+	}
+	if (info->initrd_size > 0) {
+		uint64_t start = info->initrd_start & ~(uint64_t)(PAGE_SIZE - 1);
+		uint64_t end = (info->initrd_start + info->initrd_size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+		mapped[n++] = (struct arch_range){start, end - start};
+	}
+	page_init(ranges, info->n_ram);
+	arch_mmu_init(mapped, n);
+	harts_guard_boot();
+	heap_init();
+}
+
+static void symbols_start(void)
+{
+	const char *refused = symtab_init(symtab_place.start, symtab_place.size, __build_id + 16);
+	if (refused != NULL)
+		print_line("hb: no symbols: %s", refused);
+}
+
+static void run(void *arg)
+{
+	sched_loop(arg);
+}
+
+void boot_main(struct boot_info *info)
+{
+	console_init();
+	struct hart *h = hart_boot(info->boot_hart_id);
+	clock_init();
+	memory_start(info);
+	symbols_start();
+	dump_init();
+	check(program_options(info->cmdline));
+	harts_make(info);
+	for (uint32_t i = 0; i < hart_count; i++) {
+		sched_hart_init(harts[i]);
+		sampler_init(harts[i]);
+	}
+	arch_set_tls(h->g0->tls);
+	if (info->warning[0] != '\0')
+		print_line("hb: %s", info->warning);
+	program_input((const void *)(uintptr_t)info->initrd_start, (size_t)info->initrd_size);
+	if (go_boot(program_run, NULL, "main") == 0)
+		boot_fail("out of memory: no room for the first goroutine");
+	harts_start();
+	/* From the boot stack, for good, to the root of the system stack. */
+	struct arch_context left, loop;
+	arch_context_init(&loop, h->sys_stack_top, h->g0->tls, run, h);
+	arch_switch(&left, &loop);
+	__builtin_unreachable();
+}
+
+void boot_secondary(struct hart *h)
+{
+	arch_set_tls(h->g0->tls);
+	arch_hart_enter(h);
+	struct arch_context left, loop;
+	arch_context_init(&loop, h->sys_stack_top - 4096, h->g0->tls, run, h);
+	arch_switch(&left, &loop);
+	__builtin_unreachable();
+}

@@ -1,0 +1,89 @@
+/*
+ * The program: main() in the first goroutine, between the start and the stop of its CPU profile.
+ *
+ * The end, whoever asks for it (return from main, exit()): standard streams are flushed, the profile is stopped and sent, the table of
+ * the ten most expensive functions printed, then "hb: exit N" and QEMU's status. A panic takes its own way (kernel/panic.c).
+ */
+#include "boot/program.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <hartbeat/go.h>
+#include <hartbeat/prof.h>
+
+#include "arch/arch.h"
+#include "boot/options.h"
+#include "kernel/clock.h"
+#include "kernel/console.h"
+#include "kernel/exit.h"
+#include "kernel/hart.h"
+#include "kernel/print.h"
+#include "prof/prof.h"
+#include "sched/sched.h"
+
+enum { TOP_ROWS = 10 };
+
+int main(int argc, char **argv);
+
+static bool prof_cpu = true;
+static uint64_t prof_hz = 100;
+static char input_name[256] = "input";
+static char app_name[64] = "hartbeat";
+static bool boot_quiet;
+
+static struct option options[] = {
+	{.name = "prof.cpu", .type = OPTION_BOOL, .value = &prof_cpu, .help = "profile the program from start to end"},
+	{.name = "prof.hz", .type = OPTION_U64, .value = &prof_hz, .min = 1, .max = 10000, .help = "samples a second and hart"},
+	{.name = "input.name", .type = OPTION_STRING, .value = input_name, .min = 1, .max = sizeof input_name, .help = "name under which fopen finds the INPUT file"},
+	{.name = "app.name", .type = OPTION_STRING, .value = app_name, .min = 1, .max = sizeof app_name, .help = "name of the program"},
+	{.name = "boot.quiet", .type = OPTION_BOOL, .value = &boot_quiet, .help = "no banner"},
+};
+
+static struct option_table table = {options, sizeof options / sizeof options[0], NULL};
+static struct option_args args;
+
+const char *program_options(char *cmdline)
+{
+	options_register(&table);
+	return options_parse(cmdline, app_name, &args);
+}
+
+void program_input(const void *data, size_t size)
+{
+	libc_input(size > 0 ? data : NULL, size, input_name);
+	prof_image_name = app_name;
+}
+
+static void look(void *ctx, const struct builder *b, uint64_t duration_ns)
+{
+	(void)ctx;
+	prof_top(b, duration_ns, TOP_ROWS);
+}
+
+static void end(int status)
+{
+	static _Atomic uint32_t ending;
+	if (atomic_exchange(&ending, 1)) {
+		for (;;)
+			go_yield();
+	}
+	if (prof_running())
+		prof_stop_with("cpu.pb.gz", look, NULL);
+	print_line("hb: exit %d", status);
+	console_flush();
+	arch_exit(exit_code(status));
+}
+
+void program_run(void *arg)
+{
+	(void)arg;
+	libc_exit_hook = end;
+	if (!boot_quiet)
+		print_line("hb: %s on %s, %u harts, first goroutine after %lu us", app_name, arch_name(),
+			   hart_count, (unsigned long)(clock_ns() / 1000));
+	if (prof_cpu && prof_start((unsigned)prof_hz) != 0)
+		print_line("hb: no memory for a CPU profile");
+	exit(main(args.argc, args.argv));
+}
