@@ -1,0 +1,147 @@
+# Hartbeat. `make help` lists what there is to say; docs/architecture.md says where things are.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/bash
+
+ARCH ?= riscv64
+MACHINE ?= $(if $(filter riscv64,$(ARCH)),virt,q35)
+SMP ?= 4
+MEM ?= 1G
+APP ?= wordcount
+MUTANT ?=
+BUILD ?= build
+OUT ?= out
+
+# ---- what was asked for: a bad value is one line -------------------------------------------------------------------
+
+ARCHES := riscv64 x86_64
+MACHINES_riscv64 := virt
+MACHINES_x86_64 := q35 microvm
+ifeq ($(filter $(ARCH),$(ARCHES)),)
+$(error ARCH=$(ARCH): expected one of: $(ARCHES))
+endif
+ifeq ($(filter $(MACHINE),$(MACHINES_$(ARCH))),)
+$(error MACHINE=$(MACHINE): expected one of: $(MACHINES_$(ARCH)) (with ARCH=$(ARCH)))
+endif
+ifeq ($(findstring /,$(APP)),)
+APP_DIR := apps/$(APP)
+else
+APP_DIR := $(APP:%/=%)
+endif
+APP_NAME := $(notdir $(APP_DIR))
+
+include tools/deps.mk
+include tools/sources.mk
+
+# ---- compilers -------------------------------------------------------------------------------------------------------
+
+CC_riscv64 := riscv64-unknown-elf-gcc
+CC_x86_64 := gcc
+OBJCOPY_riscv64 := riscv64-unknown-elf-objcopy
+OBJCOPY_x86_64 := objcopy
+READELF := readelf
+CC_TARGET := $(CC_$(ARCH))
+
+# Addresses below 2 GiB on x86-64, pc-relative on riscv64; one image, no position independence, TLS at a fixed distance.
+MACHINE_riscv64 := -march=rv64gc -mabi=lp64d -mcmodel=medany
+MACHINE_x86_64 := -m64 -mcmodel=small -fno-pic -fno-pie -fcf-protection=none -mno-avx
+# Kernel code may be interrupted or may interrupt: no FP or vector register in it. riscv64's gcc has no such switch; make check disassembles.
+KERNEL_MACHINE_x86_64 := -mgeneral-regs-only
+# gcc's own headers behind picolibc's; the host's glibc must not be found.
+LIBC_riscv64 = -isystem $(PICOLIBC)/include
+LIBC_x86_64 = -nostdinc -isystem $(PICOLIBC)/include -isystem $(shell gcc -print-file-name=include)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wconversion -Wno-sign-conversion -Werror
+# A frame larger than the guard gap, or of unknown size, could step over it.
+STACK_LIMITS := -Werror=frame-larger-than=49152 -Werror=vla -Wno-error=alloca
+CODE := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fasynchronous-unwind-tables -ffunction-sections -fdata-sections \
+	-fno-strict-aliasing -fno-common -fno-stack-protector -fno-tree-loop-distribute-patterns -ftls-model=local-exec
+PATHS = -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(PICOLIBC))=picolibc -ffile-prefix-map=$(abspath $(ZLIB))=zlib
+
+TARGET_FLAGS = $(MACHINE_$(ARCH)) $(CODE) $(PATHS) $(STACK_LIMITS) $(LIBC_$(ARCH)) -Iinclude
+KERNEL_FLAGS = $(TARGET_FLAGS) $(KERNEL_MACHINE_$(ARCH)) $(WARNINGS) -I. -Iarch/$(ARCH) -I$(BUILD) -isystem $(ZLIB)/include \
+	$(MUTANT:%=-DMUTANT_%)
+APP_FLAGS = $(TARGET_FLAGS) -Wall -Wextra
+ASM_FLAGS = $(MACHINE_$(ARCH)) -g -I. -Iarch/$(ARCH) -I$(BUILD) -Wa,--debug-prefix-map,$(CURDIR)=. $(PATHS)
+LINK_FLAGS = $(MACHINE_$(ARCH)) -nostdlib -static -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+	-Wl,--no-warn-rwx-segments -Wl,--orphan-handling=error
+
+HOSTCC := gcc
+HOST_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror -I. -Iinclude
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+OBJ := $(BUILD)/$(ARCH)/obj$(MUTANT:%=-%)
+IMG := $(BUILD)/$(ARCH)/app$(MUTANT:%=-%)/$(APP_NAME)
+KERNEL_OBJS := $(KERNEL_SOURCES:%=$(OBJ)/%.o)
+APP_SOURCES := $(sort $(wildcard $(APP_DIR)/*.c))
+APP_OBJS := $(APP_SOURCES:$(APP_DIR)/%=$(IMG)/obj/%.o)
+GEN := $(BUILD)/gen
+ELF := $(IMG)/kernel.elf
+
+$(GEN)/lock_ranks.h $(GEN)/lock_ranks.c $(GEN)/lock_ranks.dot: $(GEN)/lock_ranks.%: kernel/ranks.txt tools/ranks.awk
+	@mkdir -p $(@D)
+	@awk -v out=$* -f tools/ranks.awk $< > $@.tmp && mv $@.tmp $@
+
+$(OBJ)/%.c.o: %.c $(PICOLIBC_STAMP) $(ZLIB_STAMP) | $(GEN)/lock_ranks.h
+	@mkdir -p $(@D)
+	@echo "  CC  $(ARCH)  $<"
+	@$(CC_TARGET) $(KERNEL_FLAGS) $(FILE_FLAGS_$<) -MMD -MP -c $< -o $@
+
+$(OBJ)/gen/%.c.o: $(GEN)/%.c | $(GEN)/lock_ranks.h $(PICOLIBC_STAMP)
+	@mkdir -p $(@D)
+	@$(CC_TARGET) $(KERNEL_FLAGS) -MMD -MP -c $< -o $@
+
+$(OBJ)/%.S.o: %.S $(PACKAGES_STAMP)
+	@mkdir -p $(@D)
+	@echo "  AS  $(ARCH)  $<"
+	@$(CC_TARGET) $(ASM_FLAGS) -MMD -MP -c $< -o $@
+
+$(IMG)/obj/%.c.o: $(APP_DIR)/%.c $(PICOLIBC_STAMP)
+	@mkdir -p $(@D)
+	@echo "  CC  $(ARCH)  $<"
+	@$(CC_TARGET) $(APP_FLAGS) -I$(APP_DIR) -MMD -MP -c $< -o $@
+
+$(OBJ)/linker.ld: linker.ld $(PACKAGES_STAMP)
+	@mkdir -p $(@D)
+	@$(CC_TARGET) -E -P -x c $< -o $@
+
+# ---- the image, in two passes: the second links the symbol table of the first in, and must move nothing ---------------
+
+$(IMG)/pass1.elf: $(KERNEL_OBJS) $(APP_OBJS) $(OBJ)/linker.ld
+	@$(if $(APP_SOURCES),,echo "APP=$(APP): no C file in $(APP_DIR)" >&2; exit 1)
+	@echo "  LD  $(ARCH)  $(APP_NAME)"
+	@$(CC_TARGET) $(LINK_FLAGS) -Wl,--build-id=sha1 -T $(OBJ)/linker.ld $(KERNEL_OBJS) $(APP_OBJS) \
+		$(ZLIB)/libz.a $(PICOLIBC)/lib/libc.a -lgcc -o $@
+
+$(IMG)/symbols.bin: $(IMG)/pass1.elf $(BUILD)/tools/symtab
+	@$(BUILD)/tools/symtab $< -o $@ --stats > $(IMG)/symbols.txt
+
+$(ELF): $(IMG)/pass1.elf $(IMG)/symbols.bin
+	@printf '.section .hbsym,"a"\n.balign 16\n.incbin "%s"\n' $(IMG)/symbols.bin | \
+		$(CC_TARGET) $(MACHINE_$(ARCH)) -x assembler -c - -o $(IMG)/symbols.o
+	@id=$$($(READELF) -n $< | sed -n 's/.*Build ID: //p'); \
+	$(CC_TARGET) $(LINK_FLAGS) -Wl,--build-id=0x$$id -T $(OBJ)/linker.ld $(KERNEL_OBJS) $(APP_OBJS) $(IMG)/symbols.o \
+		$(ZLIB)/libz.a $(PICOLIBC)/lib/libc.a -lgcc -o $@.tmp
+	@tools/same-code $< $@.tmp
+	@mv $@.tmp $@
+
+-include $(KERNEL_OBJS:.o=.d) $(APP_OBJS:.o=.d)
+
+# ---- host tools --------------------------------------------------------------------------------------------------------
+
+$(BUILD)/tools/hbdump: $(HBDUMP_SOURCES) $(HBDUMP_HEADERS) | $(PACKAGES_STAMP)
+	@mkdir -p $(@D)
+	@echo "  CC  host  hbdump"
+	@$(HOSTCC) $(HOST_FLAGS) $(HBDUMP_SOURCES) -o $@
+
+$(BUILD)/tools/symtab: $(SYMTAB_SOURCES) $(SYMTAB_HEADERS) | $(PACKAGES_STAMP)
+	@mkdir -p $(@D)
+	@echo "  CC  host  symtab"
+	@$(HOSTCC) $(HOST_FLAGS) $(SYMTAB_SOURCES) -ldw -lelf -lz -o $@
+
+# ---- commands ----------------------------------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(ELF) $(BUILD)/tools/hbdump
