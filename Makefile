@@ -145,3 +145,26 @@ $(BUILD)/tools/symtab: $(SYMTAB_SOURCES) $(SYMTAB_HEADERS) | $(PACKAGES_STAMP)
 
 .PHONY: all
 all: $(ELF) $(BUILD)/tools/hbdump
+
+# What the run leaves behind, by name and in the order people look at it.
+RUN_OUT := $(OUT)/$(ARCH)/$(APP_NAME)
+
+# A text for programs that want one: the tree's own.
+$(BUILD)/input.txt: README.md $(wildcard docs/*.md) $(wildcard kernel/*.c sched/*.c prof/*.c)
+	@mkdir -p $(@D)
+	@cat $^ > $@
+
+ifeq ($(APP),wordcount)
+INPUT ?= $(BUILD)/input.txt
+override ARGS += $(if $(REPEAT),repeat=$(REPEAT),repeat=5)
+endif
+
+RUN_ENV = ARCH=$(ARCH) MACHINE=$(MACHINE) SMP='$(SMP)' MEM='$(MEM)' ELF=$(ELF) APP_NAME='$(APP_NAME)' OUT_DIR='$(RUN_OUT)' \
+	HBDUMP=$(BUILD)/tools/hbdump INPUT='$(INPUT)' ARGS='$(ARGS)' BOOT='$(BOOT)' EXACT='$(EXACT)' \
+	DETERMINISTIC='$(DETERMINISTIC)' BIOS='$(or $(BIOS),$(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)))' CPU='$(CPU)' \
+	TIMEOUT='$(TIMEOUT)'
+
+.PHONY: run
+run: $(ELF) $(BUILD)/tools/hbdump $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) $(filter $(BUILD)/%,$(INPUT))
+	@$(RUN_ENV) tools/run; status=$$?; \
+	if [ -f $(RUN_OUT)/cpu.pb.gz ]; then echo "go tool pprof -http=: $(RUN_OUT)/cpu.pb.gz"; fi; exit $$status

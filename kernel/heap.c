@@ -314,10 +314,10 @@ void *heap_aligned(size_t align, size_t size)
 		size = align;
 	/* Slabs start on a page: every object of a class whose size is a multiple of align is aligned. */
 	if (size <= CLASS_SIZE_MAX && align <= PAGE_SIZE) {
-		unsigned class = size_class_of(size);
-		while (size_classes[class].size % align != 0)
-			class ++;
-		return small_alloc(class);
+		unsigned fit = size_class_of(size);
+		while (size_classes[fit].size % align != 0)
+			fit++;
+		return small_alloc(fit);
 	}
 	unsigned order = 0;
 	while ((size_t)PAGE_SIZE << order < align)
@@ -481,7 +481,7 @@ void heap_stats(struct heap_stats *s)
 	s->used_bytes = s->held_bytes = s->large_bytes;
 	s->used_objects = s->large_objects;
 	struct heap_class_stats c;
-	for (unsigned class = 0; heap_class_stats(class, &c); class ++) {
+	for (unsigned class = 0; heap_class_stats(class, &c); class += 1) {
 		s->used_bytes += c.objects * c.size;
 		s->used_objects += c.objects;
 		s->held_bytes += c.slabs * size_classes[class].pages * PAGE_SIZE;

@@ -56,7 +56,8 @@ static inline void copy_small(unsigned char *d, const unsigned char *s, size_t n
 }
 
 /* Copies upwards; the destination may overlap the source from below. */
-UNCHECKED static inline void copy_up(unsigned char *d, const unsigned char *s, size_t n)
+UNCHECKED static inline __attribute__((always_inline)) void copy_up(unsigned char *d, const unsigned char *s,
+								    size_t n)
 {
 	if (n <= 16) {
 		copy_small(d, s, n);
@@ -102,7 +103,8 @@ UNCHECKED static inline void copy_up(unsigned char *d, const unsigned char *s, s
 }
 
 /* Copies downwards; the destination may overlap the source from above. d and s point to the ends. */
-UNCHECKED static inline void copy_down(unsigned char *d, const unsigned char *s, size_t n)
+UNCHECKED static inline __attribute__((always_inline)) void copy_down(unsigned char *d,
+								      const unsigned char *s, size_t n)
 {
 	for (; n > 0 && (uintptr_t)d % WORD != 0; n--)
 		*--d = *--s;

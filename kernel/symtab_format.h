@@ -21,9 +21,11 @@
  * relative to the sibling's before it (to the parent's declaration for a first child).
  *
  * Row chunk: bytes interpreted by enum symtab_row_op, as DWARF's special opcodes: a row holds until the next one.
- * State at the start of a chunk: unit one before the chunk's first, node 0 (the function itself; node n is the n-th
- * inline node), file of the function, line slots all equal to the function's line. There is a line slot for each node
- * number modulo SYMTAB_LINE_SLOTS: a row's line is relative to its slot, and is then put there.
+ * State at the start of a chunk: unit one before the chunk's first, node and the node before it 0 (the function itself;
+ * node n is the n-th inline node), file of the function. There is a line slot for each node number modulo
+ * SYMTAB_LINE_SLOTS: a row's line is relative to its slot, and is then put there. At the start of a chunk a slot has the
+ * line where the function of the first node with its number is declared (slot 0, and those without node: that of the
+ * function itself).
  *
  * Unwind rows: text is cut into pages of (1 << (16 - rule_bits)) units; page p owns the rows [pages[p], pages[p + 1])
  * and always has one at offset 0. A row is offset << rule_bits | rule, sorted.
@@ -44,7 +46,7 @@ enum symtab_arch {
 enum {
 	SYMTAB_BUILD_ID = 20,   /* bytes: SHA-1 */
 	SYMTAB_INLINE_MAX = 16, /* deepest inline nesting that is kept */
-	SYMTAB_LINE_SLOTS = 16,
+	SYMTAB_LINE_SLOTS = 32,
 	SYMTAB_CHUNK_ROWS = 64, /* rows of a chunk at most: bounds the bytes a lookup reads */
 	SYMTAB_RULE_BITS_MAX = 11,
 	SYMTAB_UNIT_SHIFT_MAX = 2,
@@ -73,9 +75,10 @@ struct symtab_header {
 	uint8_t arch; /* enum symtab_arch */
 	uint8_t unit_shift;
 	uint8_t rule_bits;
-	uint8_t line_range; /* special opcodes: see SYMTAB_ROW_SPECIAL */
+	uint8_t line_range; /* special opcodes: see SYMTAB_ROW_FAR */
 	int8_t line_base;
-	uint8_t reserved[3];
+	uint8_t fars;
+	uint8_t reserved[2];
 	uint8_t build_id[SYMTAB_BUILD_ID]; /* of the image: the first link pass's, which the second keeps */
 	uint64_t text_base, text_limit;
 	struct symtab_part parts[SYMTAB_PARTS];
@@ -123,15 +126,17 @@ struct symtab_rule_wide {
 
 enum symtab_row_op {
 	SYMTAB_ROW_END = 0,
-	SYMTAB_ROW_NODE = 1,     /* varint: node of the rows from here; the file becomes the node's */
-	SYMTAB_ROW_FILE = 2,     /* varint: file index of the rows from here until the node changes */
-	SYMTAB_ROW_ADVANCE = 3,  /* varint: units to add to the next row's distance */
-	SYMTAB_ROW_LINE = 4,     /* zigzag varint: lines to add to the next row's */
-	SYMTAB_ROW_STEP = 5,     /* 5-8: node - 4 ... node - 1; 9-12: node + 1 ... node + 4 */
-	SYMTAB_ROW_FAR = 13,     /* 13-20: row 1-8 units on; zigzag varint: lines to add */
-	SYMTAB_ROW_SPECIAL = 21, /* v = op - 21: row v / line_range + 1 units on, line_base + v % line_range lines on */
+	SYMTAB_ROW_NODE = 1,    /* varint: node of the rows from here; the file becomes the node's */
+	SYMTAB_ROW_FILE = 2,    /* varint: file index of the rows from here until the node changes */
+	SYMTAB_ROW_ADVANCE = 3, /* varint: units to add to the next row's distance */
+	SYMTAB_ROW_LINE = 4,    /* zigzag varint: lines to add to the next row's */
+	SYMTAB_ROW_BACK = 5,    /* as NODE: the node before this one */
+	SYMTAB_ROW_STEP = 6,    /* as NODE: 6-9: this node - 4 ... - 1; 10-13: + 1 ... + 4 */
+	SYMTAB_ROW_FAR = 14,    /* 14 ... 14 + fars - 1: row 1 ... fars units on; zigzag varint: lines to add */
+	/* The rest, special, v = op - 14 - fars: row v / line_range + 1 units on, line_base + v % line_range lines on. */
+
 	SYMTAB_ROW_STEPS = 4,
-	SYMTAB_ROW_FARS = 8,
+	SYMTAB_FARS_MAX = 64,
 };
 
 _Static_assert(sizeof(struct symtab_header) == 8 + 4 + 8 + 20 + 16 + 8 * SYMTAB_PARTS + 8, "header has no holes");

@@ -37,30 +37,36 @@ static uint32_t inline_line(symtab_inline_entry e)
 	return (uint32_t)(e >> 44);
 }
 
-/* Runs a chunk's bytes until they pass `unit` (units from the chunk's start). False when they are damaged. */
-static bool chunk_find(const struct symtab_table *t, const uint8_t *p, const uint8_t *end, uint32_t line,
+/*
+ * Runs a chunk's bytes until they pass `unit` (units from the chunk's start). `slots` are as at its start, and are used
+ * up. False when the bytes are damaged.
+ */
+static bool chunk_find(const struct symtab_table *t, const uint8_t *p, const uint8_t *end, uint32_t *slots,
 		       uint32_t unit, struct row *out)
 {
-	uint32_t slots[SYMTAB_LINE_SLOTS];
-	for (int i = 0; i < SYMTAB_LINE_SLOTS; i++)
-		slots[i] = line;
 	uint32_t next = unit + 1; /* units until the row behind the wanted one: counts down, stops below */
-	uint32_t node = 0, file = FILE_OF_NODE, advance = 0, add = 0;
+	uint32_t node = 0, node_before = 0, file = FILE_OF_NODE, advance = 0, add = 0;
+	uint32_t special = SYMTAB_ROW_FAR + t->fars;
 	bool found = false;
 	while (p < end) {
 		uint8_t op = *p++;
 		uint32_t v;
-		if (op >= SYMTAB_ROW_SPECIAL) {
-			advance += (op - SYMTAB_ROW_SPECIAL) / t->line_range + 1u;
-			add += (uint32_t)t->line_base + (op - SYMTAB_ROW_SPECIAL) % t->line_range;
+		if (op >= special) {
+			advance += (op - special) / t->line_range + 1u;
+			add += (uint32_t)t->line_base + (op - special) % t->line_range;
 		} else if (op >= SYMTAB_ROW_FAR) {
 			if (!symtab_zigzag(&p, end, &v))
 				return false;
 			advance += op - SYMTAB_ROW_FAR + 1u;
 			add += v;
-		} else if (op >= SYMTAB_ROW_STEP) {
-			uint32_t step = op - SYMTAB_ROW_STEP;
-			node += step < SYMTAB_ROW_STEPS ? step - SYMTAB_ROW_STEPS : step - SYMTAB_ROW_STEPS + 1;
+		} else if (op >= SYMTAB_ROW_BACK) {
+			uint32_t step = op - SYMTAB_ROW_STEP, to = node + step - SYMTAB_ROW_STEPS;
+			if (op == SYMTAB_ROW_BACK)
+				to = node_before;
+			else if (step >= SYMTAB_ROW_STEPS)
+				to++;
+			node_before = node;
+			node = to;
 			file = FILE_OF_NODE;
 			continue;
 		} else if (op == SYMTAB_ROW_END) {
@@ -69,6 +75,7 @@ static bool chunk_find(const struct symtab_table *t, const uint8_t *p, const uin
 			if (op == SYMTAB_ROW_LINE ? !symtab_zigzag(&p, end, &v) : !symtab_varint(&p, end, &v))
 				return false;
 			if (op == SYMTAB_ROW_NODE) {
+				node_before = node;
 				node = v;
 				file = FILE_OF_NODE;
 			} else if (op == SYMTAB_ROW_FILE) {
@@ -92,8 +99,8 @@ static bool chunk_find(const struct symtab_table *t, const uint8_t *p, const uin
 }
 
 /* Finds the chunk that holds `unit` (units from the function's start) in the list at p, then the row in it. */
-static bool row_find(const struct symtab_table *t, const struct symtab_detail *d, const uint8_t *p, uint32_t unit,
-		     struct row *out)
+static bool row_find(const struct symtab_table *t, const struct symtab_detail *d, const uint8_t *p,
+		     uint32_t *slots, uint32_t unit, struct row *out)
 {
 	uint32_t n_chunks;
 	if (!symtab_varint(&p, d->end, &n_chunks) || n_chunks == 0)
@@ -114,30 +121,25 @@ static bool row_find(const struct symtab_table *t, const struct symtab_detail *d
 	}
 	if (chunk_bytes >= (size_t)(d->end - p))
 		return false;
-	return chunk_find(t, p + chunk_bytes, d->end, d->line, unit - chunk_units, out);
+	return chunk_find(t, p + chunk_bytes, d->end, slots, unit - chunk_units, out);
 }
 
 /*
- * Reads the inline nodes at *p, moves *p behind them, and leaves the path to node `node` in path[1 .. depth]. Returns
- * the depth, 0 for node 0; -1 when the nodes are damaged or fewer. Two passes: the rows, which say the node, stand
- * behind the nodes; so the first is called with node 0.
+ * Reads the first `count` inline nodes at *p and moves *p behind them; leaves the path to the last one in path[1 .. depth]
+ * and returns the depth; -1 when the nodes are damaged. With slots, sets those to which a node gives a line.
  */
-static int path_find(const struct symtab_table *t, const struct symtab_detail *d, const uint8_t **p, uint32_t node,
-		     struct level path[SYMTAB_FRAMES_MAX])
+static int nodes_read(const struct symtab_table *t, const struct symtab_detail *d, const uint8_t **p, uint32_t count,
+		      struct level path[SYMTAB_FRAMES_MAX], uint32_t *slots)
 {
-	uint32_t n_nodes, depth = 0;
-	if (!symtab_varint(p, d->end, &n_nodes) || node > n_nodes)
-		return -1;
-	if (node == 0)
-		node = n_nodes;
-	for (uint32_t i = 0; i < node; i++) {
+	uint32_t depth = 0;
+	for (uint32_t i = 0; i < count; i++) {
 		uint32_t v, up, file, line;
 		if (!symtab_varint(p, d->end, &v))
 			return -1;
 		up = v & 3;
 		if (up == 3 && !symtab_varint(p, d->end, &up))
 			return -1;
-		if (up > depth || depth + 1 - up > SYMTAB_INLINE_MAX || depth + 1 - up == 0 || v >> 3 >= t->n_inlines)
+		if (up > depth || depth + 1 - up > SYMTAB_INLINE_MAX || v >> 3 >= t->n_inlines)
 			return -1;
 		uint32_t at = depth + 1 - up;
 		symtab_inline_entry parent = at > 1 ? path[at - 1].inlined : 0;
@@ -152,8 +154,35 @@ static int path_find(const struct symtab_table *t, const struct symtab_detail *d
 			line += at > 1 ? inline_line(parent) : d->line;
 		path[at] = (struct level){t->inlines[v >> 3], file, line};
 		depth = at;
+		if (slots != NULL && i + 1 < SYMTAB_LINE_SLOTS)
+			slots[i + 1] = inline_line(path[at].inlined);
 	}
 	return (int)depth;
+}
+
+/*
+ * Finds the row at pc of a function with known file, and the path to its node. Returns the depth of the path. The nodes
+ * are read twice: the rows, which stand behind them, say which one is wanted.
+ */
+static int place_find(const struct symtab_table *t, const struct symtab_detail *d, uintptr_t pc, struct row *row,
+		      struct level path[SYMTAB_FRAMES_MAX])
+{
+	const struct row unknown = {0, FILE_OF_NODE, 0};
+	uint32_t slots[SYMTAB_LINE_SLOTS], n_nodes;
+	uint32_t unit = (uint32_t)(pc - t->text_base - d->start) >> t->unit_shift;
+	const uint8_t *p = d->rest, *nodes;
+	for (int i = 0; i < SYMTAB_LINE_SLOTS; i++)
+		slots[i] = d->line;
+	*row = unknown;
+	if (!symtab_varint(&p, d->end, &n_nodes))
+		return 0;
+	nodes = p;
+	if (nodes_read(t, d, &p, n_nodes, path, slots) < 0 || !row_find(t, d, p, slots, unit, row))
+		return 0;
+	int depth = row->node <= n_nodes ? nodes_read(t, d, &nodes, row->node, path, NULL) : -1;
+	if (depth < 0)
+		*row = unknown;
+	return depth < 0 ? 0 : depth;
 }
 
 unsigned symtab_frames(uintptr_t pc, struct symtab_frame *out, unsigned max)
@@ -169,16 +198,7 @@ unsigned symtab_frames(uintptr_t pc, struct symtab_frame *out, unsigned max)
 	if (d.file != 0) {
 		outer.file = symtab_file(t, d.file - 1);
 		outer.start_line = d.line;
-		const uint8_t *p = d.rest;
-		uint32_t unit = (uint32_t)(pc - t->text_base - d.start) >> t->unit_shift;
-		if (path_find(t, &d, &p, 0, path) >= 0 && row_find(t, &d, p, unit, &row) && row.node != 0) {
-			p = d.rest;
-			depth = path_find(t, &d, &p, row.node, path);
-		}
-		if (depth < 0) {
-			depth = 0;
-			row = (struct row){0, FILE_OF_NODE, 0};
-		}
+		depth = place_find(t, &d, pc, &row, path);
 	}
 	unsigned n = 0;
 	uint32_t line = row.line, file = row.file;

@@ -66,7 +66,7 @@ static const char *header_error(const struct symtab_header *h, size_t size, cons
 		return "symbol table refused: damaged (check sum)";
 	bool arch_good = h->arch == SYMTAB_ARCH_RISCV64 || h->arch == SYMTAB_ARCH_X86_64;
 	if (!arch_good || h->unit_shift > SYMTAB_UNIT_SHIFT_MAX || h->rule_bits > SYMTAB_RULE_BITS_MAX ||
-	    h->line_range == 0 || h->text_base > h->text_limit || h->text_limit - h->text_base > UINT32_MAX)
+	    h->line_range == 0 || h->fars > SYMTAB_FARS_MAX || h->text_base > h->text_limit || h->text_limit - h->text_base > UINT32_MAX)
 		return "symbol table refused: a header field is out of range";
 	const struct symtab_part *names = &h->parts[SYMTAB_NAMES];
 	if (!parts_inside(h) || names->count == 0 ||
@@ -111,6 +111,7 @@ const char *symtab_init(const void *start, size_t size, const uint8_t *build_id)
 		.page_shift = (uint8_t)(16 - h->rule_bits + h->unit_shift),
 		.line_range = h->line_range,
 		.line_base = h->line_base,
+		.fars = h->fars,
 		.red_zone = h->arch == SYMTAB_ARCH_X86_64 ? 128 : 0,
 	};
 	table_good = true;

@@ -20,7 +20,7 @@ struct symtab_table {
 	const char *names;
 	uint32_t n_functions, n_pages, n_rows, n_rules, n_files, n_inlines, n_details, n_names;
 	uint8_t arch, unit_shift, rule_bits, page_shift; /* page_shift: log2 of the bytes of an unwind page */
-	uint8_t line_range;
+	uint8_t line_range, fars;
 	int8_t line_base;
 	uint8_t red_zone; /* bytes below sp that a leaf function may use */
 };

@@ -93,7 +93,7 @@ void __retarget_lock_release_recursive(_LOCK_T lock)
 
 /* ---- the INPUT file ---- */
 
-enum { FD_FIRST = 3, FD_MAX = 16 };
+enum { FD_FIRST = 3, FD_MAX = 4096 };
 
 static const char *input_data;
 static size_t input_size;

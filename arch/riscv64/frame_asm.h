@@ -52,7 +52,7 @@
 .endm
 
 .macro frame_uncfi_one n
-	.cfi_restore \n
+	.cfi_same_value \n
 .endm
 
 /* sp is a complete frame. */
@@ -69,9 +69,9 @@
 .macro frame_uncfi
 	.cfi_def_cfa sp, 0
 	for_registers frame_uncfi_one
-	.cfi_restore 2
-	.cfi_restore 3
-	.cfi_restore 5
+	.cfi_same_value 2
+	.cfi_same_value 3
+	.cfi_same_value 5
 	.cfi_register DWARF_PC, DWARF_SEPC
 .endm
 

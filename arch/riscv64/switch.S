@@ -28,7 +28,7 @@
 	.macro	record_uncfi
 	.cfi_def_cfa_offset 0
 	.irp	r, ra, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11
-	.cfi_restore \r
+	.cfi_same_value \r
 	.endr
 	.endm
 
@@ -144,9 +144,9 @@ context_entry:
 	addi	sp, s0, -16
 	.cfi_def_cfa sp, 16
 	ld	ra, 8(sp)
-	.cfi_restore ra
+	.cfi_same_value ra
 	ld	s0, 0(sp)
-	.cfi_restore s0
+	.cfi_same_value s0
 	addi	sp, sp, 16
 	.cfi_def_cfa_offset 0
 	ret

@@ -28,7 +28,7 @@ void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tl
 		.x87_control = X87_CONTROL_DEFAULT,
 		.r13 = (uint64_t)arg,
 		.r12 = (uint64_t)entry,
-		.pc = (uint64_t)context_start,
+		.pc = (uint64_t)context_start + CONTEXT_START_NOP,
 	};
 	c->sp = (uintptr_t)s;
 	c->tls = tls;

@@ -6,7 +6,7 @@
 
 /* Resumes *to and forgets the running stack. Interrupts stay off. */
 _Noreturn void context_resume(struct arch_context *to);
-/* Where a fresh context begins; not callable. */
+/* A fresh context begins CONTEXT_START_NOP bytes into this; not callable. */
 extern const char context_start[];
 
 #endif

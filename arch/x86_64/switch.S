@@ -144,13 +144,17 @@ frame_resume:
 	.cfi_endproc
 	.size	frame_resume, . - frame_resume
 
-/* First instructions of a context made by arch_context_init(): r12 is entry, r13 its argument. The root of every walk. */
+/*
+ * A context made by arch_context_init() begins here, behind the nop: r12 is entry, r13 its argument. The root of every
+ * walk. A walk looks up the address below a return address, so that must be in the function too.
+ */
 	.balign	16
 	.globl	context_start
 	.type	context_start, @function
 context_start:
 	.cfi_startproc
 	.cfi_undefined rip
+	nop
 	movq	%r13, %rdi
 	call	*%r12
 	ud2

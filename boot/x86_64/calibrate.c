@@ -4,7 +4,7 @@
  *
  * The two counters are read as a sandwich, TSC, count, TSC, at both ends of 2 ms; of 16 tries at each end the
  * tightest counts. An emulated hart loses its host core between any two instructions: a plain loop was off by
- * up to 19 %, the sandwich by 1 ppm (docs/x86_64.md).
+ * up to 19 %, the sandwich by 1 ppm.
  */
 #include "boot/x86_64/calibrate.h"
 

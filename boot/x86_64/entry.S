@@ -20,7 +20,7 @@
 	.globl	_start
 	.type	_start, @function
 _start:
-	.cfi_startproc simple
+	.cfi_startproc
 	.cfi_undefined 16	/* rip: the name is not known in .code32 */
 	cli
 	cld
@@ -68,7 +68,7 @@ _start:
 	.code64
 	.type	start64, @function
 start64:
-	.cfi_startproc simple
+	.cfi_startproc
 	.cfi_undefined rip
 	movl	$SELECTOR_DATA, %eax
 	movl	%eax, %ds
@@ -89,7 +89,7 @@ start64:
 	.globl	secondary_entry
 	.type	secondary_entry, @function
 secondary_entry:
-	.cfi_startproc simple
+	.cfi_startproc
 	.cfi_undefined rip
 	movl	$SELECTOR_DATA, %eax
 	movl	%eax, %ds

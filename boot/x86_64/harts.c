@@ -1,10 +1,12 @@
 /*
- * Starting the other harts: INIT, then a startup interrupt that names the trampoline's page. Nobody waits here: a started
- * hart finds its struct hart by its APIC id, so that all may be on their way at once.
+ * Starting the other harts: INIT, then a startup interrupt that names the trampoline's page. Nobody waits
+ * here: a started hart finds its struct hart by its APIC id, so that all may be on their way at once.
  *
- * 1. The trampoline's page is reserved memory (boot/x86_64/start.c), otherwise somebody's data would be overwritten.
- * 2. A hart gets one INIT. When it is asked for again because it did not come, it gets another startup interrupt,
- *    which a hart that runs already ignores, otherwise one that is only late would be reset while it runs.
+ * 1. The trampoline's page is reserved memory (boot/x86_64/start.c), otherwise somebody's data would be
+ * overwritten.
+ * 2. A hart gets one INIT. When it is asked for again because it did not come, it gets another startup
+ * interrupt, which a hart that runs already ignores, otherwise one that is only late would be reset while it
+ * runs.
  */
 #include "boot/x86_64/harts.h"
 
@@ -25,12 +27,14 @@ struct hart *secondary_harts[SECONDARY_HARTS];
 
 int boot_hart_start(struct hart *h)
 {
-	ASSERT(mmu_root() != 0 && h->sys_stack_top != 0, "a hart starts on the kernel's tables and its own stack");
+	ASSERT(mmu_root() != 0 && h->sys_stack_top != 0,
+	       "a hart starts on the kernel's tables and its own stack");
 	if (h->hwid >= SECONDARY_HARTS)
 		return -1;
 	bool again = secondary_harts[h->hwid] == h;
 	if (!again) {
-		memcpy((void *)TRAMPOLINE_PAGE, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+		memcpy((void *)TRAMPOLINE_PAGE, trampoline_start,
+		       (size_t)(trampoline_end - trampoline_start));
 		secondary_root = mmu_root();
 		secondary_harts[h->hwid] = h;
 		atomic_thread_fence(memory_order_seq_cst);

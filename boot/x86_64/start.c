@@ -28,8 +28,8 @@ extern const char __image_start[];
 
 static struct boot_info info;
 
-/* The thread-local block of every hart until the kernel gives it one: all zero, so that nobody is running. The thread
- * pointer is its end, where a pointer to itself is expected. */
+/* The thread-local block of every hart until the kernel gives it one: all zero, so that nobody is running.
+ * The thread pointer is its end, where a pointer to itself is expected. */
 static struct {
 	uint64_t block[128];
 	uintptr_t self;

@@ -175,7 +175,8 @@ wait $reader
 [ $? -eq 0 ] && [ $named -eq 0 ] && [ -z "$before" ] && [ "${hidden#.hbdump-}" != "$hidden" ] && [ "$(ls -A live.d)" = live.bin ]
 result $? "live: a hidden file until the dump is whole, its name at once then, while the input goes on"
 
-timeout -k 5 60 "$hbdump" -o prompt.d feed >out 2>err &
+# In the foreground timeout sends one signal; a second one, to the group, may come while the leak check runs, and hang it.
+timeout --foreground -k 5 60 "$hbdump" -o prompt.d feed >out 2>err &
 reader=$!
 exec 3>feed
 printf 'name? ' >&3

@@ -506,9 +506,17 @@ TEST(contradictions_are_reported)
 TEST(lies_of_the_end_line)
 {
 	char shorter[64]; /* right for the bytes it counts, but the lines have one more */
-	const char *const bodies[] = {"E 00000001-0 2 100 00000000", "E 00000001-0 3 100 00000000",
-				      "E 00000001-0 1 57 00000000",  "E 00000001-0 2 99 00000000",
-				      "E 00000001-0 0 0 00000000",   "E 00000001-0 3 171 00000000"};
+	const char *const bodies[] = {"E 00000001-0 2 100 00000000",
+				      "E 00000001-0 3 100 00000000",
+				      "E 00000001-0 1 57 00000000",
+				      "E 00000001-0 2 99 00000000",
+				      "E 00000001-0 0 0 00000000",
+				      "E 00000001-0 3 171 00000000",
+				      shorter};
+	uint8_t content[99];
+	for (size_t i = 0; i < sizeof content; i++)
+		content[i] = content_byte(1, i);
+	snprintf(shorter, sizeof shorter, "E 00000001-0 2 99 %08x", crc32_update(0, content, sizeof content));
 	for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
 		static struct log l;
 		size_t starts[LINES_MAX + 1];

@@ -268,20 +268,23 @@ TEST(page_holes_up_to_a_tebibyte)
 TEST(page_blocks_stay_in_their_zone)
 {
 	arena_open(4 * MIB);
-	/* neighbours that meet between two buddies */
-	struct page_range r[] = {{ARENA, 3 * MIB + PAGE_SIZE},
+	/* the last two are neighbours, in the table too, and meet between two buddies */
+	struct page_range r[] = {{ARENA, 2 * MIB},
+				 {ARENA + 2 * MIB, MIB + PAGE_SIZE},
 				 {ARENA + 3 * MIB + PAGE_SIZE, MIB - PAGE_SIZE}};
-	page_init(r, 2);
+	page_init(r, 3);
 	struct page_stats before = stats();
 	static void *p[4 * MIB / PAGE_SIZE];
-	size_t n = 0;
-	while ((p[n] = page_alloc(0)) != NULL)
-		n++;
-	CHECK_EQ(n, before.total);
-	for (size_t i = 0; i < n; i++)
-		page_free(p[i], 0);
-	page_drain();
-	CHECK(memcmp(stats().free_blocks, before.free_blocks, sizeof before.free_blocks) == 0);
+	for (int backwards = 1; backwards >= 0; backwards--) {
+		size_t n = 0;
+		while ((p[n] = page_alloc(0)) != NULL)
+			n++;
+		CHECK_EQ(n, before.total);
+		for (size_t i = 0; i < n; i++)
+			page_free(p[backwards ? n - 1 - i : i], 0);
+		page_drain();
+		CHECK(memcmp(stats().free_blocks, before.free_blocks, sizeof before.free_blocks) == 0);
+	}
 	arena_close(4 * MIB);
 }
 

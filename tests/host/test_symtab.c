@@ -121,6 +121,8 @@ TEST(symtab_names_are_chosen)
 		CHECK_STR(f.name, "asm_two");
 		CHECK(symtab_function(corpus_symbol(c, "asm_two_second"), &f));
 		CHECK_STR(f.name, "asm_two_second");
+		CHECK(symtab_function(corpus_symbol(c, "asm_two_second") + 3, &f)); /* behind its own size */
+		CHECK_STR(f.name, "asm_two_second");
 		CHECK(!symtab_function(corpus_symbol(c, "__text_end"), &f));
 		CHECK(!symtab_function(corpus_symbol(c, "__text_start") - 1, &f));
 		CHECK(!symtab_function(0, &f));
@@ -392,6 +394,79 @@ TEST(symtab_survives_damage_of_each_byte)
 		}
 		free(t);
 	}
+	symtab_init(NULL, 0, NULL);
+}
+
+/* A table made by hand: one function of 100 bytes whose detail, behind size, name, file and line, is given. */
+static struct {
+	struct symtab_header h;
+	struct symtab_function_entry function;
+	symtab_inline_entry inlined;
+	uint32_t file[2];
+	uint8_t names[8];
+	uint8_t details[256];
+} made;
+
+static const char *table_make(const uint8_t *detail, size_t size)
+{
+	static const uint8_t head[] = {100, 1, 1, 7}, build_id[20] = {1};
+	memset(&made, 0, sizeof made);
+	memcpy(made.h.magic, SYMTAB_MAGIC, 8);
+	made.h.version = SYMTAB_VERSION;
+	made.h.arch = SYMTAB_ARCH_X86_64;
+	made.h.line_range = 4;
+	made.h.fars = 4;
+	made.h.build_id[0] = 1;
+	made.h.text_base = 0x1000;
+	made.h.text_limit = 0x1064;
+	made.inlined = 2ull << 44 | 1;
+	memcpy(made.names, "\0name", 6);
+	memcpy(made.details, head, sizeof head);
+	memcpy(made.details + sizeof head, detail, size);
+	const struct symtab_part parts[SYMTAB_PARTS] = {
+		[SYMTAB_FUNCTIONS] = {offsetof(__typeof__(made), function), 1},
+		[SYMTAB_PAGES] = {sizeof made.h, 0},
+		[SYMTAB_ROWS] = {sizeof made.h, 0},
+		[SYMTAB_RULES] = {sizeof made.h, 0},
+		[SYMTAB_FILES] = {offsetof(__typeof__(made), file), 1},
+		[SYMTAB_INLINES] = {offsetof(__typeof__(made), inlined), 1},
+		[SYMTAB_DETAILS] = {offsetof(__typeof__(made), details), (uint32_t)(sizeof head + size)},
+		[SYMTAB_NAMES] = {offsetof(__typeof__(made), names), 6},
+	};
+	memcpy(made.h.parts, parts, sizeof parts);
+	made.h.size = (uint32_t)(offsetof(__typeof__(made), details) + sizeof head + size);
+	table_seal((uint8_t *)&made, made.h.size);
+	return symtab_init(&made, made.h.size, build_id);
+}
+
+/* Deeper inlining than the format has is damage; so is a chunk outside of the part. The function itself is still found. */
+TEST(symtab_survives_impossible_details)
+{
+	struct symtab_frame frames[SYMTAB_FRAMES_MAX];
+	uint8_t detail[128] = {40};
+	size_t n = 1;
+	for (; n < 81; n += 2) { /* 40 nodes, each in the one before: function 0, called one line below */
+		detail[n] = 0;
+		detail[n + 1] = 2;
+	}
+	const uint8_t rows[] = {1, SYMTAB_ROW_NODE, 40, SYMTAB_ROW_FAR, 2, SYMTAB_ROW_END};
+	memcpy(detail + n, rows, sizeof rows);
+	CHECK(table_make(detail, n + sizeof rows) == NULL);
+	CHECK_EQ(symtab_frames(0x1010, frames, SYMTAB_FRAMES_MAX), 1);
+	CHECK_STR(frames[0].function, "name");
+	CHECK_EQ(frames[0].line, 0);
+	detail[0] = 16; /* as deep as the format has: all are shown */
+	memcpy(detail + 33, rows, sizeof rows);
+	detail[35] = 16;
+	CHECK(table_make(detail, 33 + sizeof rows) == NULL);
+	CHECK_EQ(symtab_frames(0x1010, frames, SYMTAB_FRAMES_MAX), 17);
+	CHECK_EQ(frames[0].line, 3);
+	CHECK_EQ(frames[15].start_line, 2);
+	CHECK_EQ(frames[16].line, 8);
+	const uint8_t far_chunk[] = {0, 2, 0, 0xff, 0xff, 0xff, 0x7f, SYMTAB_ROW_FAR, 2, SYMTAB_ROW_END};
+	CHECK(table_make(far_chunk, sizeof far_chunk) == NULL);
+	CHECK_EQ(symtab_frames(0x1010, frames, SYMTAB_FRAMES_MAX), 1);
+	CHECK_EQ(frames[0].line, 0);
 	symtab_init(NULL, 0, NULL);
 }
 

@@ -496,6 +496,44 @@ TEST(unwind_random_stacks)
 	CHECK(deep > 100);
 }
 
+/* Nor do rules of any content, in a table with a good check sum. */
+TEST(unwind_random_rules)
+{
+	srand(9);
+	struct corpus *c = corpus_get(CORPUS_RISCV64);
+	uint8_t *table = malloc(c->size);
+	for (int run = 0; run < 20000; run++) {
+		memcpy(table, c->table, c->size);
+		const struct symtab_part *part = &((struct symtab_header *)(void *)table)->parts[SYMTAB_RULES];
+		struct symtab_rule *rules = (void *)(table + part->offset);
+		for (uint32_t i = 0; i < part->count; i++) {
+			rules[i].cfa = (uint8_t)(2 + rand() % 4);
+			rules[i].flags = (uint8_t)(rand() % 8 ? 0 : rand() % 4);
+			rules[i].cfa_offset = (rand() % 64 - 16) * 8;
+			rules[i].pc_slot = (int8_t)(rand() % 12 - 8);
+			rules[i].fp_slot = (int8_t)(rand() % 12 - 8);
+		}
+		table_seal(table, c->size);
+		CHECK(symtab_init(table, c->size, c->build_id) == NULL);
+		const struct symtab_table *t = symtab_table();
+		size_t words = 1 + (size_t)rand() % 60;
+		uint64_t *block = malloc(words * 8);
+		uint64_t lo = (uintptr_t)block, hi = lo + words * 8;
+		for (size_t k = 0; k < words; k++)
+			block[k] = k % 2 ? t->text_base + (uint64_t)rand() % (t->text_limit - t->text_base)
+					 : lo + 8 * (k + (uint64_t)rand() % 8);
+		struct unwind_regs r = {t->text_base + (uint64_t)rand() % (t->text_limit - t->text_base), lo,
+					lo + 8 * ((uint64_t)rand() % (words + 1)) + (rand() % 8 ? 0 : 4), t->text_base + 64};
+		struct unwind_bounds b = {lo, hi, NULL};
+		uintptr_t pcs[DEPTH];
+		unsigned flags;
+		CHECK(unwind_walk(&r, &b, pcs, DEPTH, &flags) <= DEPTH);
+		free(block);
+	}
+	symtab_init(NULL, 0, NULL);
+	free(table);
+}
+
 /* ---- frame pointers */
 
 TEST(unwind_frame_pointers)

@@ -1,5 +1,5 @@
 /*
- * Writes what kernel/symtab_frames.c reads (format and state: kernel/symtab_format.h). Inlined functions and files are
+ * Writes what kernel/symtab_frames.c reads (format and state: kernel/symtab_format.h). Inlined functions are
  * numbered by descending use, so that the most used have short numbers. The parameters of the special opcodes are those
  * of a small grid that make the whole shortest.
  */
@@ -10,8 +10,6 @@
 
 #include "tools/symtab/strings.h"
 
-enum { SPECIALS = 256 - SYMTAB_ROW_SPECIAL };
-
 struct numbers {
 	const struct debug_info *info;
 	const char **files; /* interned names, by number */
@@ -20,7 +18,7 @@ struct numbers {
 	uint64_t text_base;
 	unsigned unit_shift;
 	int line_base;
-	unsigned line_range;
+	unsigned line_range, fars, specials; /* specials: opcodes that are left for them */
 };
 
 struct use {
@@ -102,10 +100,12 @@ static void nodes_write(struct numbers *nu, const struct function *f, struct buf
 	}
 }
 
-static void node_step(struct buffer *out, uint32_t from, uint32_t to)
+static void node_step(struct buffer *out, uint32_t before, uint32_t from, uint32_t to)
 {
 	int64_t step = (int64_t)to - from;
-	if (step >= -SYMTAB_ROW_STEPS && step < 0) {
+	if (to == before) {
+		buffer_byte(out, SYMTAB_ROW_BACK);
+	} else if (step >= -SYMTAB_ROW_STEPS && step < 0) {
 		buffer_byte(out, (unsigned)(SYMTAB_ROW_STEP + SYMTAB_ROW_STEPS + step));
 	} else if (step > 0 && step <= SYMTAB_ROW_STEPS) {
 		buffer_byte(out, (unsigned)(SYMTAB_ROW_STEP + SYMTAB_ROW_STEPS - 1 + step));
@@ -117,10 +117,10 @@ static void node_step(struct buffer *out, uint32_t from, uint32_t to)
 
 static void row_emit(const struct numbers *nu, struct buffer *out, uint32_t units, int32_t lines)
 {
-	uint32_t reach = (SPECIALS - 1) / nu->line_range + 1; /* units that a special opcode may go */
+	uint32_t reach = (nu->specials - 1) / nu->line_range + 1; /* units that a special opcode may go */
 	int64_t rest = (int64_t)lines - nu->line_base;
 	bool special = rest >= 0 && rest < nu->line_range;
-	if (!special && units <= SYMTAB_ROW_FARS) {
+	if (!special && units <= nu->fars) {
 		buffer_byte(out, SYMTAB_ROW_FAR + units - 1);
 		buffer_zigzag(out, lines);
 		return;
@@ -130,13 +130,13 @@ static void row_emit(const struct numbers *nu, struct buffer *out, uint32_t unit
 		buffer_zigzag(out, lines - nu->line_base);
 		rest = 0;
 	}
-	while (units > reach || (units - 1) * nu->line_range + (uint32_t)rest >= SPECIALS) {
+	while (units > reach || (units - 1) * nu->line_range + (uint32_t)rest >= nu->specials) {
 		uint32_t over = units > reach ? units - reach : 1;
 		buffer_byte(out, SYMTAB_ROW_ADVANCE);
 		buffer_varint(out, over);
 		units -= over;
 	}
-	buffer_byte(out, SYMTAB_ROW_SPECIAL + (units - 1) * nu->line_range + (uint32_t)rest);
+	buffer_byte(out, SYMTAB_ROW_FAR + nu->fars + (units - 1) * nu->line_range + (uint32_t)rest);
 }
 
 /* Writes rows [from, to) as one chunk. */
@@ -144,14 +144,15 @@ static void chunk_write(struct numbers *nu, const struct function *f, size_t fro
 {
 	uint32_t slots[SYMTAB_LINE_SLOTS];
 	for (int i = 0; i < SYMTAB_LINE_SLOTS; i++)
-		slots[i] = f->line;
-	uint32_t node = 0;
+		slots[i] = i > 0 && (size_t)i < f->n_nodes ? node_line(nu, f, (uint32_t)i) : f->line;
+	uint32_t node = 0, before = 0;
 	const char *file = f->file;
 	uint64_t pc = f->rows[from].pc - (1u << nu->unit_shift);
 	for (size_t i = from; i < to; i++) {
 		const struct row *row = &f->rows[i];
 		if (row->node != node) {
-			node_step(out, node, row->node);
+			node_step(out, before, node, row->node);
+			before = node;
 			node = row->node;
 			file = node_file(nu, f, node);
 		}
@@ -198,21 +199,26 @@ static size_t rows_size(struct numbers *nu, const struct function *f, size_t n)
 
 static void parameters_choose(struct numbers *nu, const struct function *f, size_t n)
 {
-	size_t best = SIZE_MAX;
-	int base = 0;
-	unsigned range = 1;
-	for (nu->line_base = -8; nu->line_base <= 0; nu->line_base++) {
-		for (nu->line_range = 6; nu->line_range <= 24; nu->line_range++) {
-			size_t size = rows_size(nu, f, n);
-			if (size < best) {
-				best = size;
-				base = nu->line_base;
-				range = nu->line_range;
+	static const unsigned fars[] = {4, 8, 12, 16, 24, 32};
+	struct numbers best = *nu;
+	size_t best_size = SIZE_MAX;
+	for (size_t i = 0; i < sizeof fars / sizeof *fars; i++) {
+		for (nu->line_base = -8; nu->line_base <= 0; nu->line_base++) {
+			for (nu->line_range = 4; nu->line_range <= 24; nu->line_range += 2) {
+				nu->fars = fars[i];
+				nu->specials = 256 - SYMTAB_ROW_FAR - fars[i];
+				size_t size = rows_size(nu, f, n);
+				if (size < best_size) {
+					best_size = size;
+					best = *nu;
+				}
 			}
 		}
 	}
-	nu->line_base = base;
-	nu->line_range = range;
+	nu->line_base = best.line_base;
+	nu->line_range = best.line_range;
+	nu->fars = best.fars;
+	nu->specials = best.specials;
 }
 
 void details_make(const struct image *im, const struct function *f, size_t n, const struct debug_info *info,
@@ -224,6 +230,7 @@ void details_make(const struct image *im, const struct function *f, size_t n, co
 	parameters_choose(&nu, f, n);
 	out->line_base = nu.line_base;
 	out->line_range = nu.line_range;
+	out->fars = nu.fars;
 	for (size_t i = 0; i < n; i++) {
 		struct symtab_function_entry e = {(uint32_t)(f[i].start - im->text_base), (uint32_t)out->bytes.size};
 		buffer_put(&out->functions, &e, sizeof e);

@@ -8,7 +8,7 @@
 struct details {
 	struct buffer functions, files, inlines, bytes; /* the parts of these names */
 	int line_base;
-	unsigned line_range;
+	unsigned line_range, fars;
 	size_t n_rows, n_nodes, row_bytes, node_bytes; /* for the statistics */
 };
 

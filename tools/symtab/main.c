@@ -68,6 +68,7 @@ static struct buffer table_make(const struct image *im, const struct details *d,
 		.rule_bits = (uint8_t)u->rule_bits,
 		.line_range = (uint8_t)d->line_range,
 		.line_base = (int8_t)d->line_base,
+		.fars = (uint8_t)d->fars,
 		.text_base = im->text_base,
 		.text_limit = im->text_limit,
 	};

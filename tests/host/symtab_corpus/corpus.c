@@ -157,6 +157,151 @@ __attribute__((noinline, optimize("O0"))) long unoptimized(long x)
 	return y + twin(y);
 }
 
+/* On riscv64 the arithmetic is libgcc's, whose CFI is in .debug_frame only. */
+__attribute__((noinline)) long double quad(long double a, long double b)
+{
+	return a * b + (long double)leaf((long)b);
+}
+
+#define LINE(x)                                                                                              \
+	do {                                                                                                 \
+		sink += (x) + r;                                                                             \
+		r ^= sink;                                                                                   \
+	} while (0)
+
+/* More line rows than a chunk holds. */
+__attribute__((noinline)) long many_rows(long r)
+{
+	LINE(0);
+	if (r & 1)
+		sink = leaf(r);
+	LINE(1);
+	if (r & 2)
+		sink = leaf(r);
+	LINE(2);
+	if (r & 4)
+		sink = leaf(r);
+	LINE(3);
+	if (r & 8)
+		sink = leaf(r);
+	LINE(4);
+	if (r & 16)
+		sink = leaf(r);
+	LINE(5);
+	if (r & 32)
+		sink = leaf(r);
+	LINE(6);
+	if (r & 64)
+		sink = leaf(r);
+	LINE(7);
+	if (r & 128)
+		sink = leaf(r);
+	LINE(8);
+	if (r & 256)
+		sink = leaf(r);
+	LINE(9);
+	if (r & 512)
+		sink = leaf(r);
+	LINE(10);
+	if (r & 1024)
+		sink = leaf(r);
+	LINE(11);
+	if (r & 2048)
+		sink = leaf(r);
+	LINE(12);
+	if (r & 4096)
+		sink = leaf(r);
+	LINE(13);
+	if (r & 8192)
+		sink = leaf(r);
+	LINE(14);
+	if (r & 16384)
+		sink = leaf(r);
+	LINE(15);
+	if (r & 32768)
+		sink = leaf(r);
+	LINE(16);
+	if (r & 65536)
+		sink = leaf(r);
+	LINE(17);
+	if (r & 131072)
+		sink = leaf(r);
+	LINE(18);
+	if (r & 262144)
+		sink = leaf(r);
+	LINE(19);
+	if (r & 524288)
+		sink = leaf(r);
+	LINE(20);
+	if (r & 1)
+		sink = leaf(r);
+	LINE(21);
+	if (r & 2)
+		sink = leaf(r);
+	LINE(22);
+	if (r & 4)
+		sink = leaf(r);
+	LINE(23);
+	if (r & 8)
+		sink = leaf(r);
+	LINE(24);
+	if (r & 16)
+		sink = leaf(r);
+	LINE(25);
+	if (r & 32)
+		sink = leaf(r);
+	LINE(26);
+	if (r & 64)
+		sink = leaf(r);
+	LINE(27);
+	if (r & 128)
+		sink = leaf(r);
+	LINE(28);
+	if (r & 256)
+		sink = leaf(r);
+	LINE(29);
+	if (r & 512)
+		sink = leaf(r);
+	LINE(30);
+	if (r & 1024)
+		sink = leaf(r);
+	LINE(31);
+	if (r & 2048)
+		sink = leaf(r);
+	LINE(32);
+	if (r & 4096)
+		sink = leaf(r);
+	LINE(33);
+	if (r & 8192)
+		sink = leaf(r);
+	LINE(34);
+	if (r & 16384)
+		sink = leaf(r);
+	LINE(35);
+	if (r & 32768)
+		sink = leaf(r);
+	LINE(36);
+	if (r & 65536)
+		sink = leaf(r);
+	LINE(37);
+	if (r & 131072)
+		sink = leaf(r);
+	LINE(38);
+	if (r & 262144)
+		sink = leaf(r);
+	LINE(39);
+	if (r & 524288)
+		sink = leaf(r);
+	return r;
+}
+
+/* Its last instruction is a call, so the return address lies in whatever follows. */
+__attribute__((noinline)) void finish(long status)
+{
+	volatile long kept[4] = {status};
+	asm_exit(kept[0]);
+}
+
 int corpus_main(void)
 {
 	long r = 0, p = 0;
@@ -171,6 +316,7 @@ int corpus_main(void)
 	b = by_value(b);
 	r += b.words[3] + with_cold(3) + with_cold(2000) + unoptimized(4) + other_main(5);
 	r += asm_call(recurse, 5) + asm_call(asm_leaf, 5) + asm_leaf(2) + asm_two(1) + asm_two_second(1);
+	r += many_rows(r) + (long)quad(2.0L, 3.0L);
 	sink = r;
 	return sink == 0;
 }

@@ -3,6 +3,8 @@
 #define CORPUS_H
 
 long other_main(long x);
+_Noreturn void finish(long status);
+_Noreturn void asm_exit(long status);
 long leaf(long x);
 long tail(long x);
 long recurse(long n);

@@ -8,9 +8,16 @@ _start:
 	la sp, __stack_hi
 	li s0, 0
 	call corpus_main
-1:	j 1b
+	call finish
 	.cfi_endproc
 	.size _start, . - _start
+	.globl asm_exit
+	.type asm_exit, @function
+asm_exit:
+	.cfi_startproc
+	j asm_exit
+	.cfi_endproc
+	.size asm_exit, . - asm_exit
 
 	.text
 /* Assembly with CFI: long asm_call(long (*fn)(long), long arg) */
@@ -46,11 +53,18 @@ inner_label:
 	addi a0, a0, 2
 	ret
 
-/* A function with a second, global entry and an alias. */
+/*
+ * A function with a second, global entry, whose size says less than there is, an alias, a weak name and a label that all
+ * would come first in the alphabet.
+ */
 	.globl asm_two, asm_two_alias
+	.weak a_weak
+	.type a_weak, @function
 	.type asm_two, @function
 	.type asm_two_alias, @function
+a_label:
 asm_two:
+a_weak:
 asm_two_alias:
 	.cfi_startproc
 	addi a0, a0, 1
@@ -61,6 +75,8 @@ asm_two_second:
 	ret
 	.cfi_endproc
 	.size asm_two, . - asm_two
+	.size a_weak, . - a_weak
+	.size asm_two_second, 1
 	.size asm_two_alias, . - asm_two_alias
 
 /* An interrupted frame: the saved registers lie at sp; its caller's pc has a column of its own. Never run. */

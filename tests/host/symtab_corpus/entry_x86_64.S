@@ -9,11 +9,20 @@ _start:
 	xor %ebp, %ebp
 	call corpus_main
 	mov %eax, %edi
-	mov $60, %eax		/* exit */
+	call finish
+	.cfi_endproc
+	.size _start, . - _start
+
+/* exit(status) */
+	.globl asm_exit
+	.type asm_exit, @function
+asm_exit:
+	.cfi_startproc
+	mov $60, %eax
 	syscall
 	ud2
 	.cfi_endproc
-	.size _start, . - _start
+	.size asm_exit, . - asm_exit
 
 	.text
 /* Assembly with CFI: moves rsp, saves rbp, calls back. long asm_call(long (*fn)(long), long arg) */
@@ -51,11 +60,18 @@ inner_label:
 	add $3, %rax
 	ret
 
-/* A function with a second, global entry and an alias. */
+/*
+ * A function with a second, global entry, whose size says less than there is, an alias, a weak name and a label that all
+ * would come first in the alphabet.
+ */
 	.globl asm_two, asm_two_alias
+	.weak a_weak
+	.type a_weak, @function
 	.type asm_two, @function
 	.type asm_two_alias, @function
+a_label:
 asm_two:
+a_weak:
 asm_two_alias:
 	.cfi_startproc
 	inc %rdi
@@ -66,6 +82,8 @@ asm_two_second:
 	ret
 	.cfi_endproc
 	.size asm_two, . - asm_two
+	.size a_weak, . - a_weak
+	.size asm_two_second, 1
 	.size asm_two_alias, . - asm_two_alias
 
 /*

@@ -1,0 +1,70 @@
+#!/bin/bash
+# tests/run-tests itself: every way in which a program can fail is a failure of the run, and is counted.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+n=0 bad=0
+result() { # result STATUS NAME
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		sed 's/^/# /' "$dir/out"
+		bad=1
+	fi
+}
+# run STATUS LAST_LINE PATTERN NAME [OPTION...] <LIST: the run ends so, its output has the pattern
+run() {
+	local want=$1 last=$2 pattern=$3 name=$4 status
+	shift 4
+	tests/run-tests -o "$dir/log" "$@" >"$dir/out" 2>&1
+	status=$?
+	[ "$status" -eq "$want" ] && [ "$(tail -n 1 "$dir/out")" = "$last" ] && grep -qE -e "$pattern" "$dir/out"
+	result $? "$name"
+}
+fine='echo ok 1 - a; echo ok 2 - b; echo 1..2'
+
+run 0 "2 passed, 0 failed" '^ok fine \([0-9]+ s\)$' "a good program" <<<"fine $fine"
+run 0 "2 passed, 0 failed" '^ok fine ' "carriage returns of a serial line" <<<"fine printf '1..2\r\nok 1\r\nok 2\r\n'"
+run 1 "1 passed, 1 failed" '1 of 2 tests failed' "a failed test" <<<"one echo ok 1; echo not ok 2; echo 1..2"
+run 1 "1 passed, 1 failed" '1 of 2 tests failed, exit status 1' "a failed test and status" <<<"one echo ok 1; echo not ok 2; echo 1..2; exit 1"
+run 1 "2 passed, 1 failed" 'exit status 7' "a status other than 0 after good tests" <<<"one $fine; exit 7"
+run 1 "1 passed, 1 failed" 'killed by signal 11' "a crash" <<<"one echo ok 1; kill -SEGV \$\$"
+run 1 "1 passed, 1 failed" 'no plan' "no plan" <<<"one echo ok 1"
+run 1 "0 passed, 1 failed" 'no plan' "no output" <<<"one true"
+run 1 "1 passed, 1 failed" '2 tests planned, 1 ran' "fewer tests than planned" <<<"one echo 1..2; echo ok 1"
+run 1 "0 passed, 1 failed" 'no tests' "a plan of nothing" <<<"one echo 1..0"
+run 1 "4 passed, 1 failed" 'two plans' "two programs in one" <<<"one $fine; $fine"
+run 1 "0 passed, 1 failed" 'bailed out, exit status 2' "a program that bails out" <<<"one echo 'Bail out! no'; exit 2"
+run 1 "0 passed, 1 failed" 'exit status 127' "a program that is not there" <<<"one $dir/nothing"
+run 1 "0 passed, 1 failed" 'no end within 1 s' "a program that does not end" -t 1 <<<"one sleep 30"
+run 1 "1 passed, 1 failed" '^    \| the last words' "the end of the output is shown" <<<"one echo ok 1; echo the last words; exit 3"
+run 1 "2 passed, 1 failed" '^ok fine ' "the others run on after a failure" <<<"one false
+fine $fine"
+run 0 "1 passed, 0 failed" '^1 skipped$' "a skipped test is neither" <<<"one echo ok 1; echo 'ok 2 # SKIP no'; echo 1..2"
+run 1 "0 passed, 0 failed" '^1 skipped$' "a run of nothing is no success" <<<"one echo '1..0 # SKIP no'"
+run 1 "1 passed, 1 failed" 'exit status 1' "programs that do not speak TAP" <<<"@status
+one true
+two false"
+run 2 "tests/run-tests: standard input: not a new NAME and a COMMAND: one false" '' "one name twice" <<<"one true
+one false"
+run 2 "tests/run-tests: -j: expected a number above 0, not 'x'" '' "a bad option" -j x <<<"one true"
+
+# A child of a program that is killed does not outlive it.
+run 1 "0 passed, 1 failed" 'no end within 1 s' "a program with a child" <<<"@timeout 1
+one sleep 31 & echo \$! >$dir/pid; wait"
+alive() { grep -q '^State:[[:blank:]]*[^Z]' "/proc/$1/status" 2>/dev/null; } # and not only waiting to be collected
+pid=$(cat "$dir/pid") && for _ in $(seq 20); do alive "$pid" && sleep 0.1; done
+[ -n "$pid" ] && ! alive "$pid"
+result $? "its child is gone"
+
+# Two at a time: each waits for a file that the other makes.
+meet() { echo "touch $dir/$1; for i in \$(seq 50); do [ -e $dir/$2 ] && break; sleep 0.1; done; [ -e $dir/$2 ]"; }
+run 0 "2 passed, 0 failed" '^ok two ' "two at a time" -j 2 <<<"@status
+one $(meet a b)
+two $(meet b a)"
+echo "1..$n"
+exit $bad
