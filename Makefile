@@ -1,4 +1,13 @@
-# Hartbeat. `make help` lists what there is to say; docs/architecture.md says where things are.
+# Hartbeat. docs/architecture.md says where things are.
+#
+#? make run    [ARCH=riscv64|x86_64] [MACHINE=virt|q35|microvm] [SMP=4] [MEM=1G] [APP=wordcount] [INPUT=FILE] [ARGS="..."]
+#?             [BOOT="key=value ..."] [REPEAT=N] [EXACT=1] [DETERMINISTIC=1] [BIOS=FILE] [CPU=MODEL] [TIMEOUT=SECONDS]
+#?             builds an application, runs it in QEMU, writes its profile to out/ARCH/APP/; APP is a folder of apps/ or any path
+#? make test   [ARCH=...] [FULL=1]   everything that can fail; both architectures when ARCH is not given
+#? make check  static rules: layers, headers, warnings, formatting, code that interrupts may reach
+#? make bench  [ARCH=...]   boot time, image size, speed-up, cost of profiling
+#? make debug  as run, stopped at the first instruction, with gdb's command line
+#? make fmt    formats the sources        make clean   removes what was built, keeps what was downloaded
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -63,6 +72,11 @@ TARGET_FLAGS = $(MACHINE_$(ARCH)) $(CODE) $(PATHS) $(STACK_LIMITS) $(LIBC_$(ARCH
 KERNEL_FLAGS = $(TARGET_FLAGS) $(KERNEL_MACHINE_$(ARCH)) $(WARNINGS) -I. -Iarch/$(ARCH) -I$(BUILD) -isystem $(ZLIB)/include \
 	$(MUTANT:%=-DMUTANT_%)
 APP_FLAGS = $(TARGET_FLAGS) -Wall -Wextra
+# The guest tests and the faults are applications that look into the kernel; part of each is for one architecture.
+KERNEL_APPS := tests/guest tests/faults
+ifneq ($(filter $(KERNEL_APPS),$(APP_DIR)),)
+APP_FLAGS += -Werror -I. -Iarch/$(ARCH) -I$(BUILD) -I$(APP_DIR)/$(ARCH)
+endif
 ASM_FLAGS = $(MACHINE_$(ARCH)) -g -I. -Iarch/$(ARCH) -I$(BUILD) -Wa,--debug-prefix-map,$(CURDIR)=. $(PATHS)
 LINK_FLAGS = $(MACHINE_$(ARCH)) -nostdlib -static -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
 	-Wl,--no-warn-rwx-segments -Wl,--orphan-handling=error
@@ -75,7 +89,7 @@ HOST_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes -Wer
 OBJ := $(BUILD)/$(ARCH)/obj$(MUTANT:%=-%)
 IMG := $(BUILD)/$(ARCH)/app$(MUTANT:%=-%)/$(APP_NAME)
 KERNEL_OBJS := $(KERNEL_SOURCES:%=$(OBJ)/%.o)
-APP_SOURCES := $(sort $(wildcard $(APP_DIR)/*.c))
+APP_SOURCES := $(sort $(wildcard $(APP_DIR)/*.c) $(if $(filter $(KERNEL_APPS),$(APP_DIR)),$(wildcard $(APP_DIR)/$(ARCH)/*.c)))
 APP_OBJS := $(APP_SOURCES:$(APP_DIR)/%=$(IMG)/obj/%.o)
 GEN := $(BUILD)/gen
 ELF := $(IMG)/kernel.elf
@@ -98,7 +112,7 @@ $(OBJ)/%.S.o: %.S $(PACKAGES_STAMP)
 	@echo "  AS  $(ARCH)  $<"
 	@$(CC_TARGET) $(ASM_FLAGS) -MMD -MP -c $< -o $@
 
-$(IMG)/obj/%.c.o: $(APP_DIR)/%.c $(PICOLIBC_STAMP)
+$(IMG)/obj/%.c.o: $(APP_DIR)/%.c $(PICOLIBC_STAMP) | $(GEN)/lock_ranks.h
 	@mkdir -p $(@D)
 	@echo "  CC  $(ARCH)  $<"
 	@$(CC_TARGET) $(APP_FLAGS) -I$(APP_DIR) -MMD -MP -c $< -o $@
@@ -162,9 +176,33 @@ endif
 RUN_ENV = ARCH=$(ARCH) MACHINE=$(MACHINE) SMP='$(SMP)' MEM='$(MEM)' ELF=$(ELF) APP_NAME='$(APP_NAME)' OUT_DIR='$(RUN_OUT)' \
 	HBDUMP=$(BUILD)/tools/hbdump INPUT='$(INPUT)' ARGS='$(ARGS)' BOOT='$(BOOT)' EXACT='$(EXACT)' \
 	DETERMINISTIC='$(DETERMINISTIC)' BIOS='$(or $(BIOS),$(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)))' CPU='$(CPU)' \
-	TIMEOUT='$(TIMEOUT)'
+	TIMEOUT='$(TIMEOUT)' TRACE_START='$(TRACE_START)'
 
 .PHONY: run
 run: $(ELF) $(BUILD)/tools/hbdump $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) $(filter $(BUILD)/%,$(INPUT))
 	@$(RUN_ENV) tools/run; status=$$?; \
 	if [ -f $(RUN_OUT)/cpu.pb.gz ]; then echo "go tool pprof -http=: $(RUN_OUT)/cpu.pb.gz"; fi; exit $$status
+
+# ---- gdb, housekeeping -----------------------------------------------------------------------------------------------
+
+GDB_PORT ?= 1234
+.PHONY: debug clean fmt help
+debug: $(ELF) $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) $(filter $(BUILD)/%,$(INPUT))
+	@echo "QEMU waits for gdb. In another terminal:"
+	@echo "  gdb-multiarch $(ELF) -ex 'target remote 127.0.0.1:$(GDB_PORT)' -ex 'hbreak program_run' -ex continue"
+	@$(RUN_ENV) TIMEOUT=0 QEMU_ARGS='-gdb tcp:127.0.0.1:$(GDB_PORT) -S' tools/run
+
+fmt:
+	@clang-format -i $(shell git ls-files '*.c' '*.h')
+
+# Keeps what was downloaded and the libraries built from it.
+clean:
+	@rm -rf $(OUT) $(filter-out $(DEPS) $(BUILD)/dl,$(wildcard $(BUILD)/*))
+
+help:
+	@sed -n 's/^#? \{0,1\}//p' Makefile
+
+.PHONY: bench
+bench: $(if $(filter command line environment,$(origin ARCH)),bench-$(ARCH),$(ARCHES:%=bench-%))
+bench-%:
+	@ARCH=$* BUILD=$(BUILD) tools/bench

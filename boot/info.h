@@ -74,6 +74,7 @@ struct boot_info {
 	uint64_t initrd_start;
 	uint64_t initrd_size; /* bytes, exact; 0: none */
 	struct boot_uart uart;
+	uint64_t entry_ticks; /* arch_ticks() at the kernel's first instructions; set by boot/<arch>/ */
 	char warning[BOOT_WARNING_MAX]; /* the first thing worth a line on the console, or "" */
 
 	/* device tree only */

@@ -107,7 +107,7 @@ void boot_main(struct boot_info *info)
 	if (info->warning[0] != '\0')
 		print_line("hb: %s", info->warning);
 	program_input((const void *)(uintptr_t)info->initrd_start, (size_t)info->initrd_size);
-	if (go_boot(program_run, NULL, "main") == 0)
+	if (go_boot(program_run, &info->entry_ticks, "main") == 0)
 		boot_fail("out of memory: no room for the first goroutine");
 	harts_start();
 	/* From the boot stack, for good, to the root of the system stack. */

@@ -78,11 +78,11 @@ static void end(int status)
 
 void program_run(void *arg)
 {
-	(void)arg;
+	const uint64_t *entry_ticks = arg;
 	libc_exit_hook = end;
 	if (!boot_quiet)
 		print_line("hb: %s on %s, %u harts, first goroutine after %lu us", app_name, arch_name(),
-			   hart_count, (unsigned long)(clock_ns() / 1000));
+			   hart_count, (unsigned long)(clock_from_ticks(arch_ticks() - *entry_ticks) / 1000));
 	if (prof_cpu && prof_start((unsigned)prof_hz) != 0)
 		print_line("hb: no memory for a CPU profile");
 	exit(main(args.argc, args.argv));

@@ -8,7 +8,7 @@
 const char *program_options(char *cmdline);
 /* The INPUT file. Boot context. */
 void program_input(const void *data, size_t size);
-/* Body of main's goroutine. */
+/* Body of main's goroutine. arg: where the uint64_t of boot_info's entry_ticks lies. */
 void program_run(void *arg);
 
 #endif

@@ -1,4 +1,5 @@
-/* Which function holds an address: binary search in the sorted functions of the symbol table (symtab_format.h). */
+/* Which function holds an address: binary search in the sorted functions of the symbol table
+ * (symtab_format.h). */
 #include "kernel/symtab.h"
 
 #include "kernel/symtab_detail.h"

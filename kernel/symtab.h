@@ -1,7 +1,8 @@
 /*
- * Names for addresses: function, file, line and inlined calls, from the table that the second link pass put into the
- * image. No allocation, no lock, no floating point: usable in any context, panic and interrupt included. All strings
- * returned lie in the table and live for ever. A caller's frame is looked up with its return address minus 1.
+ * Names for addresses: function, file, line and inlined calls, from the table that the second link pass put
+ * into the image. No allocation, no lock, no floating point: usable in any context, panic and interrupt
+ * included. All strings returned lie in the table and live for ever. A caller's frame is looked up with its
+ * return address minus 1.
  */
 #ifndef KERNEL_SYMTAB_H
 #define KERNEL_SYMTAB_H
@@ -13,9 +14,9 @@
 /* symtab_table.c */
 
 /*
- * Checks the table of `size` bytes at `start` (8-byte aligned) and puts it into use if it is whole and belongs to the
- * code with this build id (20 bytes). Returns NULL, or one line that says why it was refused: then all lookups find
- * nothing and addresses are printed as numbers. Boot context, before other harts start.
+ * Checks the table of `size` bytes at `start` (8-byte aligned) and puts it into use if it is whole and
+ * belongs to the code with this build id (20 bytes). Returns NULL, or one line that says why it was refused:
+ * then all lookups find nothing and addresses are printed as numbers. Boot context, before other harts start.
  */
 const char *symtab_init(const void *start, size_t size, const uint8_t *build_id);
 
@@ -23,8 +24,8 @@ const char *symtab_init(const void *start, size_t size, const uint8_t *build_id)
 
 struct symtab_function {
 	const char *name;
-	uintptr_t start; /* first address */
-	size_t size;     /* bytes */
+	uintptr_t start;  /* first address */
+	size_t size;      /* bytes */
 	const char *file; /* where it is declared, "??" when not known */
 	unsigned line;    /* 0 when not known */
 };
@@ -42,9 +43,10 @@ struct symtab_frame {
 };
 
 /*
- * The source-level frames at pc, innermost first: calls that were inlined there, then the function itself. Returns
- * their number, 0 when pc is in no function; if there are more than `max`, the inner `max` are stored. At most
- * SYMTAB_FRAMES_MAX exist. Any context; takes hundreds to a few thousand instructions, so not for the sampler.
+ * The source-level frames at pc, innermost first: calls that were inlined there, then the function itself.
+ * Returns their number, 0 when pc is in no function; if there are more than `max`, the inner `max` are
+ * stored. At most SYMTAB_FRAMES_MAX exist. Any context; takes hundreds to a few thousand instructions, so not
+ * for the sampler.
  */
 unsigned symtab_frames(uintptr_t pc, struct symtab_frame *out, unsigned max);
 

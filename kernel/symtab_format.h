@@ -1,34 +1,38 @@
 /*
- * The symbol table of an image, byte for byte: written by tools/symtab on the host, read by kernel/symtab.c and
- * kernel/unwind_rules.c in the image. Little-endian, position fixed, every part aligned to 8 bytes:
+ * The symbol table of an image, byte for byte: written by tools/symtab on the host, read by
+ * kernel/symtab*.c and kernel/unwind.c in the image. Little-endian, position fixed, every part
+ * aligned to 8 bytes:
  *
- *	+--------+-----------+-------------+---------+-------+-------+----------+-----------+-------+-------+
- *	| header | functions | unwind      | unwind  | rules | files | inlines  | details   | names |
- *	|        | 8 B each  | pages 4 B   | rows 2 B| 8 B   | 4 B   | 8 B each | varints   | NUL   |
- *	+--------+-----------+-------------+---------+-------+-------+----------+-----------+-------+-------+
+ *   header | functions | pages | rows | rules | files | inlines | details | names
+ *          | 8 B each  | 4 B   | 2 B  | 8 B   | 4 B   | 8 B     | varints | strings
  *
- * A unit is the smallest distance between two instructions: 1 << unit_shift bytes (riscv64 2, x86-64 1).
+ * A unit is the smallest distance between two instructions: 1 << unit_shift bytes (riscv64 2,
+ * x86-64 1).
  *
- * Functions are sorted by start and do not overlap. `detail` is an offset into details, where stands (varints):
- *	size in bytes, name (offset into names), file (index + 1; 0: nothing is known and nothing follows), line
- *	number of inline nodes, then the nodes in preorder
- *	number of row chunks; for each chunk but the first {units from the chunk before, bytes of the chunk before}
- *	the chunks
+ * Functions are sorted by start and do not overlap. `detail` is an offset into details, where stand
+ * as varints:
  *
- * Inline node: varint v = inline << 3 | file_given << 2 | up; up 0: child of the node before (or of the function, for
- * the first); 1: its sibling; 2: its parent's sibling; 3: a varint follows with `up`. Then the file of the call when
- * given (index; else it is the file in which the parent is declared), then the line of the call as zigzag varint,
- * relative to the sibling's before it (to the parent's declaration for a first child).
+ *   size in bytes, name (offset into names), file (index + 1; 0: unknown, nothing follows), line
+ *   number of inline nodes, then the nodes in preorder
+ *   number of row chunks, then for each but the first {units, bytes} of the chunk before it
+ *   the chunks
  *
- * Row chunk: bytes interpreted by enum symtab_row_op, as DWARF's special opcodes: a row holds until the next one.
- * State at the start of a chunk: unit one before the chunk's first, node and the node before it 0 (the function itself;
- * node n is the n-th inline node), file of the function. There is a line slot for each node number modulo
- * SYMTAB_LINE_SLOTS: a row's line is relative to its slot, and is then put there. At the start of a chunk a slot has the
- * line where the function of the first node with its number is declared (slot 0, and those without node: that of the
- * function itself).
+ * Inline node: varint v = inline << 3 | file_given << 2 | up. up 0: child of the node before (of
+ * the function, for the first); 1: its sibling; 2: its parent's sibling; 3: a varint follows with
+ * `up`. Then the file of the call when given (index; else it is the file in which the parent is
+ * declared), then the line of the call as zigzag varint, relative to the call of the sibling before
+ * it (for a first child to the parent's declaration).
  *
- * Unwind rows: text is cut into pages of (1 << (16 - rule_bits)) units; page p owns the rows [pages[p], pages[p + 1])
- * and always has one at offset 0. A row is offset << rule_bits | rule, sorted.
+ * Row chunk: bytes interpreted by enum symtab_row_op, as DWARF's special opcodes: a row holds until
+ * the next. State at the start of a chunk: unit one before the chunk's first, node and the node
+ * before it 0 (the function itself; node n is the n-th inline node), file of the function. There is
+ * a line slot for each node number modulo SYMTAB_LINE_SLOTS: a row's line is relative to its slot,
+ * and is then put there. At the start of a chunk a slot has the line where the function of the
+ * first node with its number is declared (slot 0, and those without node: that of the function
+ * itself).
+ *
+ * Unwind rows: text is cut into pages of 1 << (16 - rule_bits) units; page p owns the rows pages[p]
+ * to pages[p + 1] - 1 and always has one at offset 0. A row is offset << rule_bits | rule, sorted.
  */
 #ifndef KERNEL_SYMTAB_FORMAT_H
 #define KERNEL_SYMTAB_FORMAT_H
@@ -109,7 +113,7 @@ enum symtab_rule_flag {
 
 /* Slots are in words of 8 bytes from the CFA. */
 enum {
-	SYMTAB_SLOT_NONE = -128,        /* unchanged: pc is in the return-address register, fp keeps its value */
+	SYMTAB_SLOT_NONE = -128, /* unchanged: pc is in the return-address register, fp keeps its value */
 	SYMTAB_SLOT_NONE_WIDE = -32768, /* the same in a wide rule; for sp: it is the CFA; for ra: unknown */
 };
 
@@ -132,14 +136,16 @@ enum symtab_row_op {
 	SYMTAB_ROW_LINE = 4,    /* zigzag varint: lines to add to the next row's */
 	SYMTAB_ROW_BACK = 5,    /* as NODE: the node before this one */
 	SYMTAB_ROW_STEP = 6,    /* as NODE: 6-9: this node - 4 ... - 1; 10-13: + 1 ... + 4 */
-	SYMTAB_ROW_FAR = 14,    /* 14 ... 14 + fars - 1: row 1 ... fars units on; zigzag varint: lines to add */
-	/* The rest, special, v = op - 14 - fars: row v / line_range + 1 units on, line_base + v % line_range lines on. */
+	SYMTAB_ROW_FAR = 14, /* 14 ... 14 + fars - 1: row 1 ... fars units on; zigzag varint: lines to add */
+	/* The rest, special, v = op - 14 - fars: row v / line_range + 1 units on, line_base + v % line_range
+	   lines on. */
 
 	SYMTAB_ROW_STEPS = 4,
 	SYMTAB_FARS_MAX = 64,
 };
 
-_Static_assert(sizeof(struct symtab_header) == 8 + 4 + 8 + 20 + 16 + 8 * SYMTAB_PARTS + 8, "header has no holes");
+_Static_assert(sizeof(struct symtab_header) == 8 + 4 + 8 + 20 + 16 + 8 * SYMTAB_PARTS + 8,
+	       "header has no holes");
 _Static_assert(sizeof(struct symtab_header) % 8 == 0, "parts start aligned");
 _Static_assert(sizeof(struct symtab_function_entry) == 8, "wire format");
 _Static_assert(sizeof(struct symtab_rule) == 8 && sizeof(struct symtab_rule_wide) == 8, "wire format");

@@ -1,7 +1,7 @@
 /*
- * The source-level frames at an address. A function's detail holds its inline tree, in preorder, and row chunks that
- * say for each address the line and the innermost inline node (symtab_format.h): first the row is found, then one pass
- * over the nodes up to the row's keeps the path to it.
+ * The source-level frames at an address. A function's detail holds its inline tree, in preorder, and row
+ * chunks that say for each address the line and the innermost inline node (symtab_format.h): first the row is
+ * found, then one pass over the nodes up to the row's keeps the path to it.
  */
 #include "kernel/symtab.h"
 
@@ -38,8 +38,8 @@ static uint32_t inline_line(symtab_inline_entry e)
 }
 
 /*
- * Runs a chunk's bytes until they pass `unit` (units from the chunk's start). `slots` are as at its start, and are used
- * up. False when the bytes are damaged.
+ * Runs a chunk's bytes until they pass `unit` (units from the chunk's start). `slots` are as at its start,
+ * and are used up. False when the bytes are damaged.
  */
 static bool chunk_find(const struct symtab_table *t, const uint8_t *p, const uint8_t *end, uint32_t *slots,
 		       uint32_t unit, struct row *out)
@@ -98,7 +98,8 @@ static bool chunk_find(const struct symtab_table *t, const uint8_t *p, const uin
 	return found;
 }
 
-/* Finds the chunk that holds `unit` (units from the function's start) in the list at p, then the row in it. */
+/* Finds the chunk that holds `unit` (units from the function's start) in the list at p, then the row in it.
+ */
 static bool row_find(const struct symtab_table *t, const struct symtab_detail *d, const uint8_t *p,
 		     uint32_t *slots, uint32_t unit, struct row *out)
 {
@@ -125,11 +126,12 @@ static bool row_find(const struct symtab_table *t, const struct symtab_detail *d
 }
 
 /*
- * Reads the first `count` inline nodes at *p and moves *p behind them; leaves the path to the last one in path[1 .. depth]
- * and returns the depth; -1 when the nodes are damaged. With slots, sets those to which a node gives a line.
+ * Reads the first `count` inline nodes at *p and moves *p behind them; leaves the path to the last one in
+ * path[1 .. depth] and returns the depth; -1 when the nodes are damaged. With slots, sets those to which a
+ * node gives a line.
  */
-static int nodes_read(const struct symtab_table *t, const struct symtab_detail *d, const uint8_t **p, uint32_t count,
-		      struct level path[SYMTAB_FRAMES_MAX], uint32_t *slots)
+static int nodes_read(const struct symtab_table *t, const struct symtab_detail *d, const uint8_t **p,
+		      uint32_t count, struct level path[SYMTAB_FRAMES_MAX], uint32_t *slots)
 {
 	uint32_t depth = 0;
 	for (uint32_t i = 0; i < count; i++) {
@@ -161,11 +163,11 @@ static int nodes_read(const struct symtab_table *t, const struct symtab_detail *
 }
 
 /*
- * Finds the row at pc of a function with known file, and the path to its node. Returns the depth of the path. The nodes
- * are read twice: the rows, which stand behind them, say which one is wanted.
+ * Finds the row at pc of a function with known file, and the path to its node. Returns the depth of the path.
+ * The nodes are read twice: the rows, which stand behind them, say which one is wanted.
  */
-static int place_find(const struct symtab_table *t, const struct symtab_detail *d, uintptr_t pc, struct row *row,
-		      struct level path[SYMTAB_FRAMES_MAX])
+static int place_find(const struct symtab_table *t, const struct symtab_detail *d, uintptr_t pc,
+		      struct row *row, struct level path[SYMTAB_FRAMES_MAX])
 {
 	const struct row unknown = {0, FILE_OF_NODE, 0};
 	uint32_t slots[SYMTAB_LINE_SLOTS], n_nodes;

@@ -1,12 +1,13 @@
 /*
- * Owns the image's symbol table: checks it once at boot and hands out its parts. The table lies in a segment of its own
- * behind .bss, read-only, and is never changed.
+ * Owns the image's symbol table: checks it once at boot and hands out its parts. The table lies in
+ * a segment of its own behind .bss, read-only, and is never changed.
  *
  * Invariants:
- * 1. Nothing is handed out before the whole table is checked (magic, version, sizes, bounds of every part, check sum)
- *    and carries the build id of the running code. Otherwise a profile would name the wrong functions, believably.
- * 2. No later read trusts an offset found in the table: each is held against its part's count. Otherwise a damaged
- *    table with a good check sum would make a traceback fault inside a panic.
+ * 1. Nothing is handed out before the whole table is checked (magic, version, sizes, bounds of
+ *    every part, check sum) and carries the build id of the running code. Otherwise a profile would
+ *    name the wrong functions, believably.
+ * 2. No later read trusts an offset found in the table: each is held against its part's count.
+ *    Otherwise a damaged table with a good check sum would make a traceback fault inside a panic.
  */
 #include "kernel/symtab_table.h"
 
@@ -16,6 +17,7 @@
 #include "kernel/symtab.h"
 
 static struct symtab_table table;
+uint64_t symtab_rule_cache[SYMTAB_RULE_CACHE];
 static bool table_good; /* written once at boot, before other harts start and before the first sample */
 
 const struct symtab_table *symtab_table(void)
@@ -66,7 +68,8 @@ static const char *header_error(const struct symtab_header *h, size_t size, cons
 		return "symbol table refused: damaged (check sum)";
 	bool arch_good = h->arch == SYMTAB_ARCH_RISCV64 || h->arch == SYMTAB_ARCH_X86_64;
 	if (!arch_good || h->unit_shift > SYMTAB_UNIT_SHIFT_MAX || h->rule_bits > SYMTAB_RULE_BITS_MAX ||
-	    h->line_range == 0 || h->fars > SYMTAB_FARS_MAX || h->text_base > h->text_limit || h->text_limit - h->text_base > UINT32_MAX)
+	    h->line_range == 0 || h->fars > SYMTAB_FARS_MAX || h->text_base > h->text_limit ||
+	    h->text_limit - h->text_base >= UINT32_MAX)
 		return "symbol table refused: a header field is out of range";
 	const struct symtab_part *names = &h->parts[SYMTAB_NAMES];
 	if (!parts_inside(h) || names->count == 0 ||
@@ -78,6 +81,7 @@ static const char *header_error(const struct symtab_header *h, size_t size, cons
 const char *symtab_init(const void *start, size_t size, const uint8_t *build_id)
 {
 	table_good = false;
+	memset(symtab_rule_cache, 0, sizeof symtab_rule_cache);
 	if (start == NULL || (uintptr_t)start % 8 != 0)
 		return "symbol table refused: there is none in the image";
 	const uint8_t *base = start;

@@ -1,4 +1,5 @@
-/* The validated symbol table of the image: for kernel/symtab*.c and kernel/unwind*.c only. See symtab_table.c. */
+/* The validated symbol table of the image: for kernel/symtab*.c and kernel/unwind*.c only. See
+ * symtab_table.c. */
 #ifndef KERNEL_SYMTAB_TABLE_H
 #define KERNEL_SYMTAB_TABLE_H
 
@@ -28,7 +29,21 @@ struct symtab_table {
 /* The table in use, or NULL when there is none or it was refused. Any context. */
 const struct symtab_table *symtab_table(void);
 
-/* Reads a varint at *p and moves *p on, never to or beyond `end`; false at the end or beyond 32 bits. Any context. */
+/*
+ * Rules found lately: (bytes from text_base + 1) << 32 | rule number, at the place that symtab_rule_slot()
+ * says; 0: none. Each word is whole in itself, so harts and interrupts read and write it with relaxed atomics
+ * and no order; a rule for a place never changes. Emptied by symtab_init().
+ */
+enum { SYMTAB_RULE_CACHE = 256 };
+extern uint64_t symtab_rule_cache[SYMTAB_RULE_CACHE];
+
+static inline uint64_t *symtab_rule_slot(uint32_t offset)
+{
+	return &symtab_rule_cache[(offset ^ offset >> 9) % SYMTAB_RULE_CACHE];
+}
+
+/* Reads a varint at *p and moves *p on, never to or beyond `end`; false at the end or beyond 32 bits. Any
+ * context. */
 static inline bool symtab_varint(const uint8_t **p, const uint8_t *end, uint32_t *out)
 {
 	uint32_t v = 0;
@@ -53,7 +68,8 @@ static inline bool symtab_zigzag(const uint8_t **p, const uint8_t *end, uint32_t
 	return true;
 }
 
-/* The string at `offset` of names; "??" for an offset outside. The names part ends with a NUL (checked by init). */
+/* The string at `offset` of names; "??" for an offset outside. The names part ends with a NUL (checked by
+ * init). */
 static inline const char *symtab_name(const struct symtab_table *t, uint32_t offset)
 {
 	return offset < t->n_names ? t->names + offset : "??";

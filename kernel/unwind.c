@@ -1,24 +1,28 @@
 /*
- * Walking a stack by the rules of the symbol table. A rule says, for the state before one instruction, where the frame's
- * canonical address (CFA: sp of the caller at the call) is, and where the caller's pc and fp are from there; that is all
- * that differs between instructions and between architectures. On riscv64 the caller's pc may still be in register ra,
- * but only in the innermost frame and in one that was interrupted; on x86-64 no rule says so.
+ * Walking a stack by the rules of the symbol table. A rule says, for the state before one
+ * instruction, where the frame's canonical address (CFA: sp of the caller at the call) is, and
+ * where the caller's pc and fp are from there; that is all that differs between instructions and
+ * between architectures. On riscv64 the caller's pc may still be in register ra, but only in the
+ * innermost frame and in one that was interrupted; on x86-64 no rule says so.
  *
- *	high   | caller's frame ...     |
- *	CFA -> +------------------------+
- *	       | return address  (pc)   |  CFA - 8
- *	       | caller's fp            |  CFA - 16
- *	       | ...                    |
- *	sp  -> +------------------------+
+ *   high   | caller's frame ...     |
+ *   CFA -> +------------------------+
+ *          | return address  (pc)   |  CFA - 8
+ *          | caller's fp            |  CFA - 16
+ *          | ...                    |
+ *   sp  -> +------------------------+
  *
  * Invariants:
- * 1. Only 8-byte aligned words in [max(lo, sp), hi) are read, and only on pages that `readable` admits; in the frame
- *    where the walk starts also those in the red zone below sp, where x86-64's leaf functions keep live words. Otherwise
- *    a sample of a goroutine whose registers are in flight would fault inside an interrupt.
- * 2. The CFA of each frame is above the one before (the first at or above sp). Otherwise a cycle in a damaged stack
- *    would be walked for ever; as it is, depth is bounded by max and by the stack's size.
- * 3. An address without rule ends the walk as broken; no guess is made by frame pointer. Otherwise a profile would show
- *    stacks that never were. Only when there is no table at all do frame pointers serve, and the flag says so.
+ * 1. Only 8-byte aligned words in [max(lo, sp), hi) are read, and only on pages that `readable`
+ *    admits; in the frame where the walk starts also those in the red zone below sp, where x86-64's
+ *    leaf functions keep live words. Otherwise a sample of a goroutine whose registers are in
+ *    flight would fault inside an interrupt.
+ * 2. The CFA of each frame is above the one before (the first at or above sp). Otherwise a cycle in
+ *    a damaged stack would be walked for ever; as it is, depth is bounded by max and by the stack's
+ *    size.
+ * 3. An address without rule ends the walk as broken; no guess is made by frame pointer. Otherwise
+ *    a profile would show stacks that never were. Only when there is no table at all do frame
+ *    pointers serve, and the flag says so.
  */
 #include "kernel/unwind.h"
 
@@ -27,6 +31,34 @@
 #include "kernel/unwind_rules.h"
 
 enum { PAGE = 4096 };
+
+const struct symtab_rule *unwind_rule_search(const struct symtab_table *t, uint32_t offset)
+{
+	uint32_t page = offset >> t->page_shift;
+	if (page + 1 >= t->n_pages)
+		return NULL;
+	uint32_t lo = t->pages[page], hi = t->pages[page + 1];
+	if (lo >= hi || hi > t->n_rows)
+		return NULL;
+	uint32_t unit = (offset & ((1u << t->page_shift) - 1)) >> t->unit_shift;
+	uint32_t last =
+		unit << t->rule_bits | ((1u << t->rule_bits) - 1); /* no row at or before pc is larger */
+	const uint16_t *row = t->rows + lo;
+	for (uint32_t n = hi - lo; n > 1;) { /* row[0] holds, and the wanted one is among row[0 .. n - 1] */
+		uint32_t half = n / 2;
+		row = row[half] <= last ? row + half : row;
+		n -= half;
+	}
+	uint32_t number = *row & ((1u << t->rule_bits) - 1);
+	if (number >= t->n_rules)
+		return NULL;
+	const struct symtab_rule *rule = &t->rules[number];
+	if (rule->cfa == SYMTAB_CFA_NONE ||
+	    ((rule->flags & SYMTAB_RULE_WIDE) != 0 && number + 1 >= t->n_rules))
+		return NULL;
+	__atomic_store_n(symtab_rule_slot(offset), (uint64_t)(offset + 1) << 32 | number, __ATOMIC_RELAXED);
+	return rule;
+}
 
 /* What a walk knows of the stack; lo rises with each frame. */
 struct stack {
@@ -55,7 +87,8 @@ static inline uintptr_t slot_address(uintptr_t cfa, int slot)
 }
 
 /* The registers of the frame that an interrupted or otherwise wide rule describes. */
-static bool wide_apply(struct stack *s, const struct symtab_rule *rule, uintptr_t cfa, struct unwind_regs *r)
+static __attribute__((noinline)) bool wide_apply(struct stack *s, const struct symtab_rule *rule,
+						 uintptr_t cfa, struct unwind_regs *r)
 {
 	const struct symtab_rule_wide *w = (const void *)(rule + 1);
 	struct unwind_regs up = {.pc = r->ra, .sp = cfa, .fp = r->fp, .ra = 0};
@@ -81,15 +114,19 @@ static inline uintptr_t cfa_find(struct stack *s, const struct symtab_rule *rule
 }
 
 /* Replaces *r by the caller's registers. False when the frame is against invariants 1 or 2. */
-static inline bool frame_leave(struct stack *s, const struct symtab_rule *rule, bool innermost, struct unwind_regs *r)
+static inline __attribute__((always_inline)) bool frame_leave(struct stack *s, const struct symtab_rule *rule,
+							      bool innermost, struct unwind_regs *r)
 {
 	uintptr_t cfa = cfa_find(s, rule, r);
 	if (cfa < r->sp || cfa < s->lo || cfa > s->hi || (cfa & 7) != 0)
 		return false;
 	uintptr_t pc = r->ra, fp = r->fp;
 	if ((rule->flags & SYMTAB_RULE_WIDE) != 0) {
-		if (!wide_apply(s, rule, cfa, r))
+		struct stack wide_stack = *s; /* copies: only these need to lie in memory */
+		struct unwind_regs wide = *r;
+		if (!wide_apply(&wide_stack, rule, cfa, &wide))
 			return false;
+		*r = wide;
 		s->lo = cfa;
 		return true;
 	}
@@ -107,8 +144,31 @@ static inline bool frame_leave(struct stack *s, const struct symtab_rule *rule, 
 }
 
 /*
- * Where a frame's record {caller's fp, return address} lies from its frame pointer: both architectures put it right below
- * the CFA, but riscv64's fp is the CFA and x86-64's is the record. The compiler knows which (a constant).
+ * The same in a short way for the rule that most frames have, in compiled code with frame pointers: CFA = fp
+ * + n, caller's pc and fp in the two words below. False: not that rule, or not so simple; nothing is changed
+ * then.
+ */
+static inline __attribute__((always_inline)) bool frame_leave_usual(struct stack *s,
+								    const struct symtab_rule *rule,
+								    struct unwind_regs *r)
+{
+	uintptr_t cfa = r->fp + (uintptr_t)(intptr_t)rule->cfa_offset, at = cfa - 16;
+	bool usual =
+		rule->cfa == SYMTAB_CFA_FP && rule->flags == 0 && rule->pc_slot == -1 && rule->fp_slot == -2;
+	if (!usual || at < s->lo || at >= cfa || cfa > s->hi || (at & 7) != 0 || at < r->sp)
+		return false;
+	if (s->readable != NULL && ((at ^ s->page) >= PAGE || ((at + 8) ^ s->page) >= PAGE))
+		return false;
+	const uintptr_t *words = (const uintptr_t *)at;
+	*r = (struct unwind_regs){.pc = words[1], .sp = cfa, .fp = words[0], .ra = 0};
+	s->lo = cfa;
+	return true;
+}
+
+/*
+ * Where a frame's record {caller's fp, return address} lies from its frame pointer: both architectures put it
+ * right below the CFA, but riscv64's fp is the CFA and x86-64's is the record. The compiler knows which (a
+ * constant).
  */
 static inline intptr_t frame_record(void)
 {
@@ -148,37 +208,39 @@ unsigned unwind_walk(struct unwind_regs *r, const struct unwind_bounds *b, uintp
 		return 0;
 	if (t == NULL)
 		return walk_without_table(&s, r, pcs, max, flags);
-	unsigned n = 0;
-	bool exact = true; /* r->pc is where the frame stands, not where a call returns to */
-	const struct symtab_rule *rule = unwind_rule(t, r->pc);
-	pcs[n++] = r->pc;
-	for (;;) {
-		*flags = UNWIND_BROKEN;
-		if (rule == NULL)
-			break;
+	struct unwind_regs u = *r;
+	unsigned n = 0, end = UNWIND_BROKEN;
+	bool exact = true; /* u.pc is where the frame stands, not where a call returns to */
+	const struct symtab_rule *rule = unwind_rule(t, u.pc);
+	pcs[n++] = u.pc;
+	while (rule != NULL) {
 		if (rule->cfa == SYMTAB_CFA_ROOT) {
-			*flags = UNWIND_COMPLETE;
+			end = UNWIND_COMPLETE;
 			break;
 		}
 		if (n == max) {
-			*flags = UNWIND_TRUNCATED;
+			end = UNWIND_TRUNCATED;
 			break;
 		}
-		if (!frame_leave(&s, rule, exact, r))
+		bool usual = frame_leave_usual(&s, rule, &u);
+		if (!usual && !frame_leave(&s, rule, exact, &u))
 			break;
-		exact = (rule->flags & SYMTAB_RULE_SIGNAL) != 0;
-		if (exact && (r->sp < s.lo || r->sp > s.hi)) {
-			*flags = UNWIND_LEFT;
-			break;
+		exact = !usual && (rule->flags & SYMTAB_RULE_SIGNAL) != 0;
+		if (exact) {
+			if (u.sp < s.lo || u.sp > s.hi) {
+				end = UNWIND_LEFT;
+				break;
+			}
+			s.lo = u.sp;
 		}
-		if (exact)
-			s.lo = r->sp;
-		uintptr_t place = r->pc - !exact;
+		uintptr_t place = u.pc - !exact;
 		if (place - t->text_base >= t->text_limit - t->text_base)
 			break;
-		pcs[n++] = r->pc + exact;
+		pcs[n++] = u.pc + exact;
 		rule = unwind_rule(t, place);
 	}
+	*r = u;
+	*flags = end;
 	return n;
 }
 
@@ -186,12 +248,13 @@ unsigned unwind_walk(struct unwind_regs *r, const struct unwind_bounds *b, uintp
 #define UNALIGNED_MEANT __attribute__((no_sanitize("alignment")))
 
 /*
- * The loop, made once for each place of the record so that it is part of the loads' offsets: 6 to 7 instructions a frame.
- * Two frames a turn, so that "the frame before" needs no copying. A record that is not aligned costs time only.
+ * The loop, made once for each place of the record so that it is part of the loads' offsets: 6 to 7
+ * instructions a frame. Two frames a turn, so that "the frame before" needs no copying. A record that is not
+ * aligned costs time only.
  */
-UNALIGNED_MEANT static inline __attribute__((always_inline)) unsigned records_walk(uintptr_t pc, uintptr_t fp, const intptr_t record,
-								   const struct unwind_bounds *b, uintptr_t *pcs,
-								   unsigned max)
+UNALIGNED_MEANT static inline __attribute__((always_inline)) unsigned records_walk(
+	uintptr_t pc, uintptr_t fp, const intptr_t record, const struct unwind_bounds *b, uintptr_t *pcs,
+	unsigned max)
 {
 	if (max == 0)
 		return 0;
@@ -218,13 +281,14 @@ UNALIGNED_MEANT static inline __attribute__((always_inline)) unsigned records_wa
 	return (unsigned)(p - pcs);
 }
 
-UNALIGNED_MEANT unsigned unwind_fp_record(uintptr_t pc, uintptr_t fp, intptr_t record, const struct unwind_bounds *b,
-			  uintptr_t *pcs, unsigned max)
+UNALIGNED_MEANT unsigned unwind_fp_record(uintptr_t pc, uintptr_t fp, intptr_t record,
+					  const struct unwind_bounds *b, uintptr_t *pcs, unsigned max)
 {
 	return records_walk(pc, fp, record, b, pcs, max);
 }
 
-UNALIGNED_MEANT unsigned unwind_fp(uintptr_t pc, uintptr_t fp, const struct unwind_bounds *b, uintptr_t *pcs, unsigned max)
+UNALIGNED_MEANT unsigned unwind_fp(uintptr_t pc, uintptr_t fp, const struct unwind_bounds *b, uintptr_t *pcs,
+				   unsigned max)
 {
 	if (frame_record() == 0)
 		return records_walk(pc, fp, 0, b, pcs, max);

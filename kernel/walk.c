@@ -45,6 +45,7 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 	struct unwind_regs r = {u->pc, u->sp, u->fp, u->ra};
 	struct walk_bounds b, to;
 	unsigned n = 0, how;
+	bool exact = false;
 	*flags = WALK_BROKEN;
 	if (max == 0)
 		return 0;
@@ -54,7 +55,10 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 	}
 	for (int segment = 0; segment < SEGMENTS_MAX; segment++) {
 		struct unwind_bounds bounds = {b.lo, b.hi, page_present};
-		n += unwind_walk(&r, &bounds, pcs + n, max - n, &how);
+		unsigned got = unwind_walk(&r, &bounds, pcs + n, max - n, &how);
+		pcs[n] += exact; /* an interrupted place further out, to be looked up one lower like a return address */
+		n += got;
+		exact = false;
 		if (how & UNWIND_COMPLETE)
 			*flags = WALK_COMPLETE;
 		else if (how & UNWIND_TRUNCATED)
@@ -63,6 +67,7 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 			break;
 		if ((how & UNWIND_LEFT) && n < max && walk_find(r.sp, h, g, &to)) {
 			b = to;
+			exact = true;
 		} else if ((how & UNWIND_BROKEN) && in_switch(r.pc) && walk_find(r.fp, h, g, &to) && to.lo != b.lo) {
 			/* arch_call_on(): its frame lies on the stack it came from; take its pc again from there. */
 			r.sp = r.fp - 16;

@@ -23,6 +23,7 @@
 static _Atomic uint64_t idle_mask; /* bit per hart that sleeps or is about to */
 static _Atomic uint32_t n_spinning;
 static _Atomic uint32_t n_online;
+static _Atomic uint64_t idle_exits; /* raised by each hart before it takes its bit out of idle_mask */
 
 void (*sched_idle_hook)(struct hart *h, bool idle);
 void (*preempt_hook)(void);
@@ -157,11 +158,20 @@ static bool work_anywhere(void)
 	return false;
 }
 
-/* Every hart is idle: nobody is left who could wake anybody. */
+static bool all_idle(void)
+{
+	return (uint32_t)__builtin_popcountll(atomic_load(&idle_mask)) == atomic_load(&n_online);
+}
+
+/*
+ * Every hart is idle and stays so while this looks: nobody is left who could wake anybody. A hart that had been idle could otherwise have
+ * taken the last timer out just before, be about to make its goroutine ready, and be idle again at the second look.
+ */
 static void deadlock_check(void)
 {
-	if (timers_armed() == 0 && g_count_user() > 0 &&
-	    (uint32_t)__builtin_popcountll(atomic_load(&idle_mask)) == atomic_load(&n_online) && !work_anywhere())
+	uint64_t exits = atomic_load(&idle_exits);
+	if (all_idle() && timers_armed() == 0 && g_count_user() > 0 && !work_anywhere() && all_idle() &&
+	    atomic_load(&idle_exits) == exits)
 		fatal_error("all goroutines are asleep - deadlock!");
 }
 
@@ -191,6 +201,7 @@ static void idle(struct hart *h)
 		}
 		arch_irq_enable();
 	}
+	atomic_fetch_add(&idle_exits, 1);
 	/* Whoever took the bit away counted this hart as spinning. */
 	if ((atomic_fetch_and(&idle_mask, ~bit) & bit) == 0)
 		h->sched->spinning = true;

@@ -14,6 +14,7 @@
 #include <hartbeat/dump.h>
 #include <hartbeat/go.h>
 #include <hartbeat/sync.h>
+#include <hartbeat/time.h>
 
 #include "wordcount.h"
 
@@ -216,6 +217,7 @@ int main(int argc, char **argv)
 		fail("cannot be opened; give a file with INPUT=");
 	fseek(f, 0, SEEK_END);
 	long size = ftell(f);
+	uint64_t begin = time_now();
 	for (int r = 0; r < repeat; r++) {
 		for (int s = 0; s < SHARDS; s++)
 			table_free(&shards[s].words);
@@ -223,7 +225,8 @@ int main(int argc, char **argv)
 		pass(f, size, n_workers);
 	}
 	fclose(f);
-	printf("%ld bytes, %d workers on %u harts, %d passes\n", size, n_workers, go_harts(), repeat);
+	printf("%ld bytes, %d workers on %u harts, %d passes in %llu ms\n", size, n_workers, go_harts(), repeat,
+	       (unsigned long long)((time_now() - begin) / 1000000));
 	report();
 	return 0;
 }

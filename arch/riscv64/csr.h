@@ -24,8 +24,8 @@
 
 #define CSR_STIMECMP 0x14d /* Sstc; by number, the assembler may not know its name */
 
-/* DWARF numbers (RISC-V ELF psABI): a CSR is 4096 + its number; 64 is the return address column of code that keeps
- * it in no register, such as a trap handler. */
+/* DWARF numbers (RISC-V ELF psABI): a CSR is 4096 + its number; 64 is the return address column of code that
+ * keeps it in no register, such as a trap handler. */
 #define DWARF_SSCRATCH 4416
 #define DWARF_SEPC     4417
 #define DWARF_PC       64
@@ -34,11 +34,11 @@
 
 #include <stdint.h>
 
-#define csr_read(name)                                                        \
-	({                                                                    \
-		uint64_t csr_value_;                                          \
-		__asm__ volatile("csrr %0, " #name : "=r"(csr_value_));       \
-		csr_value_;                                                   \
+#define csr_read(name)                                                  \
+	({                                                              \
+		uint64_t csr_value_;                                    \
+		__asm__ volatile("csrr %0, " #name : "=r"(csr_value_)); \
+		csr_value_;                                             \
 	})
 #define csr_write(name, value) __asm__ volatile("csrw " #name ", %0" : : "rK"((uint64_t)(value)) : "memory")
 #define csr_set(name, bits)    __asm__ volatile("csrs " #name ", %0" : : "rK"((uint64_t)(bits)) : "memory")

@@ -6,8 +6,8 @@
 #include "arch/arch.h"
 #include "kernel/assert.h"
 
-/* Inside context_start (switch.S). */
-extern const char context_entry[];
+/* switch.S */
+extern const char context_start[];
 
 size_t arch_frame_size(void)
 {
@@ -51,7 +51,7 @@ void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tl
 {
 	ASSERT(stack_top % 16 == 0, "a stack ends 16-byte aligned");
 	struct switch_record *r = (struct switch_record *)(stack_top - sizeof *r);
-	*r = (struct switch_record){.ra = (uintptr_t)context_entry};
+	*r = (struct switch_record){.ra = (uintptr_t)context_start + CONTEXT_START_NOP};
 	r->s[1] = (uintptr_t)entry;
 	r->s[2] = (uintptr_t)arg;
 	*c = (struct arch_context){.sp = (uintptr_t)r, .tls = tls};

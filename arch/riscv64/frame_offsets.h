@@ -14,11 +14,13 @@
 #define FRAME_TVAL   272
 #define FRAME_SIZE   288
 
-#define RECORD_RA   0
-#define RECORD_S(n) (8 + 8 * (n))
-#define RECORD_FP   104 /* 1: fcsr and fs0-fs11 are saved; 0: the context has no floating-point state */
-#define RECORD_FCSR 112
+#define RECORD_RA    0
+#define RECORD_S(n)  (8 + 8 * (n))
+#define RECORD_FP    104 /* 1: fcsr and fs0-fs11 are saved; 0: the context has no floating-point state */
+#define RECORD_FCSR  112
 #define RECORD_FS(n) (120 + 8 * (n))
-#define RECORD_SIZE 224
+#define RECORD_SIZE  224
+
+#define CONTEXT_START_NOP 4 /* bytes from context_start to where a new context resumes (switch.S) */
 
 #endif

@@ -115,13 +115,14 @@
 	record_load
 	end_function trap_leave
 
-/* Where a new context resumes: s1 is the function, s2 its argument. The nop gives the return address context_entry,
- * as an unwinder looks it up (one below), a place in this function. */
+/* Where a new context resumes: s1 is the function, s2 its argument. The record's return address is behind the nop, so
+ * that an unwinder, which looks return addresses up one below, finds this function. */
 	function context_start
 	.cfi_undefined ra
+	.option	push
+	.option	norvc
 	nop
-	.globl	context_entry
-context_entry:
+	.option	pop
 	mv	a0, s2
 	jalr	s1
 	unimp

@@ -3,8 +3,9 @@
  *
  *	mxcsr (4 bytes), x87 control word (4) | r15 | r14 | r13 | r12 | rbx | rbp | return address
  *
- * The control words are callee-saved by the ABI; without them one goroutine's rounding mode would become another's. The
- * CFI says the same before and after sp changes, so a walk that starts anywhere here is a walk of one of the two contexts.
+ * The control words are callee-saved by the ABI; without them one goroutine's rounding mode would become
+ * another's. The CFI says the same before and after sp changes, so a walk that starts anywhere here is a
+ * walk of one of the two contexts.
  */
 #include "arch/x86_64/context_offsets.h"
 #include "arch/x86_64/frame.inc"
@@ -112,8 +113,8 @@ context_resume:
 /*
  * void arch_switch_frame(struct arch_context *from, struct arch_frame *frame)
  *
- * The FP state is the frame's already (arch_fpu_restore), its control words too: from, which is a scheduler, gets the
- * default ones.
+ * The FP state is the frame's already (arch_fpu_restore), its control words too: from, which is a
+ * scheduler, gets the default ones.
  */
 	.balign	16
 	.globl	arch_switch_frame
@@ -130,7 +131,10 @@ arch_switch_frame:
 	.cfi_endproc
 	.size	arch_switch_frame, . - arch_switch_frame
 
-/* Continues arch_switch_frame, with rsp at the frame: a function of its own, because its caller was interrupted. */
+/*
+ * Continues arch_switch_frame, with rsp at the frame: a function of its own, because its caller was
+ * interrupted.
+ */
 	.type	frame_resume, @function
 frame_resume:
 	.cfi_startproc simple
@@ -145,8 +149,9 @@ frame_resume:
 	.size	frame_resume, . - frame_resume
 
 /*
- * A context made by arch_context_init() begins here, behind the nop: r12 is entry, r13 its argument. The root of every
- * walk. A walk looks up the address below a return address, so that must be in the function too.
+ * A context made by arch_context_init() begins here, behind the nop: r12 is entry, r13 its argument. The
+ * root of every walk. A walk looks up the address below a return address, so that must be in the function
+ * too.
  */
 	.balign	16
 	.globl	context_start

@@ -1,7 +1,7 @@
 /*
- * Trap entry and exit. Every vector has an IST stack, so nothing is pushed on the interrupted stack and its red zone is
- * safe; a stub completes the hardware's part of the frame, and one entry for each class of trap saves the rest and calls C
- * (arch/x86_64/trap.c). GS base is the hart in all code, so nothing is swapped.
+ * Trap entry and exit. Every vector has an IST stack, so nothing is pushed on the interrupted stack and its
+ * red zone is safe; a stub completes the hardware's part of the frame, and one entry for each class of trap
+ * saves the rest and calls C (arch/x86_64/trap.c). GS base is the hart in all code, so nothing is swapped.
  */
 #include "arch/x86_64/frame.inc"
 

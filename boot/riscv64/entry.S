@@ -14,6 +14,7 @@
 	.section .text.entry, "ax", @progbits
 	function _start
 	.cfi_undefined ra
+	rdtime	a2
 	csrw	sie, zero
 	csrci	sstatus, SSTATUS_SIE
 	csrw	satp, zero

@@ -35,7 +35,7 @@ static const char *clip_ram(void)
 	return boot_info_reserve(&info, ARCH_WIRED_BASE, info.ram[last].end - ARCH_WIRED_BASE);
 }
 
-void boot_start(uint64_t hart_id, const void *fdt)
+void boot_start(uint64_t hart_id, const void *fdt, uint64_t entry_ticks)
 {
 	const char *error = fdt_boot_info(fdt, FDT_LIMIT, hart_id, &info);
 	if (error == NULL) {
@@ -49,6 +49,7 @@ void boot_start(uint64_t hart_id, const void *fdt)
 		error = boot_info_check(&info);
 	if (error != NULL)
 		boot_fail("%s", error);
+	info.entry_ticks = entry_ticks;
 	boot_main(&info);
 }
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* Boot hart, on the boot stack. */
-_Noreturn void boot_start(uint64_t hart_id, const void *fdt);
+_Noreturn void boot_start(uint64_t hart_id, const void *fdt, uint64_t entry_ticks);
 /* A trap before arch_hart_enter(), on the boot stack from its end. */
 _Noreturn void boot_trap_report(uint64_t cause, uintptr_t pc, uintptr_t addr);
 /* Where the firmware starts every other hart: physical, a1 = struct hart. */

@@ -1,9 +1,11 @@
 /*
- * First instructions, on the boot hart (PVH: 32-bit protected mode, paging off, ebx = start info) and, behind the
- * trampoline, on every other one. PVH: Xen's docs/misc/pvh.pandoc; the note is what QEMU looks for.
+ * First instructions, on the boot hart (PVH: 32-bit protected mode, paging off, ebx = start info) and,
+ * behind the trampoline, on every other one. PVH: Xen's docs/misc/pvh.pandoc; the note is what QEMU looks
+ * for.
  *
- * The boot page tables identity map the first 4 GiB with every permission. The boot hart leaves them in arch_mmu_init();
- * the others pass through them from the trampoline, so that the kernel's own tables never have a low executable page.
+ * The boot page tables identity map the first 4 GiB with every permission. The boot hart leaves them in
+ * arch_mmu_init(); the others pass through them from the trampoline, so that the kernel's own tables never
+ * have a low executable page.
  */
 #include "arch/x86_64/frame_offsets.h"
 #include "boot/x86_64/entry.h"
@@ -85,7 +87,10 @@ start64:
 	.cfi_endproc
 	.size	start64, . - start64
 
-/* Another hart, from the trampoline, in long mode on the boot page tables: the kernel's own, the hart's system stack, C. */
+/*
+ * Another hart, from the trampoline, in long mode on the boot page tables: the kernel's own, the hart's
+ * system stack, C.
+ */
 	.globl	secondary_entry
 	.type	secondary_entry, @function
 secondary_entry:

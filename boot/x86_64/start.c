@@ -58,6 +58,7 @@ static void platform_fill(void)
 
 void start(uint32_t start_info)
 {
+	uint64_t entry_ticks = arch_ticks();
 	cpu_detect();
 	cpu_setup();
 	boot_tls.self = (uintptr_t)&boot_tls.self;
@@ -81,6 +82,7 @@ void start(uint32_t start_info)
 	info.uart = (struct boot_uart){.base = ARCH_COM1, .irq = COM1_IRQ, .is_port = true};
 	platform_fill();
 	calibrate();
+	info.entry_ticks = entry_ticks;
 	boot_main(&info);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Where every hart but the boot hart starts: real mode, at TRAMPOLINE_PAGE, where boot/x86_64/harts.c copies these bytes.
- * Straight to long mode on the boot page tables, then into the image.
+ * Where every hart but the boot hart starts: real mode, at TRAMPOLINE_PAGE, where boot/x86_64/harts.c
+ * copies these bytes. Straight to long mode on the boot page tables, then into the image.
  */
 #include "arch/x86_64/frame_offsets.h"
 #include "boot/x86_64/entry.h"

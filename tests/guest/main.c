@@ -20,6 +20,8 @@
 #include <hartbeat/time.h>
 
 #include "kernel/assert.h"
+#include "kernel/stack.h"
+#include "kernel/system.h"
 #include "prof/prof.h"
 #include "sched/sched.h"
 
@@ -137,6 +139,27 @@ void guest_profile_off(void)
 {
 	if (prof_running())
 		prof_stop_with(NULL, NULL, NULL);
+}
+
+struct slot {
+	uintptr_t lo, hi;
+	bool ok;
+};
+
+static void slot_take(void *arg)
+{
+	struct slot *s = arg;
+	s->ok = stack_alloc(&s->lo, &s->hi);
+}
+
+void guest_fresh_stack(uintptr_t *lo, uintptr_t *hi)
+{
+	struct slot s;
+	on_system_stack(slot_take, &s);
+	if (!s.ok)
+		panic("out of memory: no stack slot for a test");
+	*lo = s.lo;
+	*hi = s.hi;
 }
 
 /* ---- selecting and running ---- */

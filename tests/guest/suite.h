@@ -66,6 +66,8 @@ bool guest_count_settles(uint32_t n);
 void guest_spin(uint64_t ns);
 /* A repeatable pseudo-random number; *state is any start value. */
 uint32_t guest_random(uint64_t *state);
+/* A stack slot that nobody uses or has touched: [*lo, *hi) is its usable part. It is not given back. */
+void guest_fresh_stack(uintptr_t *lo, uintptr_t *hi);
 /* Ends the profile that boot started, so that a test can take its own or count memory. */
 void guest_profile_off(void);
 

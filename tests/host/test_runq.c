@@ -37,13 +37,12 @@ static uint32_t take(struct g *g)
 
 static void reset(void)
 {
+	while (!globq_empty()) {
+		memset(queues, 0, sizeof queues);
+		globq_get(&queues[0], 1);
+	}
 	memset(queues, 0, sizeof queues);
 	memset(gs, 0, sizeof gs);
-	while (!globq_empty()) {
-		struct runq q;
-		memset(&q, 0, sizeof q);
-		globq_get(&q, 1);
-	}
 }
 
 static bool all_taken_once(uint32_t n)
@@ -162,9 +161,10 @@ static void *stealer(void *arg)
 		uint32_t n = take(runq_steal(q, &queues[k % 4 == 0 ? 1 + (self + k / 4) % STEALERS : 0], k % 7 == 0));
 		if (n == 0 && k % 5 == 0)
 			n = take(globq_get(q, STEALERS + 1));
-		/* half of what was stolen stays for the others to steal */
-		for (uint32_t i = 0; i < 40; i++)
-			n += take(runq_get(q, &ignored));
+		/* All of it, for a hart steals with an empty queue; slowly, so that others steal from this one. */
+		for (struct g *g; (g = runq_get(q, &ignored)) != NULL; n += take(g))
+			if (k % 2 == 0)
+				sched_yield();
 		if (n > 0)
 			atomic_fetch_add_explicit(&total, n, memory_order_relaxed);
 		else

@@ -392,12 +392,23 @@ TEST(symtab_survives_damage_of_each_byte)
 					table_exercise(h->text_base, h->text_limit, 23);
 			}
 		}
+		for (size_t at = offsetof(struct symtab_header, arch);
+		     at < offsetof(struct symtab_header, build_id); at++) {
+			for (unsigned value = 0; value < 256; value++) {
+				memcpy(t, c->table, c->size);
+				t[at] = (uint8_t)value;
+				table_seal(t, c->size);
+				if (symtab_init(t, c->size, c->build_id) == NULL)
+					table_exercise(h->text_base, h->text_limit, 61);
+			}
+		}
 		free(t);
 	}
 	symtab_init(NULL, 0, NULL);
 }
 
-/* A table made by hand: one function of 100 bytes whose detail, behind size, name, file and line, is given. */
+/* A table made by hand: one function of 100 bytes whose detail, behind size, name, file and line, is given.
+ */
 static struct {
 	struct symtab_header h;
 	struct symtab_function_entry function;
@@ -439,7 +450,8 @@ static const char *table_make(const uint8_t *detail, size_t size)
 	return symtab_init(&made, made.h.size, build_id);
 }
 
-/* Deeper inlining than the format has is damage; so is a chunk outside of the part. The function itself is still found. */
+/* Deeper inlining than the format has is damage; so is a chunk outside of the part. The function itself is
+ * still found. */
 TEST(symtab_survives_impossible_details)
 {
 	struct symtab_frame frames[SYMTAB_FRAMES_MAX];

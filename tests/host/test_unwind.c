@@ -473,8 +473,9 @@ TEST(unwind_random_stacks)
 			uint64_t lo = (uintptr_t)block, hi = lo + words * 8;
 			for (size_t k = 0; k < words; k++)
 				block[k] = rand() % 8 == 0 ? random_word(lo, hi, t)
-					   : k % 2	   ? t->text_base + (uint64_t)rand() % (t->text_limit - t->text_base)
-							   : lo + 8 * (k + 2 + (uint64_t)rand() % 6);
+					   : k % 2         ? t->text_base +
+							     (uint64_t)rand() % (t->text_limit - t->text_base)
+						   : lo + 8 * (k + 2 + (uint64_t)rand() % 6);
 			struct unwind_regs r = {random_word(lo, hi, t), random_word(lo, hi, t),
 						random_word(lo, hi, t), random_word(lo, hi, t)};
 			if (rand() % 2)
@@ -504,7 +505,8 @@ TEST(unwind_random_rules)
 	uint8_t *table = malloc(c->size);
 	for (int run = 0; run < 20000; run++) {
 		memcpy(table, c->table, c->size);
-		const struct symtab_part *part = &((struct symtab_header *)(void *)table)->parts[SYMTAB_RULES];
+		const struct symtab_part *part =
+			&((struct symtab_header *)(void *)table)->parts[SYMTAB_RULES];
 		struct symtab_rule *rules = (void *)(table + part->offset);
 		for (uint32_t i = 0; i < part->count; i++) {
 			rules[i].cfa = (uint8_t)(2 + rand() % 4);
@@ -523,7 +525,8 @@ TEST(unwind_random_rules)
 			block[k] = k % 2 ? t->text_base + (uint64_t)rand() % (t->text_limit - t->text_base)
 					 : lo + 8 * (k + (uint64_t)rand() % 8);
 		struct unwind_regs r = {t->text_base + (uint64_t)rand() % (t->text_limit - t->text_base), lo,
-					lo + 8 * ((uint64_t)rand() % (words + 1)) + (rand() % 8 ? 0 : 4), t->text_base + 64};
+					lo + 8 * ((uint64_t)rand() % (words + 1)) + (rand() % 8 ? 0 : 4),
+					t->text_base + 64};
 		struct unwind_bounds b = {lo, hi, NULL};
 		uintptr_t pcs[DEPTH];
 		unsigned flags;

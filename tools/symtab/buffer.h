@@ -12,10 +12,10 @@ _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void *grow(void *old, size_t count, size_t element) __attribute__((warn_unused_result));
 
 /* Makes room for one more element behind `n` in an array that doubles: call before writing a[n]. */
-#define ARRAY_ROOM(a, n)                                                                                     \
-	do {                                                                                                 \
-		if (((n) & ((n) - 1)) == 0)                                                                  \
-			(a) = grow((a), (n) ? (n) * 2 : 1, sizeof *(a));                                     \
+#define ARRAY_ROOM(a, n)                                               \
+	do {                                                           \
+		if (((n) & ((n)-1)) == 0)                              \
+			(a) = grow((a), (n) ? (n)*2 : 1, sizeof *(a)); \
 	} while (0)
 
 struct buffer {

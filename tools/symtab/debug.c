@@ -1,7 +1,8 @@
 /*
- * Walks the debug information once. A function takes its declaration and inline tree from the subprogram whose ranges
- * hold its start (so a .cold part has those of its function), or, in assembly without one, from its first line row.
- * All line rows of the image are gathered first, since one function's rows stand together but their order is no help.
+ * Walks the debug information once. A function takes its declaration and inline tree from the subprogram
+ * whose ranges hold its start (so a .cold part has those of its function), or, in assembly without one, from
+ * its first line row. All line rows of the image are gathered first, since one function's rows stand together
+ * but their order is no help.
  */
 #include "tools/symtab/debug.h"
 

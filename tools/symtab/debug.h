@@ -16,8 +16,9 @@ struct debug_info {
 };
 
 /*
- * Fills in file, line, nodes and rows of the functions. With `all_rows` every row of the line tables is kept, else
- * those that begin a statement (and those that change the inlined function, so that lines always fit functions).
+ * Fills in file, line, nodes and rows of the functions. With `all_rows` every row of the line tables is kept,
+ * else those that begin a statement (and those that change the inlined function, so that lines always fit
+ * functions).
  */
 void debug_read(const struct image *im, struct function *f, size_t n, bool all_rows, struct debug_info *out);
 

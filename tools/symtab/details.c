@@ -1,7 +1,7 @@
 /*
  * Writes what kernel/symtab_frames.c reads (format and state: kernel/symtab_format.h). Inlined functions are
- * numbered by descending use, so that the most used have short numbers. The parameters of the special opcodes are those
- * of a small grid that make the whole shortest.
+ * numbered by descending use, so that the most used have short numbers. The parameters of the special opcodes
+ * are those of a small grid that make the whole shortest.
  */
 #include "tools/symtab/details.h"
 
@@ -88,7 +88,8 @@ static void nodes_write(struct numbers *nu, const struct function *f, struct buf
 		uint32_t up = depth + 1 - node->depth;
 		const char *file = node->call_file ? node->call_file : node_file(nu, f, node->parent);
 		bool given = file != node_file(nu, f, node->parent);
-		buffer_varint(out, nu->inlined[node->inlined] << 3 | (uint32_t)given << 2 | (up < 3 ? up : 3));
+		buffer_varint(out,
+			      nu->inlined[node->inlined] << 3 | (uint32_t)given << 2 | (up < 3 ? up : 3));
 		if (up >= 3)
 			buffer_varint(out, up);
 		if (given)
@@ -140,7 +141,8 @@ static void row_emit(const struct numbers *nu, struct buffer *out, uint32_t unit
 }
 
 /* Writes rows [from, to) as one chunk. */
-static void chunk_write(struct numbers *nu, const struct function *f, size_t from, size_t to, struct buffer *out)
+static void chunk_write(struct numbers *nu, const struct function *f, size_t from, size_t to,
+			struct buffer *out)
 {
 	uint32_t slots[SYMTAB_LINE_SLOTS];
 	for (int i = 0; i < SYMTAB_LINE_SLOTS; i++)
@@ -232,7 +234,8 @@ void details_make(const struct image *im, const struct function *f, size_t n, co
 	out->line_range = nu.line_range;
 	out->fars = nu.fars;
 	for (size_t i = 0; i < n; i++) {
-		struct symtab_function_entry e = {(uint32_t)(f[i].start - im->text_base), (uint32_t)out->bytes.size};
+		struct symtab_function_entry e = {(uint32_t)(f[i].start - im->text_base),
+						  (uint32_t)out->bytes.size};
 		buffer_put(&out->functions, &e, sizeof e);
 		buffer_varint(&out->bytes, (uint32_t)f[i].size);
 		buffer_varint(&out->bytes, strings_add(f[i].name));

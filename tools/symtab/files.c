@@ -32,7 +32,8 @@ static void path_clean(const char *path, char *out)
 		} else if (len == 2 && memcmp(path, "..", 2) == 0 && floor == 0) {
 			memcpy(out + n, "../", 3);
 			n = floor = n + 3;
-		} else if (len > 0 && !(len == 1 && *path == '.') && !(len == 2 && memcmp(path, "..", 2) == 0)) {
+		} else if (len > 0 && !(len == 1 && *path == '.') &&
+			   !(len == 2 && memcmp(path, "..", 2) == 0)) {
 			if (n > floor)
 				out[n++] = '/';
 			memcpy(out + n, path, len);

@@ -1,9 +1,10 @@
 /*
- * Functions from the ELF's symbol table: those of type FUNC, and what assembly leaves without type: sized symbols, global
- * unsized ones, and local unsized ones where nothing else names the code. Local labels (.L, $x, L...) and the bounds of
- * sections that a linker script defines (__name_start, __name_end) are not functions. Of several symbols at one address
- * one name is chosen, always the same: a function before a label, sized before unsized, global before local before weak,
- * fewer leading underscores, shorter, first in the alphabet.
+ * Functions from the ELF's symbol table: those of type FUNC, and what assembly leaves without type: sized
+ * symbols, global unsized ones, and local unsized ones where nothing else names the code. Local labels (.L,
+ * $x, L...) and the bounds of sections that a linker script defines (__name_start, __name_end) are not
+ * functions. Of several symbols at one address one name is chosen, always the same: a function before a
+ * label, sized before unsized, global before local before weak, fewer leading underscores, shorter, first in
+ * the alphabet.
  */
 #include "tools/symtab/functions.h"
 
@@ -15,7 +16,7 @@
 struct symbol {
 	uint64_t start, size;
 	const char *name;
-	int rank; /* lower is better; see symbol_rank() */
+	int rank;   /* lower is better; see symbol_rank() */
 	bool label; /* local, unsized, untyped */
 };
 
@@ -38,7 +39,9 @@ static int symbol_rank(const GElf_Sym *sym)
 {
 	int bind = GELF_ST_BIND(sym->st_info);
 	return (GELF_ST_TYPE(sym->st_info) == STT_FUNC ? 0 : 100) + (sym->st_size ? 0 : 10) +
-	       (bind == STB_GLOBAL ? 0 : bind == STB_LOCAL ? 1 : 2);
+	       (bind == STB_GLOBAL  ? 0
+		: bind == STB_LOCAL ? 1
+				    : 2);
 }
 
 static bool symbol_read(const struct image *im, const GElf_Sym *sym, const char *name, struct symbol *out)
@@ -109,10 +112,12 @@ size_t functions_read(const struct image *im, struct function **out)
 	struct symbol *all;
 	size_t n_all = symbols_read(im, &all), n = 0;
 	struct function *f = NULL;
-	uint64_t covered = 0, sized_end = 0; /* ends of the code that has a name so far; that has a sized one */
+	uint64_t covered = 0,
+		 sized_end = 0; /* ends of the code that has a name so far; that has a sized one */
 	for (size_t i = 0; i < n_all; i++) {
 		struct symbol *s = &all[i];
-		if (i > 0 && s->start == all[i - 1].start) /* the better one came first; it takes the largest size */
+		if (i > 0 &&
+		    s->start == all[i - 1].start) /* the better one came first; it takes the largest size */
 			continue;
 		uint64_t size = s->size;
 		for (size_t k = i + 1; k < n_all && all[k].start == s->start; k++)

@@ -31,6 +31,7 @@ struct function {
 	struct row *rows; /* sorted by pc; the first is at start */
 	size_t n_rows;
 	bool has_cfi;
+	size_t refused; /* bytes of code whose CFI says what a rule cannot hold */
 };
 
 /* Reads the functions from the ELF's symbols; sets *out and returns their number. */

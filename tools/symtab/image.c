@@ -41,7 +41,8 @@ static void build_id_read(struct image *im, Elf_Scn *scn, const char *path)
 	size_t at = 0, name_at, desc_at;
 	while (data != NULL && (at = gelf_getnote(data, at, &note, &name_at, &desc_at)) > 0) {
 		const char *bytes = data->d_buf;
-		if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 || memcmp(bytes + name_at, "GNU", 4) != 0)
+		if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 ||
+		    memcmp(bytes + name_at, "GNU", 4) != 0)
 			continue;
 		if (note.n_descsz != SYMTAB_BUILD_ID)
 			die("%s: build id of %u bytes, expected %d (link with --build-id=sha1)", path,

@@ -28,7 +28,8 @@ static uint32_t inlined_number(struct debug_info *info, Dwarf_Die *die)
 	const char *name = dwarf_diename(die);
 	int line = 0;
 	dwarf_decl_line(die, &line);
-	struct inlined e = {strings_intern(name ? name : "??"), files_name(dwarf_decl_file(die)), (unsigned)line};
+	struct inlined e = {strings_intern(name ? name : "??"), files_name(dwarf_decl_file(die)),
+			    (unsigned)line};
 	for (size_t i = 0; i < info->n_inlined; i++) {
 		const struct inlined *old = &info->inlined[i];
 		if (old->name == e.name && old->file == e.file && old->line == e.line)
@@ -79,13 +80,14 @@ static void children_read(struct reader *r, Dwarf_Die *parent_die, uint32_t pare
 		} else if (tag == DW_TAG_inlined_subroutine && depth <= SYMTAB_INLINE_MAX &&
 			   ranges_add(r, &die, node)) {
 			unsigned file = attribute_read(&die, DW_AT_call_file);
-			node_add(r->f, (struct node){
-					       .parent = parent,
-					       .inlined = inlined_number(r->info, &die),
-					       .call_file = files_name(dwarf_filesrc(r->files, file, NULL, NULL)),
-					       .call_line = attribute_read(&die, DW_AT_call_line),
-					       .depth = depth,
-				       });
+			node_add(r->f,
+				 (struct node){
+					 .parent = parent,
+					 .inlined = inlined_number(r->info, &die),
+					 .call_file = files_name(dwarf_filesrc(r->files, file, NULL, NULL)),
+					 .call_line = attribute_read(&die, DW_AT_call_line),
+					 .depth = depth,
+				 });
 			children_read(r, &die, node);
 		}
 	} while (dwarf_siblingof(&die, &die) == 0);

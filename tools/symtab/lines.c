@@ -1,7 +1,8 @@
 /*
- * Line rows. A row of the table holds from its pc on and says line, file and innermost inline node. Its line is that of
- * the last row of the line table that begins a statement, as long as node and file stay; where they change, the row in
- * force is taken whatever it begins: a line must never be shown with a function it is not in.
+ * Line rows. A row of the table holds from its pc on and says line, file and innermost inline node. Its line
+ * is that of the last row of the line table that begins a statement, as long as node and file stay; where
+ * they change, the row in force is taken whatever it begins: a line must never be shown with a function it is
+ * not in.
  */
 #include "tools/symtab/lines.h"
 

@@ -19,7 +19,8 @@ struct line_table {
 
 void lines_read(const struct image *im, struct line_table *out);
 
-/* Makes f->rows; for a function without declaration also its file and line. Drops inline nodes without code. */
+/* Makes f->rows; for a function without declaration also its file and line. Drops inline nodes without code.
+ */
 void lines_assign(const struct line_table *lines, struct function *f, const struct inline_tree *tree,
 		  const struct debug_info *info, bool all_rows);
 

@@ -1,8 +1,8 @@
 /*
  * symtab IMAGE.elf -o table.bin [--stats] [--all-rows] [--strip PREFIX]...
  *
- * Makes the symbol table of a linked image (kernel/symtab_format.h, docs/symbols.md). Exit status 0, or 1 with one line
- * on stderr. The same ELF file always gives the same bytes.
+ * Makes the symbol table of a linked image (kernel/symtab_format.h, docs/symbols.md). Exit status 0, or 1
+ * with one line on stderr. The same ELF file always gives the same bytes.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -91,7 +91,8 @@ static struct buffer table_make(const struct image *im, const struct details *d,
 
 static void stat_print(const char *name, size_t bytes, const struct image *im, size_t n, const char *what)
 {
-	printf("  %-18s %8zu bytes %5.1f %% of text", name, bytes, 100.0 * (double)bytes / (double)im->text_size);
+	printf("  %-18s %8zu bytes %5.1f %% of text", name, bytes,
+	       100.0 * (double)bytes / (double)im->text_size);
 	if (what != NULL)
 		printf("   %zu %s", n, what);
 	printf("\n");
@@ -104,19 +105,23 @@ static void stats_print(const struct image *im, const struct details *d, const s
 	printf("symbol table: %zu bytes, %.1f %% of %llu bytes of text\n", total,
 	       100.0 * (double)total / (double)im->text_size, (unsigned long long)im->text_size);
 	stat_print("functions", functions, im, n, "functions");
-	stat_print("names", p->bytes[SYMTAB_NAMES]->size + d->files.size, im, p->count[SYMTAB_FILES], "files");
+	stat_print("names", p->bytes[SYMTAB_NAMES]->size + d->files.size, im, p->count[SYMTAB_FILES],
+		   "files");
 	stat_print("lines", d->row_bytes, im, d->n_rows, "rows");
 	stat_print("inlined calls", d->node_bytes + d->inlines.size, im, d->n_nodes, "calls");
 	stat_print("unwind", u->pages.size + u->rows.size + u->rules.size, im, u->rows.size / 2, "rows");
 	stat_print("  of it rules", u->rules.size, im, u->rules.size / 8, "rules");
-	size_t without = 0;
-	for (size_t i = 0; i < n; i++)
-		without += !f[i].has_cfi;
-	printf("  %zu functions without CFI%s", without, without ? ":" : "\n");
+	printf("  functions without CFI (default rule):");
 	for (size_t i = 0; i < n; i++) {
 		if (!f[i].has_cfi)
-			printf(" %s%s", f[i].name, --without ? "" : "\n");
+			printf(" %s", f[i].name);
 	}
+	printf("\n  functions with CFI that no rule can hold (bytes where a walk is broken):");
+	for (size_t i = 0; i < n; i++) {
+		if (f[i].refused != 0)
+			printf(" %s %zu", f[i].name, f[i].refused);
+	}
+	printf("\n");
 }
 
 static void file_write(const char *path, const struct buffer *b)
@@ -141,10 +146,12 @@ int main(int argc, char **argv)
 	struct details d;
 	details_make(&im, f, n, &info, &d);
 	struct parts parts = {
-		.bytes = {&d.functions, &u.pages, &u.rows, &u.rules, &d.files, &d.inlines, &d.bytes, strings_part()},
+		.bytes = {&d.functions, &u.pages, &u.rows, &u.rules, &d.files, &d.inlines, &d.bytes,
+			  strings_part()},
 		.count = {(uint32_t)n, (uint32_t)u.pages.size / 4, (uint32_t)u.rows.size / 2,
-			  (uint32_t)u.rules.size / 8, (uint32_t)d.files.size / 4, (uint32_t)d.inlines.size / 8,
-			  (uint32_t)d.bytes.size, (uint32_t)strings_part()->size},
+			  (uint32_t)u.rules.size / 8, (uint32_t)d.files.size / 4,
+			  (uint32_t)d.inlines.size / 8, (uint32_t)d.bytes.size,
+			  (uint32_t)strings_part()->size},
 	};
 	struct buffer table = table_make(&im, &d, &u, &parts);
 	file_write(o.out, &table);

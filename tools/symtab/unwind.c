@@ -1,12 +1,12 @@
 /*
- * For each stretch of code the rule that its CFI gives, as libdw reads it: .eh_frame first, then .debug_frame (libgcc's
- * assembly carries CFI partly there only). Code of a known function without CFI gets the default rule: it is assembly
- * that does not move sp, so the caller's frame is as at entry. Alignment between functions keeps the rule before it.
+ * For each stretch of code the rule that its CFI gives, as libdw reads it: .eh_frame first, then .debug_frame
+ * (libgcc's assembly carries CFI partly there only). Code of a known function without CFI gets the default
+ * rule: it is assembly that does not move sp, so the caller's frame is as at entry. Alignment between
+ * functions keeps the rule before it.
  */
 #include "tools/symtab/unwind.h"
 
 #include <dwarf.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +33,6 @@ struct stretch {
 struct rows {
 	struct stretch *all;
 	size_t n;
-	size_t n_refused;
 	const struct image *im;
 };
 
@@ -128,7 +127,8 @@ static bool rule_read(const struct image *im, Dwarf_Frame *frame, int reg_return
 			r->ra = SLOT_LOST;
 	}
 	bool pc_lost = r->pc == SLOT_SAME && (reg_return != im->reg_ra || signal);
-	return !pc_lost && r->pc != SLOT_WRONG && r->fp != SLOT_WRONG && r->sp != SLOT_WRONG && r->ra != SLOT_WRONG;
+	return !pc_lost && r->pc != SLOT_WRONG && r->fp != SLOT_WRONG && r->sp != SLOT_WRONG &&
+	       r->ra != SLOT_WRONG;
 }
 
 static bool rule_equal(const struct rule *a, const struct rule *b)
@@ -146,7 +146,7 @@ static void stretch_add(struct rows *rows, uint64_t pc, struct rule rule)
 }
 
 /* Adds the CFI row at pc and returns where it ends; 0 when no CFI covers pc. */
-static uint64_t cfi_add(struct rows *rows, Dwarf_CFI *cfi, uint64_t pc, const char *where)
+static uint64_t cfi_add(struct rows *rows, Dwarf_CFI *cfi, uint64_t pc, struct function *in)
 {
 	Dwarf_Frame *frame;
 	Dwarf_Addr start, end;
@@ -158,10 +158,8 @@ static uint64_t cfi_add(struct rows *rows, Dwarf_CFI *cfi, uint64_t pc, const ch
 	if (reg_return < 0 || end <= pc)
 		return 0;
 	if (!rule_read(rows->im, frame, reg_return, signal, &rule)) {
-		fprintf(stderr,
-			"symtab: warning: %s: the CFI of 0x%llx-0x%llx is not of a form that the kernel unwinds\n",
-			where, (unsigned long long)pc, (unsigned long long)end);
-		rows->n_refused++;
+		if (in != NULL)
+			in->refused += end - pc;
 		rule = rule_none();
 	}
 	stretch_add(rows, pc, rule);
@@ -176,10 +174,9 @@ static void text_walk(struct rows *rows, struct function *f, size_t n)
 	uint64_t gap = 0; /* start of code without function and CFI, 0: none */
 	for (uint64_t pc = im->text_base; pc < im->text_limit;) {
 		struct function *in = functions_find(f, n, pc);
-		const char *where = in ? in->name : "code outside of functions";
-		uint64_t end = cfi_add(rows, eh, pc, where);
+		uint64_t end = cfi_add(rows, eh, pc, in);
 		if (end == 0)
-			end = cfi_add(rows, debug, pc, where);
+			end = cfi_add(rows, debug, pc, in);
 		if (end == 0 && in == NULL) {
 			if (gap == 0)
 				gap = pc;
@@ -195,7 +192,8 @@ static void text_walk(struct rows *rows, struct function *f, size_t n)
 		} else if (in != NULL && pc == in->start) {
 			in->has_cfi = true;
 		}
-		/* A row of CFI may span several functions only if they are one piece of assembly: stop at each start. */
+		/* A row of CFI may span several functions only if they are one piece of assembly: stop at
+		 * each start. */
 		uint64_t stop = in ? in->start + in->size : end;
 		pc = end < stop ? end : stop;
 	}
@@ -244,7 +242,7 @@ void unwind_make(const struct image *im, struct function *f, size_t n, struct un
 	struct rows rows = {.im = im};
 	stretch_add(&rows, im->text_base, rule_none()); /* the first page too has a row at its start */
 	text_walk(&rows, f, n);
-	*out = (struct unwind_parts){.n_refused = rows.n_refused};
+	*out = (struct unwind_parts){0};
 	size_t *numbers = grow(NULL, rows.n, sizeof *numbers);
 	for (size_t i = 0; i < rows.n; i++)
 		numbers[i] = rule_number(&out->rules, &rows.all[i].rule);

@@ -8,10 +8,9 @@
 struct unwind_parts {
 	struct buffer pages, rows, rules;
 	unsigned rule_bits;
-	size_t n_refused; /* stretches of code whose CFI says what a rule cannot hold */
 };
 
-/* Makes the parts, and notes in each function whether CFI covers its start. */
+/* Makes the parts, and notes in each function whether CFI covers its start, and where it is of no use. */
 void unwind_make(const struct image *im, struct function *f, size_t n, struct unwind_parts *out);
 
 #endif

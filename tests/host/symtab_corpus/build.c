@@ -97,8 +97,8 @@ static void images_build(void)
 		{"x86_64", setting("X86_64_CC", "x86_64-linux-gnu-gcc"), flags_x86_64},
 	};
 	for (int i = 0; i < 2; i++) {
-		run("%s %s %s -fno-omit-frame-pointer -c " SOURCES "corpus.c -o %s/corpus.o", targets[i].compiler,
-		    flags_all, targets[i].flags, folder);
+		run("%s %s %s -fno-omit-frame-pointer -c " SOURCES "corpus.c -o %s/corpus.o",
+		    targets[i].compiler, flags_all, targets[i].flags, folder);
 		run("%s %s %s " SOURCES "entry_%s.S " SOURCES "other.c %s/corpus.o -lgcc -o %s/%s.elf",
 		    targets[i].compiler, flags_all, targets[i].flags, targets[i].name, folder, folder,
 		    targets[i].name);

@@ -1,8 +1,8 @@
 /*
- * Images for the tests of symbol table and unwinder: compiles the corpus beside this file for both architectures in a
- * temporary folder, runs the symtab tool on it and loads the result. Tests run from the root of the tree. From the
- * environment: SYMTAB_TOOL (build/host/symtab), RISCV64_CC, X86_64_CC, and SYMTAB_IMAGES, further linked images (each
- * with build id and debug information), separated by spaces.
+ * Images for the tests of symbol table and unwinder: compiles the corpus beside this file for both
+ * architectures in a temporary folder, runs the symtab tool on it and loads the result. Tests run from the
+ * root of the tree. From the environment: SYMTAB_TOOL (build/host/symtab), RISCV64_CC, X86_64_CC, and
+ * SYMTAB_IMAGES, further linked images (each with build id and debug information), separated by spaces.
  */
 #ifndef TESTS_HOST_SYMTAB_CORPUS_BUILD_H
 #define TESTS_HOST_SYMTAB_CORPUS_BUILD_H
@@ -24,10 +24,12 @@ struct corpus {
 	bool riscv;
 };
 
-/* Image number i, built at first use; NULL behind the last. Ends the program with a message when it cannot be made. */
+/* Image number i, built at first use; NULL behind the last. Ends the program with a message when it cannot be
+ * made. */
 struct corpus *corpus_get(unsigned i);
 
-/* The corpus for x86-64, all of it compiled with further flags (behind the usual ones). Built at each call. */
+/* The corpus for x86-64, all of it compiled with further flags (behind the usual ones). Built at each call.
+ */
 struct corpus *corpus_variant(const char *flags);
 
 /* Puts its table into use. */

@@ -1,7 +1,8 @@
 /*
- * Functions of every shape that prologues, epilogues, lines and inlining take: leaf, frame, tail call, varargs, large
- * frame, alloca, recursion, function pointers, shrink-wrapped, early returns, inlined in several levels, static of the
- * same name as another file's. corpus_main() runs them all and returns 0 (x86-64: as the exit status of a process).
+ * Functions of every shape that prologues, epilogues, lines and inlining take: leaf, frame, tail call,
+ * varargs, large frame, alloca, recursion, function pointers, shrink-wrapped, early returns, inlined in
+ * several levels, static of the same name as another file's. corpus_main() runs them all and returns 0
+ * (x86-64: as the exit status of a process).
  */
 #include "corpus.h"
 
@@ -95,7 +96,8 @@ __attribute__((noinline)) double floats(double a, double b)
 	return a * b + (double)leaf((long)a);
 }
 
-__attribute__((noinline)) long many_arguments(long a, long b, long c, long d, long e, long f, long g, long h, long i)
+__attribute__((noinline)) long many_arguments(long a, long b, long c, long d, long e, long f, long g, long h,
+					      long i)
 {
 	return leaf(a + b) + leaf(c + d) + leaf(e + f) + g * h * i;
 }
@@ -163,10 +165,10 @@ __attribute__((noinline)) long double quad(long double a, long double b)
 	return a * b + (long double)leaf((long)b);
 }
 
-#define LINE(x)                                                                                              \
-	do {                                                                                                 \
-		sink += (x) + r;                                                                             \
-		r ^= sink;                                                                                   \
+#define LINE(x)                  \
+	do {                     \
+		sink += (x) + r; \
+		r ^= sink;       \
 	} while (0)
 
 /* More line rows than a chunk holds. */

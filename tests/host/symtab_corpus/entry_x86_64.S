@@ -128,7 +128,7 @@ signal_entry:
 	mov 16(%rsp), %rcx
 	pop %rdx
 	.cfi_def_cfa rsp, 16
-	.cfi_register rip, rdx	/* a form that a rule cannot hold: the tool warns and the walk is broken here */
+	.cfi_register rip, rdx	/* a form that a rule cannot hold: the walk is broken here */
 	jmp signal_leave
 	.cfi_endproc
 	.size asm_signal_entry, . - asm_signal_entry

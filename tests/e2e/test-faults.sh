@@ -1,0 +1,209 @@
+#!/bin/bash
+# Every way to end badly, in the image tests/faults: the right status, within seconds, and one clear report (kernel/panic.c) with message,
+# hart, goroutine, a traceback that names the function at fault and who made the goroutine, and the last line.
+#
+#	[ARCH=...] [SMP=4] [BUILD=...] tests/e2e/test-faults.sh [CASE...]
+cd "$(dirname "$0")/../.." || exit 2
+. tests/e2e/e2e.sh
+image tests/faults
+
+wanted=("$@")
+chosen() {
+	[ ${#wanted[@]} -eq 0 ] && return 0
+	local w
+	for w in "${wanted[@]}"; do [ "$w" != "$1" ] || return 0; done
+	return 1
+}
+
+# One report: the title line once, the end once and last.
+one_report() { # one_report TITLE_REGEX STATUS
+	local bad=0
+	equal "lines with the title" "$(grep -caE "^(panic|fatal error|panic inside panic): " "$dir/out")" "${reports:-1}" || bad=1
+	has "$dir/out" "^$1" || bad=1
+	equal "last line" "$(tail -n 1 "$dir/out")" "hb: exit $2" || bad=1
+	equal "lines with the status" "$(grep -c '^hb: exit' "$dir/out")" 1 || bad=1
+	equal status "$status" "$2" || bad=1
+	return $bad
+}
+
+# In a goroutine "faulter": the report names the hart, the goroutine, the frames from the innermost on, and the creator.
+death() { # death CASE TITLE_REGEX [FRAME...]
+	local name=$1 title=$2 bad=0 frame
+	chosen "$name" || return 0
+	shift 2
+	boot tests/faults ARGS="$name" ${settings:-}
+	one_report "$title" 2 || bad=1
+	has "$dir/out" '^hart [0-9]+, goroutine [0-9]+ \(faulter\) \[running\]:$' \
+		'^created by start_faulter in goroutine 1$' || bad=1
+	for frame in "$@" faulter goroutine_entry; do
+		has "$dir/out" "^$frame\(\.\.\.\)$" || bad=1
+	done
+	ok $bad "$name: $title"
+}
+
+null=0x0
+unmapped='0x[0-9a-f]+'
+case $ARCH in
+riscv64)
+	read='load page fault' write='store page fault' fetch='instruction page fault' impossible=$read
+	illegal='illegal instruction' privileged='illegal instruction'
+	;;
+x86_64)
+	read='page fault on read' write='page fault on write' fetch='page fault on instruction fetch'
+	impossible='general protection fault' illegal='illegal instruction' privileged='general protection fault'
+	;;
+esac
+
+death null_read "panic: fault: $read at address $null, " null_read
+death null_member_write "panic: fault: $write at address 0x18 \(null pointer plus 24\)" null_member_write
+death null_call "panic: fault: $fetch at address $null, " null_call
+death text_write "panic: fault: $write at address $unmapped, " text_write
+death rodata_write "panic: fault: $write at address $unmapped, " rodata_write
+death data_exec "panic: fault: $fetch at address $unmapped, " data_exec
+death stack_exec "panic: fault: $fetch at address $unmapped, " stack_exec
+death heap_exec "panic: fault: $fetch at address $unmapped, " heap_exec
+death unmapped_read "panic: fault: $read at address $unmapped, " unmapped_read
+death impossible_read "panic: fault: $impossible at address $unmapped, " impossible_read
+death unmapped_call "panic: fault: $fetch at address $unmapped, " unmapped_call
+death fault_illegal "panic: fault: $illegal at address $null, " fault_illegal
+death fault_privileged "panic: fault: $privileged at address $null, " fault_privileged
+[ "$ARCH" != x86_64 ] || death fault_division "panic: fault: division by zero at address $null, " fault_division
+
+death guard_write 'panic: access to the guard below another goroutine.s stack' guard_write
+death irq_fault "panic: double fault: " sample_fault irq_fault
+death irq_assert 'panic: assertion failed: an interrupt handler keeps its rules' sample_assert irq_assert
+
+death kernel_assert 'panic: assertion failed: nowhere is somewhere \(nowhere == 1\) at tests/faults/main.c:[0-9]+$' kernel_assert
+death c_assert 'panic: .*nowhere == 2' c_assert
+death c_abort 'panic: signal 6 raised$' c_abort
+death panic_long 'panic: 0{299}7 end$' panic_long
+death panic_partial_line 'panic: after a partial line$' panic_partial_line
+death unlock_unlocked 'panic: assertion failed: unlock of unlocked mutex' unlock_unlocked
+death negative_waitgroup 'panic: assertion failed: negative wait group counter' negative_waitgroup
+death closed_send 'panic: send on closed channel$' closed_send
+death closed_close 'panic: close of closed channel$' closed_close
+death nil_close 'panic: close of nil channel$' nil_close
+
+death double_free 'panic: assertion failed: a heap object is freed once' double_free
+death double_free_later 'panic: assertion failed: a heap object is freed once' double_free_later
+death inner_free 'panic: assertion failed: a heap pointer is the start of an object' inner_free
+death stack_free 'panic: assertion failed: a heap pointer points to a live heap object' stack_free
+death data_free 'panic: assertion failed: a heap pointer points to a live heap object' data_free
+
+death rank_inversion 'panic: lock rank: wrong order: taking chan .* while holding sched taken at ' rank_inversion
+death spin_recursion 'panic: lock rank: recursion: taking chan ' spin_recursion
+death spin_foreign_unlock 'panic: assertion failed: the owner unlocks' spin_foreign_unlock
+death spin_across_park 'panic: assertion failed: no spinlock held at a switch' spin_across_park
+death bottom_half_on_goroutine 'panic: assertion failed: bottom-half lock only on a system stack' bottom_half_on_goroutine
+
+# The others, each with a report of its own kind.
+
+if chosen stack_overflow; then
+	for at in goroutine main; do
+		boot tests/faults ARGS="stack_overflow $at"
+		bad=0
+		one_report 'panic: stack overflow: goroutine [0-9]+ used its 192 KiB' 2 || bad=1
+		has "$dir/out" '^recurse\(\.\.\.\)$' '^\.\.\.(deeper frames not shown|[0-9]+ frames)' || bad=1
+		[ $at = main ] || has "$dir/out" '\(faulter\) \[running\]:$' '^created by start_faulter in goroutine 1$' || bad=1
+		[ $at = goroutine ] || has "$dir/out" '^hart [0-9]+, goroutine 1 \(main\) \[running\]:$' || bad=1
+		equal "frames of recurse" "$([ "$(grep -c '^recurse(' "$dir/out")" -le 64 ] && echo few || echo many)" few || bad=1
+		ok $bad "stack_overflow by recursion in $at"
+	done
+fi
+death stack_overflow_wide 'panic: stack overflow: goroutine [0-9]+ used its 192 KiB' recurse_wide stack_overflow_wide
+
+if chosen fault_wild_sp; then
+	boot tests/faults ARGS=fault_wild_sp
+	bad=0
+	one_report "panic: fault: $write at address 0x(7000000000|6ffffffff8), " 2 || bad=1
+	has "$dir/out" '^hart [0-9]+, goroutine [0-9]+ \(faulter\) \[running\]:$' '^fault_wild_sp\(\.\.\.\)$' \
+		'^created by start_faulter in goroutine 1$' || bad=1
+	ok $bad "fault_wild_sp: a stack pointer that leads nowhere"
+fi
+
+for name in panic_in_panic fault_in_panic; do
+	chosen $name || continue
+	boot tests/faults ARGS=$name
+	bad=0
+	reports=2 one_report 'panic: the first panic$' 2 || bad=1
+	has "$dir/out" "^$name\(\.\.\.\)$" '^created by start_faulter in goroutine 1$' || bad=1
+	[ $name = panic_in_panic ] && what='the second panic' || what='double fault|fault'
+	has "$dir/out" "^panic inside panic: ($what)" || bad=1
+	ok $bad "$name: the first report, then one line"
+done
+
+if chosen panic_everywhere; then
+	for i in 1 2 3; do
+		boot tests/faults ARGS=panic_everywhere
+		bad=0
+		one_report 'panic: panic number [0-9]+$' 2 || bad=1
+		has "$dir/out" '^hart [0-9]+, goroutine [0-9]+ \(together\) \[running\]:$' '^panic_together\(\.\.\.\)$' \
+			'^created by panic_everywhere in goroutine [0-9]+$' || bad=1
+		! grep 'did not stop' "$dir/out" >>"$dir/notes" || bad=1
+		ok $bad "panic_everywhere: $SMP harts at once, one report ($i)"
+	done
+fi
+
+if chosen panic_with_stuck_hart; then
+	boot tests/faults ARGS=panic_with_stuck_hart
+	bad=0
+	one_report 'panic: while a hart has its interrupts off$' 2 || bad=1
+	has "$dir/out" '^panic_with_stuck_hart\(\.\.\.\)$' || bad=1
+	[ "$ARCH" = x86_64 ] && want=0 || want=1
+	equal "harts that did not stop" "$(grep -cE '^hart [0-9]+ did not stop$' "$dir/out")" $want || bad=1
+	ok $bad "panic_with_stuck_hart: named where nothing stops it, stopped by NMI on x86-64"
+fi
+
+if chosen deadlock; then
+	boot tests/faults ARGS=deadlock
+	bad=0
+	one_report 'fatal error: all goroutines are asleep - deadlock!$' 2 || bad=1
+	has "$dir/out" '^goroutine [0-9]+ \(faulter\) \[chan receive\]:$' '^wait_for_ever\(\.\.\.\)$' '^deadlock\(\.\.\.\)$' \
+		'^goroutine [0-9]+ \(waiter\) \[sync.Mutex.Lock\]:$' '^lock_for_ever\(\.\.\.\)$' \
+		'^created by deadlock in goroutine [0-9]+$' '^created by start_faulter in goroutine 1$' || bad=1
+	ok $bad "deadlock: every goroutine, what it waits for, and where"
+fi
+
+if chosen main_gone; then
+	boot tests/faults ARGS=main_gone TIMEOUT=15
+	bad=0
+	one_report 'fatal error: no goroutines \(main called go_exit\) - deadlock!$' 2 || bad=1
+	ok $bad "main_gone: the last goroutine ends without exit()"
+fi
+
+if chosen exit_amid_others; then
+	boot tests/faults ARGS=exit_amid_others
+	bad=0
+	equal status $status 3 || bad=1
+	has "$dir/out" '^no newline at the end$' '^hb: exit 3$' || bad=1
+	ok $bad "exit_amid_others: a goroutine ends the program, what was printed comes out"
+fi
+if chosen exit_everywhere; then
+	boot tests/faults ARGS=exit_everywhere
+	bad=0
+	equal status $status 5 || bad=1
+	equal "lines with the status" "$(grep -c '^hb: exit 5$' "$dir/out")" 1 || bad=1
+	ok $bad "exit_everywhere: many ends are one"
+fi
+
+if chosen malloc_all; then
+	boot tests/faults ARGS=malloc_all MEM=64M
+	bad=0
+	equal status $status 0 || bad=1
+	has "$dir/out" '^malloc gave [0-9]+ and [0-9]+ MiB$' '^survived malloc_all$' || bad=1
+	ok $bad "malloc_all: malloc says that memory is out, and has it again later"
+fi
+settings=MEM=64M
+if chosen stacks_all; then
+	boot tests/faults ARGS=stacks_all MEM=64M
+	bad=0
+	if [ $status -eq 0 ]; then
+		has "$dir/out" '^go says that memory is out$' || bad=1
+	else
+		one_report 'panic: out of memory: no page for the stack of goroutine [0-9]+$' 2 || bad=1
+		has "$dir/out" '^hart [0-9]+, goroutine [0-9]+ \(stack user\) \[running\]:$' '^use_stack\(\.\.\.\)$' \
+			'^created by stacks_all in goroutine [0-9]+$' || bad=1
+	fi
+	ok $bad "stacks_all: no page for a stack"
+fi
+done_testing

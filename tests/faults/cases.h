@@ -1,0 +1,14 @@
+/* The ways to die that are not C: one implementation for each architecture. */
+#ifndef TESTS_FAULTS_CASES_H
+#define TESTS_FAULTS_CASES_H
+
+/* An instruction that no processor has. */
+void fault_illegal(void);
+/* Integer division by zero: a trap on x86-64; a value, and a return, on riscv64. */
+void fault_division(void);
+/* Continues with a stack pointer that leads nowhere, and uses it. */
+void fault_wild_sp(void);
+/* An instruction that only a more privileged mode may execute, or that no register answers. */
+void fault_privileged(void);
+
+#endif

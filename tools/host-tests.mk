@@ -1,0 +1,153 @@
+# The pure modules, built natively with the sanitizers and run: `make host-tests`. Included by the top Makefile.
+#
+#	host-tests          builds, then runs everything that needs no guest
+#	host-tests-build    builds, and writes the list for tests/run-tests: $(HOST_TEST_LIST)
+#
+# NAME_SOURCES are what tests/host/NAME.c links beside the harness, NAME_LIBS its libraries. A name in HOST_STUB_TESTS (HOST_SCHED_TESTS)
+# finds the headers of tests/host/stub (stub_sched) before the kernel's. FUZZ_SECONDS: for each fuzz target.
+
+HOST := $(BUILD)/host
+HOST_TEST_LIST := $(HOST)/tests.list
+FUZZ_SECONDS ?= $(if $(filter 1,$(FULL)),60,5)
+
+SYMTAB_READER := $(addprefix kernel/, symtab.c symtab_frames.c symtab_table.c crc32.c)
+HEAP_SOURCES := $(addprefix kernel/, heap.c slab.c size_class.c page.c buddy.c) tests/host/host_lock.c
+HBDUMP_PARTS := $(addprefix tools/hbdump/, lines.c parse.c store.c)
+FRAMING_SOURCES := $(addprefix kernel/, base64.c crc32.c framing.c)
+
+HOST_TESTS := test_builder test_fdt test_framing test_gzip test_hbdump test_memory test_options test_pprof test_pvh test_sample_ring \
+	test_symtab test_top test_unwind
+HOST_STUB_TESTS := test_heap test_malloc test_page
+HOST_SCHED_TESTS := test_runq
+# Run once more with the thread sanitizer.
+HOST_TSAN_TESTS := test_sample_ring
+HOST_TSAN_STUB_TESTS := test_heap test_page
+HOST_TSAN_SCHED_TESTS := test_runq
+HOST_FUZZ := fuzz_fdt fuzz_hbdump fuzz_options fuzz_pvh
+
+test_builder_SOURCES := prof/builder.c prof/intern.c
+test_fdt_SOURCES := tests/host/fdt_builder.c tests/host/boot_sane.c $(addprefix boot/, info.c fdt.c fdt_info.c line.c)
+test_framing_SOURCES := $(FRAMING_SOURCES) tools/hbdump/lines.c tools/hbdump/parse.c
+test_gzip_SOURCES := prof/gzip.c
+test_gzip_LIBS := -lz
+test_hbdump_SOURCES := $(FRAMING_SOURCES) $(HBDUMP_PARTS) tests/host/store_memory.c
+test_heap_SOURCES := $(HEAP_SOURCES)
+test_malloc_SOURCES := $(HEAP_SOURCES)
+test_memory_SOURCES :=
+test_options_SOURCES := $(addprefix boot/, options.c option_value.c line.c)
+test_page_SOURCES := $(addprefix kernel/, page.c buddy.c) tests/host/host_lock.c
+test_pprof_SOURCES := tests/host/pprof_reader.c $(addprefix prof/, builder.c intern.c protobuf.c pprof.c)
+test_pvh_SOURCES := tests/host/pvh_image.c tests/host/boot_sane.c $(addprefix boot/, info.c pvh.c acpi.c line.c)
+test_runq_SOURCES := sched/runq.c
+test_sample_ring_SOURCES := trace/sample_ring.c
+test_symtab_SOURCES := $(SYMTAB_READER) kernel/unwind.c tests/host/symtab_corpus/build.c
+test_symtab_LIBS := -ldw -lelf
+test_top_SOURCES := $(addprefix prof/, builder.c intern.c decimal.c top.c)
+test_unwind_SOURCES := $(test_symtab_SOURCES)
+test_unwind_LIBS := -ldw -lelf
+fuzz_fdt_SOURCES := $(test_fdt_SOURCES)
+fuzz_hbdump_SOURCES := $(test_hbdump_SOURCES)
+fuzz_options_SOURCES := $(test_options_SOURCES)
+fuzz_pvh_SOURCES := $(test_pvh_SOURCES)
+
+# ---- kinds of build: a folder of objects and programs each, sources shared between the tests of a kind ---------------
+
+HOST_CODE := -std=gnu11 -O1 -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror
+HOST_ASAN := gcc $(HOST_CODE) -fsanitize=address,undefined -fno-sanitize-recover=all
+HOST_TSAN := gcc $(HOST_CODE) -fsanitize=thread
+HOST_PATHS := -I. -Iinclude
+
+HOST_COMPILE_asan = $(HOST_ASAN) $(HOST_PATHS)
+HOST_COMPILE_asan_stub = $(HOST_ASAN) -Itests/host/stub $(HOST_PATHS)
+HOST_COMPILE_asan_sched = $(HOST_ASAN) -Itests/host/stub_sched $(HOST_PATHS)
+HOST_COMPILE_tsan = $(HOST_TSAN) $(HOST_PATHS)
+HOST_COMPILE_tsan_stub = $(HOST_TSAN) -Itests/host/stub $(HOST_PATHS)
+HOST_COMPILE_tsan_sched = $(HOST_TSAN) -Itests/host/stub_sched $(HOST_PATHS)
+HOST_COMPILE_fuzz = $$(cat $(HOST)/fuzz/compiler) $(HOST_PATHS)
+HOST_LINK_asan := $(HOST_ASAN)
+HOST_LINK_asan_stub := $(HOST_ASAN)
+HOST_LINK_asan_sched := $(HOST_ASAN)
+HOST_LINK_tsan := $(HOST_TSAN)
+HOST_LINK_tsan_stub := $(HOST_TSAN)
+HOST_LINK_tsan_sched := $(HOST_TSAN)
+HOST_LINK_fuzz = $$(cat $(HOST)/fuzz/linker)
+HOST_HARNESS := tests/host/check_main.c tests/host/host_panic.c
+
+# A test that takes a kernel file under names of its own: the compiler must not know the C library's by them.
+HOST_FLAGS_tests/host/test_memory.c := -fno-builtin
+# Reads the memory of the process it steps: process_vm_readv().
+HOST_FLAGS_tests/host/test_unwind.c := -D_GNU_SOURCE
+
+define host_kind # KIND, NAMES, HARNESS
+HOST_PROGRAMS += $(2:%=$(HOST)/$(1)/%)
+$(HOST)/$(1)/obj/%.c.o: %.c | $(PACKAGES_TEST_STAMP)
+	@mkdir -p $$(@D)
+	@$$(HOST_COMPILE_$(1)) $$(HOST_FLAGS_$$<) -MMD -MP -c $$< -o $$@
+-include $$(foreach n,$(2),$$(patsubst %,$(HOST)/$(1)/obj/%.d,tests/host/$$(n).c $$($$(n)_SOURCES) $(3)))
+$(foreach n,$(2),$(call host_program,$(1),$(n),tests/host/$(n).c $($(n)_SOURCES) $(3)))
+endef
+
+define host_program # KIND, NAME, SOURCES
+
+$(HOST)/$(1)/$(2): $(3:%=$(HOST)/$(1)/obj/%.o)
+	@echo "  LD  host  $(1)/$(2)"
+	@$$(HOST_LINK_$(1)) $$(filter %.o,$$^) $($(2)_LIBS) -lpthread -o $$@
+
+endef
+
+HOST_PROGRAMS :=
+$(eval $(call host_kind,asan,$(HOST_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,asan_stub,$(HOST_STUB_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,asan_sched,$(HOST_SCHED_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,tsan,$(HOST_TSAN_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,tsan_stub,$(HOST_TSAN_STUB_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,tsan_sched,$(HOST_TSAN_SCHED_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,fuzz,$(HOST_FUZZ),tests/host/host_panic.c))
+
+# libFuzzer where clang can link it, else the driver in tests/host/fuzz_main.c. The answer is kept: it changes with the packages.
+$(HOST)/fuzz/compiler $(HOST)/fuzz/linker &: tools/host-tests.mk | $(PACKAGES_TEST_STAMP)
+	@mkdir -p $(HOST)/fuzz
+	@if echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+		clang -fsanitize=fuzzer,address,undefined -x c - -o $(HOST)/fuzz/probe 2>/dev/null; then \
+		echo 'clang $(HOST_CODE) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'; \
+		echo 'clang -g -fsanitize=fuzzer,address,undefined' > $(HOST)/fuzz/linker; \
+	else \
+		echo "  --  no libFuzzer here: the fuzz targets run with tests/host/fuzz_main.c" >&2; \
+		echo '$(HOST_ASAN)'; \
+		echo '$(HOST_ASAN) tests/host/fuzz_main.c' > $(HOST)/fuzz/linker; \
+	fi > $(HOST)/fuzz/compiler
+	@rm -f $(HOST)/fuzz/probe
+$(foreach n,$(HOST_FUZZ),$(foreach s,tests/host/$(n).c $($(n)_SOURCES) tests/host/host_panic.c,$(HOST)/fuzz/obj/$(s).o)): \
+	$(HOST)/fuzz/compiler $(HOST)/fuzz/linker
+# What was found interesting is kept, so that each run starts where the last one ended.
+HOST_FUZZ_ARGS = $(if $(findstring clang,$(file <$(HOST)/fuzz/compiler)),-max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 \
+	-rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 -artifact_prefix=$(HOST)/fuzz/found- $(HOST)/fuzz/corpus-,$(FUZZ_SECONDS) #)
+
+# ---- the list -------------------------------------------------------------------------------------------------------------
+
+# The symbol table's tests compile a corpus of their own for both architectures, with these compilers.
+# libdw, the judge, keeps what it allocated.
+HOST_SYMTAB_ENV := ASAN_OPTIONS=detect_leaks=0 SYMTAB_TOOL=$(BUILD)/tools/symtab X86_64_CC=$(CC_x86_64) RISCV64_CC=$(CC_riscv64)
+# Seconds. The longest takes half a minute, with the thread sanitizer on two processors.
+HOST_TIMEOUT := 180
+
+.PHONY: host-tests host-tests-build
+host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $(GOROOT_FILE)
+	@mkdir -p $(HOST_FUZZ:%=$(HOST)/fuzz/corpus-%)
+	@{ echo "# Made by tools/host-tests.mk."; echo "@jobs 2"; echo "@timeout $(HOST_TIMEOUT)"; \
+	$(foreach n,$(HOST_TESTS),echo "$(n:test_%=host-%) $(if $(findstring -ldw,$($(n)_LIBS)),$(HOST_SYMTAB_ENV)) $(HOST)/asan/$(n)";) \
+	$(foreach n,$(HOST_STUB_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_stub/$(n)";) \
+	$(foreach n,$(HOST_SCHED_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_sched/$(n)";) \
+	$(foreach n,$(HOST_TSAN_TESTS),echo "tsan-$(n:test_%=%) $(HOST)/tsan/$(n)";) \
+	$(foreach n,$(HOST_TSAN_STUB_TESTS),echo "tsan-$(n:test_%=%) $(HOST)/tsan_stub/$(n)";) \
+	$(foreach n,$(HOST_TSAN_SCHED_TESTS),echo "tsan-$(n:test_%=%) $(HOST)/tsan_sched/$(n)";) \
+	echo "run-tests tests/host/test-run-tests.sh"; \
+	echo "setup BUILD=$(BUILD) tests/e2e/test-setup.sh"; \
+	echo "hbdump tests/e2e/test-hbdump.sh $(HOST)/hbdump"; \
+	echo "pprof HB_GO=\$$(cat $(GOROOT_FILE))/bin/go tests/e2e/test-pprof-host.sh $(HOST)/pprof"; \
+	echo "@status"; echo "@timeout $$(($(FUZZ_SECONDS) + 120))"; \
+	$(foreach n,$(HOST_FUZZ),echo "$(n:fuzz_%=fuzz-%) $(HOST)/fuzz/$(n) $(HOST_FUZZ_ARGS)$(n)";) \
+	} > $(HOST_TEST_LIST)
+
+host-tests: host-tests-build
+	@tests/run-tests -o $(BUILD)/log/tests $(HOST_TEST_LIST)
