@@ -160,6 +160,9 @@ $(BUILD)/tools/symtab: $(SYMTAB_SOURCES) $(SYMTAB_HEADERS) | $(PACKAGES_STAMP)
 .PHONY: all
 all: $(ELF) $(BUILD)/tools/hbdump
 
+include tools/host-tests.mk
+include tools/check.mk
+
 # What the run leaves behind, by name and in the order people look at it.
 RUN_OUT := $(OUT)/$(ARCH)/$(APP_NAME)
 

@@ -26,7 +26,7 @@ struct hart *harts[HART_MAX];
 uint32_t hart_count;
 
 static struct hart boot_hart;
-static char boot_stacks[BOOT_STACK_PAGES * PAGE_SIZE] __attribute__((aligned(4096)));
+static char boot_stacks[BOOT_STACK_PAGES * PAGE_SIZE] __attribute__((aligned(4096), section(".noinit,\"aw\",@nobits#")));
 static char boot_tls[BOOT_TLS_SIZE] __attribute__((aligned(64)));
 static struct g boot_g;
 

@@ -17,6 +17,7 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "kernel/clock.h"
 #include "kernel/console.h"
@@ -27,7 +28,7 @@
 #include "kernel/print.h"
 #include "kernel/traceback.h"
 
-enum { STOP_WAIT_NS = 100000000 }; /* how long the others may take to stop: 100 ms */
+enum { STOP_WAIT_NS = 1000000000 }; /* how long the others may take to stop: 1 s, as an emulator's host may be busy */
 
 static _Atomic uint32_t panic_owner; /* hart index + 1 */
 static _Atomic uint32_t panic_depth;
@@ -98,7 +99,10 @@ static void report(void *arg)
 	struct hart *h = arg;
 	const struct g *g = h->cur;
 	stop_others(h);
-	panic_line("%s: %s", title, message);
+	console_panic_text(title, strlen(title));
+	console_panic_text(": ", 2);
+	console_panic_text(message, strlen(message)); /* may be longer than panic_line() can */
+	panic_line("%s", "");
 	panic_line("%s", "");
 	if (g == NULL)
 		panic_line("hart %u, at boot:", h->index);

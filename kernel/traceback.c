@@ -9,6 +9,13 @@
 
 enum { DEPTH_MAX = 64 };
 
+extern const char __text_start[], __text_end[];
+
+static bool in_text(uintptr_t pc)
+{
+	return pc >= (uintptr_t)__text_start && pc < (uintptr_t)__text_end;
+}
+
 static void place_print(const char *prefix, uintptr_t pc, uintptr_t lookup)
 {
 	struct symtab_frame frames[SYMTAB_FRAMES_MAX];
@@ -41,10 +48,33 @@ static void print_walk(struct arch_unwind *u, const struct hart *h, const struct
 		panic_line("...the stack ends here: no rule for the last frame");
 }
 
+/* pc is where no code is, so a call led there: back to the call. The return address is in ra where there is such a register, else on top
+ * of the stack. False when it cannot be read. */
+static bool call_undo(struct arch_unwind *u, const struct hart *h)
+{
+	struct walk_bounds b;
+	uintptr_t back = u->ra;
+	if (back == 0) {
+		if (!walk_find(u->sp, h, h->cur, &b) || (u->sp & 7) != 0 || u->sp + sizeof back > b.hi ||
+		    arch_mmu_lookup(u->sp) == 0)
+			return false;
+		back = *(const uintptr_t *)u->sp;
+		u->sp += sizeof back;
+	}
+	u->pc = back - 1;
+	u->ra = 0;
+	return in_text(u->pc);
+}
+
 void traceback_print(const struct arch_unwind *start, unsigned skip)
 {
 	struct arch_unwind u = *start;
 	const struct hart *h = arch_hart();
+	if (!in_text(u.pc)) {
+		panic_line("%p", (void *)u.pc);
+		if (!call_undo(&u, h))
+			return;
+	}
 	print_walk(&u, h, h->cur, skip);
 }
 

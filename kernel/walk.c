@@ -6,6 +6,7 @@
 
 #include "kernel/g.h"
 #include "kernel/hart.h"
+#include "kernel/stack.h"
 #include "kernel/unwind.h"
 
 enum { SEGMENTS_MAX = 5 }; /* panic stack, exception stack, interrupt stack, system stack, goroutine stack */
@@ -25,7 +26,8 @@ static bool inside(uintptr_t sp, uintptr_t lo, uintptr_t hi, struct walk_bounds 
 
 bool walk_find(uintptr_t sp, const struct hart *h, const struct g *g, struct walk_bounds *b)
 {
-	if (g != NULL && inside(sp, g->stack_lo, g->stack_hi, b))
+	/* A goroutine that overflowed stands in its guard, where nothing is present; its callers' frames are above. */
+	if (g != NULL && inside(sp, g->stack_lo - STACK_GUARD, g->stack_hi, b))
 		return true;
 	return h != NULL && (inside(sp, h->stack_lo[STACK_SYS], h->sys_stack_top, b) ||
 			     inside(sp, h->stack_lo[STACK_IRQ], h->irq_stack_top, b) ||

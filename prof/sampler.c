@@ -17,6 +17,7 @@
 #include "prof/prof.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "kernel/assert.h"
 #include "kernel/clock.h"
@@ -44,10 +45,11 @@ struct sampler_hart {
 	struct sampler_account account;
 	uint64_t started;
 	struct sample sample; /* scratch: too large for the interrupt stack */
-	struct sample_ring ring;
 
 	/* atomic */
 	_Atomic uint32_t seen; /* generation of `command` this hart has acted on; the starter and stopper wait for it */
+
+	struct sample_ring ring; /* last: its words are not cleared */
 };
 
 /* Odd: sampling is on; even: off. Raised by sampler_start() and sampler_stop(), which exclude each other (prof/cpu.c). */
@@ -109,7 +111,7 @@ static void stack_take(const struct hart *h, const struct arch_frame *f, struct 
 		s->pcs[s->depth - 1] = PROF_FRAME_TRUNCATED;
 }
 
-/* Charges the time up to now to the interrupted place. */
+/* Charges the time up to now to the interrupted place; f NULL: to none, because the hart sleeps and it is not known any more. */
 static void sample_take(struct hart *h, struct sampler_hart *s, const struct arch_frame *f, uint64_t now)
 {
 	uint64_t weight = now - s->accounted, p = atomic_load_explicit(&period, memory_order_relaxed);
@@ -120,7 +122,14 @@ static void sample_take(struct hart *h, struct sampler_hart *s, const struct arc
 	uint64_t count = (weight + p / 2) / p;
 	out->ticks = weight;
 	out->count = count > 0xffffff ? 0xffffff : (uint32_t)count;
-	stack_take(h, f, out);
+	if (f != NULL) {
+		stack_take(h, f, out);
+	} else {
+		out->labels = 0;
+		out->g = 0;
+		out->depth = 1;
+		out->pcs[0] = PROF_FRAME_UNKNOWN;
+	}
 	if (sample_ring_put_irq(&s->ring, out)) {
 		s->account.recorded += weight;
 		s->account.samples += count;
@@ -140,7 +149,7 @@ static void tick(struct hart *h, struct arch_frame *f, uint64_t now)
 	h->sample_due = now + next_distance(s);
 }
 
-/* The command has changed: this hart starts, or closes its account. f is NULL in the scheduler. */
+/* The command has changed: this hart starts, or closes its account. */
 static void obey(struct hart *h, const struct arch_frame *f)
 {
 	struct sampler_hart *s = h->sampler;
@@ -151,8 +160,8 @@ static void obey(struct hart *h, const struct arch_frame *f)
 	if (s->on) {
 		if (s->idle) {
 			s->account.idle += now - s->idle_since;
-			s->accounted = now;
-		} else if (f != NULL) {
+			sample_take(h, s, NULL, s->idle_since); /* the busy time since the last sample */
+		} else {
 			sample_take(h, s, f, now);
 		}
 		s->account.elapsed = now - s->started;
@@ -247,8 +256,9 @@ void sampler_drain(struct builder *b)
 
 void sampler_init(struct hart *h)
 {
-	struct sampler_hart *s = heap_alloc_zero(sizeof *s);
+	struct sampler_hart *s = heap_alloc(sizeof *s);
 	ASSERT(s != NULL, "memory for a hart's sampler");
+	memset(s, 0, offsetof(struct sampler_hart, ring.words)); /* the ring's words are written before they are read */
 	s->rng = arch_ticks() * 0x9e3779b97f4a7c15u + h->index * 0xd1342543de82ef95u + 1;
 	timer_sample_hook = tick;
 	trap_ipi_hook = ipi;

@@ -7,6 +7,7 @@
  */
 #include "sched/sched.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -309,6 +310,17 @@ int kill(pid_t pid, int sig)
 {
 	(void)pid;
 	panic("signal %d raised", sig); /* abort() among others */
+}
+
+void abort(void)
+{
+	panic("abort() called");
+}
+
+/* What assert() calls. */
+void __assert_func(const char *file, int line, const char *function, const char *expression)
+{
+	panic("assertion failed: %s at %s:%d in %s", expression, file, line, function);
 }
 
 int sigprocmask(int how, const sigset_t *set, sigset_t *old)

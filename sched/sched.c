@@ -170,9 +170,11 @@ static bool all_idle(void)
 static void deadlock_check(void)
 {
 	uint64_t exits = atomic_load(&idle_exits);
-	if (all_idle() && timers_armed() == 0 && g_count_user() > 0 && !work_anywhere() && all_idle() &&
-	    atomic_load(&idle_exits) == exits)
-		fatal_error("all goroutines are asleep - deadlock!");
+	if (all_idle() && timers_armed() == 0 && !work_anywhere() && all_idle() && atomic_load(&idle_exits) == exits) {
+		if (g_count_user() > 0)
+			fatal_error("all goroutines are asleep - deadlock!");
+		fatal_error("no goroutines (main called go_exit) - deadlock!");
+	}
 }
 
 static void idle(struct hart *h)

@@ -22,8 +22,11 @@
 	csrw	stvec, t0
 	la	t0, __bss_start
 	la	t1, __bss_end
-1:	sd	zero, 0(t0)
-	addi	t0, t0, 8
+1:	sd	zero, 0(t0)		/* .bss ends on a page */
+	sd	zero, 8(t0)
+	sd	zero, 16(t0)
+	sd	zero, 24(t0)
+	addi	t0, t0, 32
 	bltu	t0, t1, 1b
 	la	sp, boot_stack_end
 	mv	gp, zero

@@ -12,7 +12,7 @@
 #include "arch/x86_64/lapic.h"
 #include "kernel/assert.h"
 
-enum { TRIES = 16, SPAN = 2000000 /* timer counts: 2 ms */ };
+enum { TRIES = 16, SPAN = 500000 /* timer counts: 0.5 ms */ };
 
 #define LAPIC_TIMER_HZ UINT64_C(1000000000)
 

@@ -74,8 +74,8 @@ death irq_fault "panic: double fault: " sample_fault irq_fault
 death irq_assert 'panic: assertion failed: an interrupt handler keeps its rules' sample_assert irq_assert
 
 death kernel_assert 'panic: assertion failed: nowhere is somewhere \(nowhere == 1\) at tests/faults/main.c:[0-9]+$' kernel_assert
-death c_assert 'panic: .*nowhere == 2' c_assert
-death c_abort 'panic: signal 6 raised$' c_abort
+death c_assert 'panic: assertion failed: nowhere == 2 at tests/faults/main.c:[0-9]+ in c_assert$' c_assert
+death c_abort 'panic: abort\(\) called$' c_abort
 death panic_long 'panic: 0{299}7 end$' panic_long
 death panic_partial_line 'panic: after a partial line$' panic_partial_line
 death unlock_unlocked 'panic: assertion failed: unlock of unlocked mutex' unlock_unlocked

@@ -8,7 +8,7 @@ void fault_illegal(void);
 void fault_division(void);
 /* Continues with a stack pointer that leads nowhere, and uses it. */
 void fault_wild_sp(void);
-/* An instruction that only a more privileged mode may execute, or that no register answers. */
+/* Something that only a more privileged mode may do (riscv64), or that no mode may (x86-64). */
 void fault_privileged(void);
 
 #endif

@@ -7,8 +7,8 @@ void fault_illegal(void)
 
 void fault_division(void)
 {
-	volatile int zero = 0;
-	volatile int quotient = 1 / zero;
+	volatile int one = 1, zero = 0;
+	volatile int quotient = one / zero;
 	(void)quotient;
 }
 

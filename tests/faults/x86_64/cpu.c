@@ -7,8 +7,8 @@ void fault_illegal(void)
 
 void fault_division(void)
 {
-	volatile int zero = 0;
-	volatile int quotient = 1 / zero;
+	volatile int one = 1, zero = 0;
+	volatile int quotient = one / zero;
 	(void)quotient;
 }
 
@@ -20,5 +20,5 @@ void fault_wild_sp(void)
 
 void fault_privileged(void)
 {
-	__asm__ volatile("wrmsr" ::"c"(0x7fffffff), "a"(0), "d"(0));
+	__asm__ volatile("movw %w0, %%ds" ::"r"(0x1238));
 }
