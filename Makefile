@@ -162,6 +162,7 @@ all: $(ELF) $(BUILD)/tools/hbdump
 
 include tools/host-tests.mk
 include tools/check.mk
+include tools/test.mk
 
 # What the run leaves behind, by name and in the order people look at it.
 RUN_OUT := $(OUT)/$(ARCH)/$(APP_NAME)
@@ -196,7 +197,7 @@ debug: $(ELF) $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) $(filter $(BUILD)/%,
 	@$(RUN_ENV) TIMEOUT=0 QEMU_ARGS='-gdb tcp:127.0.0.1:$(GDB_PORT) -S' tools/run
 
 fmt:
-	@clang-format -i $(shell git ls-files '*.c' '*.h')
+	@tools/check/format --fix
 
 # Keeps what was downloaded and the libraries built from it.
 clean:

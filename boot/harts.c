@@ -26,7 +26,8 @@ struct hart *harts[HART_MAX];
 uint32_t hart_count;
 
 static struct hart boot_hart;
-static char boot_stacks[BOOT_STACK_PAGES * PAGE_SIZE] __attribute__((aligned(4096), section(".noinit,\"aw\",@nobits#")));
+static char boot_stacks[BOOT_STACK_PAGES * PAGE_SIZE]
+	__attribute__((aligned(4096), section(".noinit,\"aw\",@nobits#")));
 static char boot_tls[BOOT_TLS_SIZE] __attribute__((aligned(64)));
 static struct g boot_g;
 
@@ -64,8 +65,8 @@ struct hart *hart_boot(uint64_t hwid)
 		at += (uintptr_t)PAGE_SIZE << stack_order[k];
 	}
 	if (tls_size() > sizeof boot_tls)
-		boot_fail("thread-local variables of %lu bytes, expected at most %d", (unsigned long)tls_size(),
-			  BOOT_TLS_SIZE);
+		boot_fail("thread-local variables of %lu bytes, expected at most %d",
+			  (unsigned long)tls_size(), BOOT_TLS_SIZE);
 	boot_g.preempt_off = 1;
 	boot_g.name = "boot";
 	arch_set_tls(tls_make(boot_tls, &boot_g));

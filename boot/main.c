@@ -68,7 +68,8 @@ static void memory_start(const struct boot_info *info)
 	}
 	if (info->initrd_size > 0) {
 		uint64_t start = info->initrd_start & ~(uint64_t)(PAGE_SIZE - 1);
-		uint64_t end = (info->initrd_start + info->initrd_size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+		uint64_t end =
+			(info->initrd_start + info->initrd_size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
 		mapped[n++] = (struct arch_range){start, end - start};
 	}
 	page_init(ranges, info->n_ram);

@@ -34,10 +34,28 @@ static char app_name[64] = "hartbeat";
 static bool boot_quiet;
 
 static struct option options[] = {
-	{.name = "prof.cpu", .type = OPTION_BOOL, .value = &prof_cpu, .help = "profile the program from start to end"},
-	{.name = "prof.hz", .type = OPTION_U64, .value = &prof_hz, .min = 1, .max = 10000, .help = "samples a second and hart"},
-	{.name = "input.name", .type = OPTION_STRING, .value = input_name, .min = 1, .max = sizeof input_name, .help = "name under which fopen finds the INPUT file"},
-	{.name = "app.name", .type = OPTION_STRING, .value = app_name, .min = 1, .max = sizeof app_name, .help = "name of the program"},
+	{.name = "prof.cpu",
+	 .type = OPTION_BOOL,
+	 .value = &prof_cpu,
+	 .help = "profile the program from start to end"},
+	{.name = "prof.hz",
+	 .type = OPTION_U64,
+	 .value = &prof_hz,
+	 .min = 1,
+	 .max = 10000,
+	 .help = "samples a second and hart"},
+	{.name = "input.name",
+	 .type = OPTION_STRING,
+	 .value = input_name,
+	 .min = 1,
+	 .max = sizeof input_name,
+	 .help = "name under which fopen finds the INPUT file"},
+	{.name = "app.name",
+	 .type = OPTION_STRING,
+	 .value = app_name,
+	 .min = 1,
+	 .max = sizeof app_name,
+	 .help = "name of the program"},
 	{.name = "boot.quiet", .type = OPTION_BOOL, .value = &boot_quiet, .help = "no banner"},
 };
 

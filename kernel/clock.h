@@ -6,10 +6,10 @@
 
 /* Boot, once, before the first use: remembers the tick rate and the wall clock. */
 void clock_init(void);
-uint64_t clock_ns(void);                       /* ns since clock_init(); monotonic; any context */
-uint64_t clock_wall_ns(void);                  /* ns since 1970, or since boot when the platform has no RTC */
-uint64_t clock_from_ticks(uint64_t ticks);     /* a span in arch_ticks() -> ns */
-uint64_t clock_to_ticks(uint64_t ns);          /* a span in ns -> arch_ticks(), rounded up, saturating */
+uint64_t clock_ns(void);                   /* ns since clock_init(); monotonic; any context */
+uint64_t clock_wall_ns(void);              /* ns since 1970, or since boot when the platform has no RTC */
+uint64_t clock_from_ticks(uint64_t ticks); /* a span in arch_ticks() -> ns */
+uint64_t clock_to_ticks(uint64_t ns);      /* a span in ns -> arch_ticks(), rounded up, saturating */
 /* A deadline `ns` from now in arch_ticks(), saturating at UINT64_MAX - 1. */
 uint64_t clock_deadline(uint64_t ns);
 

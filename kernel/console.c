@@ -35,11 +35,12 @@ enum {
 	LSR_THRE = 0x20,
 };
 
-static struct spinlock console_lock = SPINLOCK_INIT(RANK_CONSOLE); /* protects the tail, the column and the ring's free part */
+static struct spinlock console_lock =
+	SPINLOCK_INIT(RANK_CONSOLE); /* protects the tail, the column and the ring's free part */
 static char ring[RING_SIZE] __attribute__((section(".noinit,\"aw\",@nobits#")));
 static _Atomic uint32_t head, tail; /* head: written by the drainer; tail: under console_lock */
-static _Atomic uint32_t draining; /* 1 while a hart moves bytes */
-static bool column0 = true; /* guarded by console_lock */
+static _Atomic uint32_t draining;   /* 1 while a hart moves bytes */
+static bool column0 = true;         /* guarded by console_lock */
 uint64_t console_dropped;
 
 void console_init(void)

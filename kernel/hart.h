@@ -47,12 +47,12 @@ struct hart {
 			      kernel/system.h) */
 	struct arch_context sched_ctx; /* the scheduler, while a goroutine runs */
 	enum switch_reason reason;
-	bool slice_over; /* the running goroutine used its slice up */
+	bool slice_over;    /* the running goroutine used its slice up */
 	void *spare_area;   /* preemption save area that trap exit takes; the scheduler refills it */
 	uint32_t irq_depth; /* spinlocks held; interrupts stay off while > 0 */
 	bool irq_was_on;    /* what the outermost lock found */
 	uint32_t in_irq;    /* 1 inside an interrupt or exception handler */
-	bool in_fault;       /* inside the page-fault handler: the page lock may be taken */
+	bool in_fault;      /* inside the page-fault handler: the page lock may be taken */
 	uint32_t n_held;
 	uint64_t held_mask; /* bit per rank held */
 	struct held {

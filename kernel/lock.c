@@ -23,15 +23,17 @@ static bool on_goroutine_stack(void)
 static void order_violation(const struct hart *h, const struct spinlock *l, const char *rule)
 {
 	const struct held *last = &h->held[h->n_held - 1];
-	panic("lock rank: %s: taking %s (lock %p) at %p while holding %s taken at %p", rule, rank_name[l->rank],
-	      (const void *)l, __builtin_return_address(0), rank_name[last->lock->rank], (void *)last->pc);
+	panic("lock rank: %s: taking %s (lock %p) at %p while holding %s taken at %p", rule,
+	      rank_name[l->rank], (const void *)l, __builtin_return_address(0), rank_name[last->lock->rank],
+	      (void *)last->pc);
 }
 
 static void acquire_check(const struct hart *h, const struct spinlock *l)
 {
 	ASSERT(l->rank > 0 && l->rank < RANK_COUNT, "every spinlock has a rank");
 	ASSERT(h->in_irq == 0 || (h->in_fault && l->rank == RANK_PAGE), "no lock in an interrupt");
-	ASSERT(!rank_bottom_half[l->rank] || !on_goroutine_stack(), "bottom-half lock only on a system stack");
+	ASSERT(!rank_bottom_half[l->rank] || !on_goroutine_stack(),
+	       "bottom-half lock only on a system stack");
 	ASSERT(h->n_held < HELD_MAX, "at most 16 spinlocks held");
 	if (h->n_held == 0)
 		return;

@@ -16,7 +16,10 @@ struct spinlock {
 	uint8_t rank;           /* enum lock_rank; immutable */
 };
 
-#define SPINLOCK_INIT(r) {.owner = 0, .rank = (r)}
+#define SPINLOCK_INIT(r)                \
+	{                               \
+		.owner = 0, .rank = (r) \
+	}
 
 extern const char *const rank_name[RANK_COUNT];
 extern const uint64_t rank_before[RANK_COUNT];

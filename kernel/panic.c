@@ -28,7 +28,9 @@
 #include "kernel/print.h"
 #include "kernel/traceback.h"
 
-enum { STOP_WAIT_NS = 1000000000 }; /* how long the others may take to stop: 1 s, as an emulator's host may be busy */
+enum {
+	STOP_WAIT_NS = 1000000000
+}; /* how long the others may take to stop: 1 s, as an emulator's host may be busy */
 
 static _Atomic uint32_t panic_owner; /* hart index + 1 */
 static _Atomic uint32_t panic_depth;
@@ -109,7 +111,8 @@ static void report(void *arg)
 	else if (g == h->g0)
 		panic_line("hart %u, in the scheduler:", h->index);
 	else
-		panic_line("hart %u, goroutine %lu (%s) [running]:", h->index, (unsigned long)g->id, g_name(g));
+		panic_line("hart %u, goroutine %lu (%s) [running]:", h->index, (unsigned long)g->id,
+			   g_name(g));
 	if (panic_frame != NULL)
 		arch_frame_print(panic_frame);
 	traceback_print(&panic_regs, panic_frame == NULL ? 1 : 0); /* panic() itself says nothing */

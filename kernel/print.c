@@ -27,7 +27,8 @@ static void put_field(struct out *o, const char *s, size_t len, int width, bool 
 		put(o, ' ');
 }
 
-static void put_number(struct out *o, uint64_t v, bool negative, unsigned base, int width, bool left, char pad)
+static void put_number(struct out *o, uint64_t v, bool negative, unsigned base, int width, bool left,
+		       char pad)
 {
 	char digits[24];
 	size_t n = sizeof digits;

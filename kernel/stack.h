@@ -14,7 +14,7 @@
 struct arch_frame;
 
 enum {
-	STACK_SLOT = 256 << 10,  /* bytes */
+	STACK_SLOT = 256 << 10, /* bytes */
 	STACK_GUARD = 64 << 10,
 	STACK_SLOTS_MAX = 1 << 18, /* 64 GiB of address space */
 };

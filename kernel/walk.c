@@ -41,8 +41,8 @@ static bool in_switch(uintptr_t pc)
 	return pc >= (uintptr_t)__switch_start && pc < (uintptr_t)__switch_end;
 }
 
-unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g *g, uintptr_t *pcs, unsigned max,
-		     unsigned *flags)
+unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g *g, uintptr_t *pcs,
+		     unsigned max, unsigned *flags)
 {
 	struct unwind_regs r = {u->pc, u->sp, u->fp, u->ra};
 	struct walk_bounds b, to;
@@ -58,7 +58,8 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 	for (int segment = 0; segment < SEGMENTS_MAX; segment++) {
 		struct unwind_bounds bounds = {b.lo, b.hi, page_present};
 		unsigned got = unwind_walk(&r, &bounds, pcs + n, max - n, &how);
-		pcs[n] += exact; /* an interrupted place further out, to be looked up one lower like a return address */
+		pcs[n] +=
+			exact; /* an interrupted place further out, to be looked up one lower like a return address */
 		n += got;
 		exact = false;
 		if (how & UNWIND_COMPLETE)
@@ -70,7 +71,8 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 		if ((how & UNWIND_LEFT) && n < max && walk_find(r.sp, h, g, &to)) {
 			b = to;
 			exact = true;
-		} else if ((how & UNWIND_BROKEN) && in_switch(r.pc) && walk_find(r.fp, h, g, &to) && to.lo != b.lo) {
+		} else if ((how & UNWIND_BROKEN) && in_switch(r.pc) && walk_find(r.fp, h, g, &to) &&
+			   to.lo != b.lo) {
 			/* arch_call_on(): its frame lies on the stack it came from; take its pc again from there. */
 			r.sp = r.fp - 16;
 			b = to;

@@ -29,7 +29,7 @@ bool walk_find(uintptr_t sp, const struct hart *h, const struct g *g, struct wal
  * Walks from *u: pcs[0] is the exact pc, the others are return addresses. g: the goroutine whose stack may be entered, NULL for none.
  * Returns the depth (at most max), *flags gets WALK_ bits. Any context, by the owner of both stacks; takes no lock.
  */
-unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g *g, uintptr_t *pcs, unsigned max,
-		     unsigned *flags);
+unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g *g, uintptr_t *pcs,
+		     unsigned max, unsigned *flags);
 
 #endif

@@ -44,7 +44,8 @@ static bool running;
 static struct builder builder;
 static uint64_t period_ns, start_ns, start_wall;
 static struct mutex drain_mutex; /* protects builder against the drain goroutine */
-static _Atomic uintptr_t profile_number; /* of the running or last profile; a drain goroutine of another one ends */
+static _Atomic uintptr_t
+	profile_number; /* of the running or last profile; a drain goroutine of another one ends */
 
 static void *mem_take(void *ctx, size_t size)
 {
@@ -123,12 +124,17 @@ static unsigned comments_make(char text[][COMMENT_SIZE], const char **list, uint
 		struct sampler_account a;
 		sampler_account(i, &a);
 		*lost_ticks += a.lost;
+		uint64_t elapsed = clock_from_ticks(a.elapsed), recorded = clock_from_ticks(a.recorded);
+		uint64_t idle = clock_from_ticks(a.idle), lost = clock_from_ticks(a.lost);
+		/* What is exact in ticks stays exact in ns: idle time takes the rounding, 2 ns at most. */
+		if (a.elapsed == a.recorded + a.idle + a.lost)
+			idle = elapsed - recorded - lost;
 		snprintf(text[n], COMMENT_SIZE,
-			 "hart %u: elapsed %llu ns = recorded %llu + idle %llu + lost %llu; %llu samples, %llu lost",
-			 i, (unsigned long long)clock_from_ticks(a.elapsed),
-			 (unsigned long long)clock_from_ticks(a.recorded),
-			 (unsigned long long)clock_from_ticks(a.idle), (unsigned long long)clock_from_ticks(a.lost),
-			 (unsigned long long)a.samples, (unsigned long long)a.lost_samples);
+			 "hart %u: elapsed %llu ns = recorded %llu + idle %llu + lost %llu; %llu samples, "
+			 "%llu lost",
+			 i, (unsigned long long)elapsed, (unsigned long long)recorded,
+			 (unsigned long long)idle, (unsigned long long)lost, (unsigned long long)a.samples,
+			 (unsigned long long)a.lost_samples);
 		list[n] = text[n];
 		n++;
 	}
@@ -217,7 +223,8 @@ static int line_out(struct sink *s, const void *data, size_t n)
 void prof_top(const struct builder *b, uint64_t duration_ns, uint32_t rows)
 {
 	struct sink out = {line_out};
-	struct top_options o = {.rows = rows, .duration_ns = duration_ns, .image = prof_image_name, .symbolize = symbolize};
+	struct top_options o = {
+		.rows = rows, .duration_ns = duration_ns, .image = prof_image_name, .symbolize = symbolize};
 	if (top_write(b, &o, &mem, &out) != 0)
 		print_line("hb: no memory for the table of the profile");
 }

@@ -208,10 +208,10 @@ static void idle_change(struct hart *h, bool idle)
 /* Tells every hart, this one included, and waits until each has obeyed. */
 static void command_give(uint32_t c)
 {
-	atomic_store_explicit(&command, c, memory_order_release);
+	atomic_store(&command, c);
 	for (uint32_t i = 0; i < hart_count; i++) {
 		if (!atomic_load(&harts[i]->online))
-			continue;
+			continue; /* sends itself an IPI when it comes, and obeys then */
 		while (atomic_load_explicit(&harts[i]->sampler->seen, memory_order_acquire) != c) {
 			arch_ipi_send(harts[i]);
 			time_sleep(200 * TIME_MICROSECOND);

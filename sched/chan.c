@@ -26,7 +26,7 @@ struct waiter {
 };
 
 struct chan {
-	struct spinlock lock; /* protects everything below but the immutable sizes */
+	struct spinlock lock;  /* protects everything below but the immutable sizes */
 	size_t elem_size, cap; /* immutable */
 	size_t n, head;        /* elements in the buffer; index of the first */
 	bool closed;
@@ -54,7 +54,8 @@ void chan_free(struct chan *c)
 {
 	if (c == NULL)
 		return;
-	ASSERT(c->receivers.first == NULL && c->senders.first == NULL, "no goroutine waits on a channel that is freed");
+	ASSERT(c->receivers.first == NULL && c->senders.first == NULL,
+	       "no goroutine waits on a channel that is freed");
 	heap_free(c);
 }
 
@@ -223,7 +224,8 @@ void chan_close(struct chan *c)
 		panic("close of closed channel");
 	}
 	c->closed = true;
-	for (struct g *g = waitq_take_locked(&c->receivers); g != NULL; g = waitq_take_locked(&c->receivers)) {
+	for (struct g *g = waitq_take_locked(&c->receivers); g != NULL;
+	     g = waitq_take_locked(&c->receivers)) {
 		copy(c, ((struct waiter *)g->wait_data)->elem, NULL);
 		waitq_put_locked(&woken, g);
 	}

@@ -22,13 +22,15 @@
 
 enum { DEAD_MAX = 64, PRINT_MAX = 32 };
 
-static struct spinlock allg_lock = SPINLOCK_INIT(RANK_ALLG); /* protects all_head, the all_ links and dead_head */
+static struct spinlock allg_lock =
+	SPINLOCK_INIT(RANK_ALLG); /* protects all_head, the all_ links and dead_head */
 static struct g *all_head;
 static struct g *dead_head;
 static _Atomic uint64_t last_id;
 static _Atomic uint32_t n_user;
 
-static const char *const status_name[] = {"idle", "runnable", "running", "parking", "runnable", "waiting", "dead"};
+static const char *const status_name[] = {"idle",     "runnable", "running", "parking",
+					  "runnable", "waiting",  "dead"};
 
 uint32_t g_count_user(void)
 {

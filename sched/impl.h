@@ -18,7 +18,8 @@ enum {
 struct runq {
 	_Atomic uint32_t head; /* owner and stealers, by compare-and-swap */
 	_Atomic uint32_t tail; /* owner */
-	_Atomic(struct g *) next; /* runs before the ring, in the running goroutine's slice; owner and stealers */
+	_Atomic(struct g *)
+		next; /* runs before the ring, in the running goroutine's slice; owner and stealers */
 	_Atomic(struct g *) ring[RUNQ_SIZE];
 };
 
@@ -28,8 +29,8 @@ struct sched_hart {
 	uint32_t tick;
 	bool spinning;
 	uint64_t rng;
-	void *areas;      /* free preemption save areas, linked through their FP part */
-	struct g *dead;   /* free descriptors with their stacks, linked by next */
+	void *areas;    /* free preemption save areas, linked through their FP part */
+	struct g *dead; /* free descriptors with their stacks, linked by next */
 	uint32_t n_dead;
 	uint64_t slice_ticks;
 };
@@ -41,7 +42,7 @@ void runq_put(struct runq *q, struct g *g, bool next);
 /* Takes from the next slot (*inherit = true: g goes on in the running slice) or the head; NULL when empty. The owner. */
 struct g *runq_get(struct runq *q, bool *inherit);
 /* Moves half of the victim's ring, or its next goroutine when `last`, to the thief's own queue and returns one of them; NULL when there is
- * nothing. The owner of q. */
+ * nothing. The owner of q, whose ring must be empty. */
 struct g *runq_steal(struct runq *q, struct runq *victim, bool last);
 bool runq_empty(const struct runq *q);
 void globq_put(struct g *g);

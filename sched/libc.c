@@ -254,8 +254,10 @@ static int stream_put(char c, FILE *f)
 	return (unsigned char)c;
 }
 
-static struct stream out_stream = {.file = FDEV_SETUP_STREAM(stream_put, NULL, stream_flush, _FDEV_SETUP_WRITE)};
-static struct stream err_stream = {.file = FDEV_SETUP_STREAM(stream_put, NULL, stream_flush, _FDEV_SETUP_WRITE)};
+static struct stream out_stream = {
+	.file = FDEV_SETUP_STREAM(stream_put, NULL, stream_flush, _FDEV_SETUP_WRITE)};
+static struct stream err_stream = {
+	.file = FDEV_SETUP_STREAM(stream_put, NULL, stream_flush, _FDEV_SETUP_WRITE)};
 
 static int stream_get(FILE *f)
 {

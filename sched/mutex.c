@@ -17,7 +17,8 @@
 
 enum { LOCKED = 1, WAITERS = 2 };
 
-_Static_assert(sizeof(struct spinlock) <= sizeof(((struct mutex *)0)->lock), "the public struct has room for a spinlock");
+_Static_assert(sizeof(struct spinlock) <= sizeof(((struct mutex *)0)->lock),
+	       "the public struct has room for a spinlock");
 
 static _Atomic uint32_t *state_of(struct mutex *m)
 {
@@ -61,8 +62,8 @@ void mutex_lock(struct mutex *m)
 void mutex_unlock(struct mutex *m)
 {
 	uint32_t locked = LOCKED;
-	if (__builtin_expect(atomic_compare_exchange_strong_explicit(state_of(m), &locked, 0, memory_order_release,
-								     memory_order_relaxed),
+	if (__builtin_expect(atomic_compare_exchange_strong_explicit(
+				     state_of(m), &locked, 0, memory_order_release, memory_order_relaxed),
 			     1))
 		return;
 	ASSERT((locked & LOCKED) != 0, "unlock of unlocked mutex");

@@ -143,13 +143,15 @@ bool runq_empty(const struct runq *q)
 struct g *runq_steal(struct runq *q, struct runq *victim, bool last)
 {
 	uint32_t t = atomic_load_explicit(&q->tail, memory_order_relaxed);
+	ASSERT(t == atomic_load_explicit(&q->head, memory_order_relaxed), "who steals has an empty queue");
 	for (;;) {
 		uint32_t h = atomic_load_explicit(&victim->head, memory_order_acquire);
 		/* pairs with the release in put_tail() */
 		uint32_t n = atomic_load_explicit(&victim->tail, memory_order_acquire) - h;
 		n -= n / 2;
 		if (n == 0)
-			return last ? atomic_exchange_explicit(&victim->next, NULL, memory_order_acq_rel) : NULL;
+			return last ? atomic_exchange_explicit(&victim->next, NULL, memory_order_acq_rel)
+				    : NULL;
 		if (n > RUNQ_SIZE / 2)
 			continue; /* head and tail were read at different times */
 		struct g *first = atomic_load_explicit(&victim->ring[h % RUNQ_SIZE], memory_order_relaxed);

@@ -288,7 +288,8 @@ void sched_loop(struct hart *h)
 	struct g *g = NULL;
 	bool inherit = false;
 	atomic_fetch_add(&n_online, 1);
-	atomic_store(&h->online, true);
+	atomic_store(&h->online, true); /* before the look at what was asked of all harts, as command_give() in prof/sampler.c stores first */
+	arch_ipi_send(h);
 	arch_irq_enable();
 	for (;;) {
 		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))

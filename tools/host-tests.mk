@@ -134,13 +134,13 @@ HOST_TIMEOUT := 180
 .PHONY: host-tests host-tests-build
 host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $(GOROOT_FILE)
 	@mkdir -p $(HOST_FUZZ:%=$(HOST)/fuzz/corpus-%)
-	@{ echo "# Made by tools/host-tests.mk."; echo "@jobs 2"; echo "@timeout $(HOST_TIMEOUT)"; \
+	@{ echo "# Made by tools/host-tests.mk."; echo "@tap"; echo "@jobs 2"; echo "@timeout $(HOST_TIMEOUT)"; \
 	$(foreach n,$(HOST_TESTS),echo "$(n:test_%=host-%) $(if $(findstring -ldw,$($(n)_LIBS)),$(HOST_SYMTAB_ENV)) $(HOST)/asan/$(n)";) \
 	$(foreach n,$(HOST_STUB_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_stub/$(n)";) \
 	$(foreach n,$(HOST_SCHED_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_sched/$(n)";) \
-	$(foreach n,$(HOST_TSAN_TESTS),echo "tsan-$(n:test_%=%) $(HOST)/tsan/$(n)";) \
-	$(foreach n,$(HOST_TSAN_STUB_TESTS),echo "tsan-$(n:test_%=%) $(HOST)/tsan_stub/$(n)";) \
-	$(foreach n,$(HOST_TSAN_SCHED_TESTS),echo "tsan-$(n:test_%=%) $(HOST)/tsan_sched/$(n)";) \
+	$(foreach n,$(HOST_TSAN_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan/$(n)";) \
+	$(foreach n,$(HOST_TSAN_STUB_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_stub/$(n)";) \
+	$(foreach n,$(HOST_TSAN_SCHED_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_sched/$(n)";) \
 	echo "run-tests tests/host/test-run-tests.sh"; \
 	echo "setup BUILD=$(BUILD) tests/e2e/test-setup.sh"; \
 	echo "hbdump tests/e2e/test-hbdump.sh $(HOST)/hbdump"; \

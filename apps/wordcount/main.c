@@ -88,7 +88,8 @@ static void merge(const struct table *t, unsigned first)
 			continue;
 		mutex_lock(&shards[s].mutex);
 		for (size_t i = start[s]; i < start[s + 1]; i++)
-			table_add(&shards[s].words, sorted[i]->text, sorted[i]->len, sorted[i]->hash, sorted[i]->count);
+			table_add(&shards[s].words, sorted[i]->text, sorted[i]->len, sorted[i]->hash,
+				  sorted[i]->count);
 		mutex_unlock(&shards[s].mutex);
 	}
 	free(sorted);
@@ -225,8 +226,8 @@ int main(int argc, char **argv)
 		pass(f, size, n_workers);
 	}
 	fclose(f);
-	printf("%ld bytes, %d workers on %u harts, %d passes in %llu ms\n", size, n_workers, go_harts(), repeat,
-	       (unsigned long long)((time_now() - begin) / 1000000));
+	printf("%ld bytes, %d workers on %u harts, %d passes in %llu ms\n", size, n_workers, go_harts(),
+	       repeat, (unsigned long long)((time_now() - begin) / 1000000));
 	report();
 	return 0;
 }

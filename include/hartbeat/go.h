@@ -24,7 +24,8 @@ struct go_options {
 };
 
 /* As go(), with options. */
-uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options) __attribute__((warn_unused_result));
+uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options)
+	__attribute__((warn_unused_result));
 
 /* Gives the hart to another goroutine that can run. */
 void go_yield(void);

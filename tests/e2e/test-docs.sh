@@ -3,11 +3,14 @@
 #
 #	<!-- program: NAME [make variables] -->, then a block of C, then a block of text: lines that the run prints, in this order
 #
-# Usage: test-docs.sh [make variables]	Environment: DOC (default docs/writing-an-application.md), MAKE. Run in the root. Prints TAP.
+# Usage: test-docs.sh [make variables]	Environment: BUILD, MAKE, DOC (docs/writing-an-application.md). Run in the root. Prints TAP.
 set -u
 doc=${DOC:-docs/writing-an-application.md}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+export BUILD=${BUILD:-build}
+# The same folder each time: what an application was built from stays where the build remembers it.
+tmp=$BUILD/test-docs
+rm -rf "$tmp"
+mkdir -p "$tmp" || exit 1
 
 awk -v dir="$tmp" '
 	/^<!-- program: / { name = $3; vars = $0; sub(/^<!-- program: [^ ]+ */, "", vars); sub(/ *-->$/, "", vars)

@@ -272,7 +272,7 @@ static _Atomic int gathered;
 static void panic_together(void *arg)
 {
 	atomic_fetch_add(&gathered, 1);
-	while (atomic_load(&gathered) < (int)go_harts())
+	while (atomic_load(&gathered) < (int)hart_count)
 		KEEP_FRAME();
 	panic("panic number %d", *(int *)arg);
 }
@@ -280,7 +280,7 @@ static void panic_together(void *arg)
 SHOWN static void panic_everywhere(void)
 {
 	static int number[HART_MAX];
-	for (int i = 0; i < (int)go_harts(); i++) {
+	for (int i = 0; i < (int)hart_count; i++) {
 		number[i] = i;
 		if (go_with(panic_together, &number[i], &(struct go_options){.name = "together"}) == 0)
 			abort();

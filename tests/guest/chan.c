@@ -134,7 +134,9 @@ static void count_received(void *arg)
 static void many_to_many(uint32_t cap)
 {
 	struct guest_group all = {0};
-	struct pipe p = {.in = chan_make(sizeof(uint32_t), cap), .out = chan_make(sizeof(uint32_t), MANY * EACH), .n = EACH};
+	struct pipe p = {.in = chan_make(sizeof(uint32_t), cap),
+			 .out = chan_make(sizeof(uint32_t), MANY * EACH),
+			 .n = EACH};
 	uint64_t total = 0;
 	for (int i = 0; i < MANY; i++) {
 		guest_go(&all, send_numbers, &p);
@@ -231,7 +233,8 @@ static void close_it(void *arg)
 	chan_close(p->in);
 }
 
-GUEST_TEST(chan, nonblock_recv_race, "a receive from a full buffer never misses it while the channel is closed (TestNonblockRecvRace)")
+GUEST_TEST(chan, nonblock_recv_race,
+	   "a receive from a full buffer never misses it while the channel is closed (TestNonblockRecvRace)")
 {
 	for (uint32_t i = 0; i < guest_count(500, 10000); i++) {
 		struct guest_group all = {0};
@@ -270,10 +273,12 @@ static void feed(void *arg)
 	chan_close(p->in);
 }
 
-GUEST_TEST(chan, multi_consumer, "23 workers between two channels lose and invent nothing (TestMultiConsumer)")
+GUEST_TEST(chan, multi_consumer,
+	   "23 workers between two channels lose and invent nothing (TestMultiConsumer)")
 {
 	struct guest_group feeder = {0}, workers = {0};
-	struct pipe p = {.in = chan_make(sizeof(uint32_t), 23 * 3), .out = chan_make(sizeof(uint32_t), 23 * 3)};
+	struct pipe p = {.in = chan_make(sizeof(uint32_t), 23 * 3),
+			 .out = chan_make(sizeof(uint32_t), 23 * 3)};
 	uint64_t sum = 0, want = 0;
 	p.n = guest_count(5000, 271828);
 	guest_go(&feeder, feed, &p);

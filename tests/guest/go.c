@@ -57,7 +57,8 @@ __attribute__((noinline)) static void leave_deep(int depth)
 	}
 	atomic_fetch_add(&hits, 1);
 	waitgroup_done(&exits);
-	if (go_id() != 0) /* always: without a way to return the recursion would be an endless one to the compiler */
+	if (go_id() !=
+	    0) /* always: without a way to return the recursion would be an endless one to the compiler */
 		go_exit();
 }
 
@@ -191,7 +192,8 @@ static void local_use(void *arg)
 	}
 }
 
-GUEST_TEST(go, thread_locals, "thread-local variables and errno belong to the goroutine, whichever hart runs it")
+GUEST_TEST(go, thread_locals,
+	   "thread-local variables and errno belong to the goroutine, whichever hart runs it")
 {
 	struct guest_group all = {0};
 	for (uintptr_t i = 0; i < guest_count(64, 500); i++)

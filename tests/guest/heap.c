@@ -186,7 +186,8 @@ GUEST_TEST(heap, aligned, "aligned_alloc, posix_memalign and memalign give what 
 	CHECK_EQ(posix_memalign(&q, 24, 100), EINVAL);
 }
 
-GUEST_TEST(heap, limits, "products that overflow and sizes that do not exist give NULL and ENOMEM; calloc gives zeros")
+GUEST_TEST(heap, limits,
+	   "products that overflow and sizes that do not exist give NULL and ENOMEM; calloc gives zeros")
 {
 	volatile size_t huge = SIZE_MAX / 2 + 2;
 	errno = 0;

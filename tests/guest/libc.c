@@ -16,12 +16,12 @@
 
 #include "kernel/assert.h"
 
-#define CHECK_TEXT(want, ...)                                                                                          \
-	do {                                                                                                           \
-		char text[200];                                                                                        \
-		int length = snprintf(text, sizeof text, __VA_ARGS__);                                                 \
-		if (strcmp(text, want) != 0 || length != (int)strlen(want))                                            \
-			guest_fail(__FILE__, __LINE__, "'%s', expected '%s'", text, want);                             \
+#define CHECK_TEXT(want, ...)                                                              \
+	do {                                                                               \
+		char text[200];                                                            \
+		int length = snprintf(text, sizeof text, __VA_ARGS__);                     \
+		if (strcmp(text, want) != 0 || length != (int)strlen(want))                \
+			guest_fail(__FILE__, __LINE__, "'%s', expected '%s'", text, want); \
 	} while (0)
 
 static void formats(void *arg)
@@ -34,7 +34,8 @@ static void formats(void *arg)
 	CHECK_TEXT("3.141593 3.14 1e+10 0.000123", "%f %.2f %g %g", M_PI, M_PI, 1e10, 0.000123);
 	CHECK_TEXT("1.500000e+00 1.7976931348623157e+308", "%e %.17g", 1.5, 1.7976931348623157e308);
 	CHECK_TEXT("inf -inf nan", "%f %f %f", INFINITY, -INFINITY, fabs((double)NAN));
-	CHECK_TEXT("0.1 0.30000000000000004 2.2250738585072014e-308", "%.16g %.17g %.17g", 0.1, 0.1 + 0.2, 2.2250738585072014e-308);
+	CHECK_TEXT("0.1 0.30000000000000004 2.2250738585072014e-308", "%.16g %.17g %.17g", 0.1, 0.1 + 0.2,
+		   2.2250738585072014e-308);
 	CHECK_TEXT("   12|12   |%", "%*d|%-*d|%%", 5, 12, 5, 12);
 	CHECK_TEXT("18446744073709551615 abc", "%" PRIu64 " %s", UINT64_MAX, "abc");
 	char small[5];
@@ -136,8 +137,8 @@ static void tokens(void *arg)
 {
 	char text[64], want[8];
 	int n = 0;
-	snprintf(text, sizeof text, "%d,%d,%d,%d", (int)(uintptr_t)arg, (int)(uintptr_t)arg + 1, (int)(uintptr_t)arg + 2,
-		 (int)(uintptr_t)arg + 3);
+	snprintf(text, sizeof text, "%d,%d,%d,%d", (int)(uintptr_t)arg, (int)(uintptr_t)arg + 1,
+		 (int)(uintptr_t)arg + 2, (int)(uintptr_t)arg + 3);
 	for (char *t = strtok(text, ","); t != NULL; t = strtok(NULL, ",")) {
 		snprintf(want, sizeof want, "%d", (int)(uintptr_t)arg + n++);
 		CHECK(strcmp(t, want) == 0);
@@ -227,7 +228,8 @@ static void print_lines(void *arg)
 	}
 }
 
-GUEST_TEST(libc, lines, "lines that goroutines print at once leave whole (tests/e2e looks at the log for '# torn?')")
+GUEST_TEST(libc, lines,
+	   "lines that goroutines print at once leave whole (tests/e2e looks at the log for '# torn?')")
 {
 	struct guest_group all = {0};
 	for (uintptr_t i = 0; i < 8; i++)

@@ -20,7 +20,9 @@ static unsigned held(void)
 	return n;
 }
 
-GUEST_TEST(lock, nesting, "interrupts are off while any lock is held, and come back with the last one, in any order of release")
+GUEST_TEST(
+	lock, nesting,
+	"interrupts are off while any lock is held, and come back with the last one, in any order of release")
 {
 	for (int lifo = 0; lifo < 2; lifo++) {
 		CHECK(arch_irq_enabled());

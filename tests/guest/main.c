@@ -172,13 +172,15 @@ static void watch(void *arg)
 		uint64_t end = atomic_load(&deadline);
 		const struct guest_test *t = atomic_load(&running);
 		if (end != 0 && time_now() > end)
-			panic("test %s.%s did not end within %lu s", t->suite, t->name, (unsigned long)timeout_s);
+			panic("test %s.%s did not end within %lu s", t->suite, t->name,
+			      (unsigned long)timeout_s);
 	}
 }
 
 static int by_place(const void *a, const void *b)
 {
-	const struct guest_test *x = *(const struct guest_test *const *)a, *y = *(const struct guest_test *const *)b;
+	const struct guest_test *x = *(const struct guest_test *const *)a,
+				*y = *(const struct guest_test *const *)b;
 	int order = strcmp(x->file, y->file);
 	return order != 0 ? order : x->line - y->line;
 }
@@ -227,7 +229,8 @@ static bool arguments(int argc, char **argv, bool *list)
 			}
 		}
 		if (found == 0) {
-			printf("Bail out! argument '%s': a suite, suite.test, -l, timeout=N, repeat=N or full=1 expected\n",
+			printf("Bail out! argument '%s': a suite, suite.test, -l, timeout=N, repeat=N or "
+			       "full=1 expected\n",
 			       argv[i]);
 			return false;
 		}
@@ -250,7 +253,8 @@ static bool run(const struct guest_test *t, unsigned number_)
 	atomic_store(&deadline, start + timeout_s * TIME_SECOND);
 	t->run();
 	if (!guest_count_settles(before))
-		guest_fail(t->file, t->line, "%u goroutines before the test, %u after it", before, go_count());
+		guest_fail(t->file, t->line, "%u goroutines before the test, %u after it", before,
+			   go_count());
 	atomic_store(&deadline, 0);
 	uint64_t ms = (time_now() - start) / TIME_MILLISECOND;
 	bool ok = atomic_load(&failures) == 0;

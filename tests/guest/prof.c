@@ -181,10 +181,12 @@ static void check_accounts(const struct sums *s)
 		struct sampler_account a;
 		sampler_account(i, &a);
 		if (a.elapsed != a.recorded + a.idle + a.lost)
-			guest_fail(__FILE__, __LINE__, "hart %u: elapsed %llu = recorded %llu + idle %llu + lost %llu: %lld missing",
-				   i, (unsigned long long)a.elapsed, (unsigned long long)a.recorded,
-				   (unsigned long long)a.idle, (unsigned long long)a.lost,
-				   (long long)(a.elapsed - a.recorded - a.idle - a.lost));
+			guest_fail(
+				__FILE__, __LINE__,
+				"hart %u: elapsed %llu = recorded %llu + idle %llu + lost %llu: %lld missing",
+				i, (unsigned long long)a.elapsed, (unsigned long long)a.recorded,
+				(unsigned long long)a.idle, (unsigned long long)a.lost,
+				(long long)(a.elapsed - a.recorded - a.idle - a.lost));
 		CHECK_EQ(a.lost, 0);
 		CHECK(a.elapsed > 0);
 		samples += a.samples;
@@ -347,8 +349,9 @@ static void look_walks(void *ctx, const struct builder *b, uint64_t duration_ns)
 			i++;
 			tops++;
 		}
-		bool ok = tops >= 1 && tops <= 4 && (tops == 4 || is_at(r, 0, "walk_top")) && is_at(r, i, "walk_run") &&
-			  is_at(r, i + 1, "group_run") && is_at(r, i + 2, "goroutine_entry") && r->depth == i + 4;
+		bool ok = tops >= 1 && tops <= 4 && (tops == 4 || is_at(r, 0, "walk_top")) &&
+			  is_at(r, i, "walk_run") && is_at(r, i + 1, "group_run") &&
+			  is_at(r, i + 2, "goroutine_entry") && r->depth == i + 4;
 		if (!ok) {
 			w->wrong += r->count;
 			stack_wrong("not the true stack", r);
@@ -356,7 +359,9 @@ static void look_walks(void *ctx, const struct builder *b, uint64_t duration_ns)
 	}
 }
 
-GUEST_TEST(prof, walks, "at every sampled instruction of a call chain, prologues and epilogues too, the stack is the true one (DESIGN 3.8)")
+GUEST_TEST(prof, walks,
+	   "at every sampled instruction of a call chain, prologues and epilogues too, the stack is the true "
+	   "one (DESIGN 3.8)")
 {
 	struct guest_group all = {0};
 	struct walks w = {0};
@@ -436,9 +441,11 @@ GUEST_TEST(prof, roots, "at least 95 % of the samples of busy goroutines reach g
 	CHECK(s.all > 100);
 	CHECK(s.reached >= s.all / 100 * 95);
 	CHECK(s.broken <= s.all / 100);
-	guest_note("%llu samples: %llu reach goroutine_entry (%llu over the system stack), %llu scheduler, %llu synthetic, %llu broken",
+	guest_note("%llu samples: %llu reach goroutine_entry (%llu over the system stack), %llu scheduler, "
+		   "%llu synthetic, %llu broken",
 		   (unsigned long long)s.all, (unsigned long long)s.reached, (unsigned long long)s.system,
-		   (unsigned long long)s.scheduler, (unsigned long long)s.synthetic, (unsigned long long)s.broken);
+		   (unsigned long long)s.scheduler, (unsigned long long)s.synthetic,
+		   (unsigned long long)s.broken);
 }
 
 /* ---- the switch ---- */
@@ -518,7 +525,8 @@ static void look_switches(void *ctx, const struct builder *b, uint64_t duration_
 	}
 }
 
-GUEST_TEST(prof, goroutine_switch, "no stack is walked between two stacks, and none mixes two goroutines (DESIGN 3.3)")
+GUEST_TEST(prof, goroutine_switch,
+	   "no stack is walked between two stacks, and none mixes two goroutines (DESIGN 3.3)")
 {
 	struct guest_group all = {0};
 	struct switches s = {0};
@@ -532,6 +540,7 @@ GUEST_TEST(prof, goroutine_switch, "no stack is walked between two stacks, and n
 	stop(look_switches, &s);
 	CHECK(s.all > 100);
 	CHECK(s.apples > 0 && s.berries > 0);
-	guest_note("%llu samples, %llu in the switch, %llu of them walked; %llu mixed", (unsigned long long)s.all,
-		   (unsigned long long)s.in_switch, (unsigned long long)s.unmarked, (unsigned long long)s.mixed);
+	guest_note("%llu samples, %llu in the switch, %llu of them walked; %llu mixed",
+		   (unsigned long long)s.all, (unsigned long long)s.in_switch, (unsigned long long)s.unmarked,
+		   (unsigned long long)s.mixed);
 }

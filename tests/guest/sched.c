@@ -53,7 +53,8 @@ static void hold(void *arg)
 			for (size_t i = 0; i < sizeof r / 8; i++) {
 				uint64_t a = ((uint64_t *)&r)[i], b = ((uint64_t *)&want)[i];
 				if (a != b)
-					guest_fail(__FILE__, __LINE__, "register word %u: 0x%llx, 0x%llx before", (unsigned)i,
+					guest_fail(__FILE__, __LINE__,
+						   "register word %u: 0x%llx, 0x%llx before", (unsigned)i,
 						   (unsigned long long)a, (unsigned long long)b);
 			}
 		}
@@ -72,7 +73,8 @@ static void disturb(void *arg)
 	}
 }
 
-GUEST_TEST(sched, registers, "all integer, floating-point and vector registers survive preemption and moves between harts")
+GUEST_TEST(sched, registers,
+	   "all integer, floating-point and vector registers survive preemption and moves between harts")
 {
 	struct guest_group all = {0};
 	unsigned n = 2 * go_harts() + 1;
@@ -161,7 +163,8 @@ static void pass_token(void *arg)
 	}
 }
 
-GUEST_TEST(sched, parallelism, "as many spinning goroutines as harts pass a token round (TestGoroutineParallelism)")
+GUEST_TEST(sched, parallelism,
+	   "as many spinning goroutines as harts pass a token round (TestGoroutineParallelism)")
 {
 	for (uint32_t k = 0; k < guest_count(3, 20); k++) {
 		struct guest_group all = {0};
@@ -230,7 +233,9 @@ static void third(void *arg)
 	atomic_store((_Atomic uint32_t *)arg, 1);
 }
 
-GUEST_TEST(sched, run_next, "pairs that wake each other do not starve a third goroutine (GO-INVENTORY 3.2: runnext shares a slice)")
+GUEST_TEST(sched, run_next,
+	   "pairs that wake each other do not starve a third goroutine (GO-INVENTORY 3.2: runnext shares a "
+	   "slice)")
 {
 	struct guest_group pairs = {0}, thirds = {0};
 	_Atomic uint32_t stop = 0, ran[10] = {0};
@@ -316,7 +321,8 @@ static void wake_soon(void *arg)
 	waitgroup_done(arg);
 }
 
-GUEST_TEST(sched, wake_idle, "an idle machine wakes for each single deadline and each wake-up from another hart")
+GUEST_TEST(sched, wake_idle,
+	   "an idle machine wakes for each single deadline and each wake-up from another hart")
 {
 	for (uint32_t i = 0; i < guest_count(50, 1000); i++) {
 		struct guest_group all = {0};

@@ -136,7 +136,8 @@ __attribute__((noinline)) static void results_at(int level)
 		CHECK(results[i] == (int)(i * 2654435761u));
 }
 
-GUEST_TEST(stack, results, "workers fill an untouched array on another goroutine's stack (int results[1000] in main)")
+GUEST_TEST(stack, results,
+	   "workers fill an untouched array on another goroutine's stack (int results[1000] in main)")
 {
 	results_at(3);
 }
@@ -179,7 +180,8 @@ static void race_start(unsigned char *page, uint32_t round)
 	atomic_store(&race.go, round);
 }
 
-GUEST_TEST(stack, fresh_page_race, "a fresh stack page that all harts write to at once is one page (DESIGN 2, page fault)")
+GUEST_TEST(stack, fresh_page_race,
+	   "a fresh stack page that all harts write to at once is one page (DESIGN 2, page fault)")
 {
 	struct guest_group racers = {0};
 	uint32_t round = 0;

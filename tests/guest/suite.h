@@ -19,12 +19,12 @@ struct guest_test {
 	void (*run)(void);
 };
 
-#define GUEST_TEST(suite_, name_, guards_)                                                                             \
-	static void guest_##suite_##_##name_(void);                                                                    \
-	static const struct guest_test case_##suite_##_##name_ = {#suite_,  #name_,   guards_,                         \
-								  __FILE__, __LINE__, guest_##suite_##_##name_};       \
-	static const struct guest_test *const entry_##suite_##_##name_                                                 \
-		__attribute__((section(".guest_suites"), used)) = &case_##suite_##_##name_;                            \
+#define GUEST_TEST(suite_, name_, guards_)                                                  \
+	static void guest_##suite_##_##name_(void);                                         \
+	static const struct guest_test case_##suite_##_##name_ = {                          \
+		#suite_, #name_, guards_, __FILE__, __LINE__, guest_##suite_##_##name_};    \
+	static const struct guest_test *const entry_##suite_##_##name_                      \
+		__attribute__((section(".guest_suites"), used)) = &case_##suite_##_##name_; \
 	static void guest_##suite_##_##name_(void)
 
 /* Marks the running test as failed and prints a diagnostic (the first few of a test). Any goroutine. */
@@ -34,17 +34,17 @@ void guest_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Says that the running test could not look at what it guards, and why. */
 void guest_skip(const char *why);
 
-#define CHECK(cond)                                                                                                    \
-	do {                                                                                                           \
-		if (!(cond))                                                                                           \
-			guest_fail(__FILE__, __LINE__, "%s", #cond);                                                   \
+#define CHECK(cond)                                                  \
+	do {                                                         \
+		if (!(cond))                                         \
+			guest_fail(__FILE__, __LINE__, "%s", #cond); \
 	} while (0)
 
-#define CHECK_EQ(a, b)                                                                                                 \
-	do {                                                                                                           \
-		long long check_a = (long long)(a), check_b = (long long)(b);                                          \
-		if (check_a != check_b)                                                                                \
-			guest_fail(__FILE__, __LINE__, "%s == %s: %lld and %lld", #a, #b, check_a, check_b);           \
+#define CHECK_EQ(a, b)                                                                                       \
+	do {                                                                                                 \
+		long long check_a = (long long)(a), check_b = (long long)(b);                                \
+		if (check_a != check_b)                                                                      \
+			guest_fail(__FILE__, __LINE__, "%s == %s: %lld and %lld", #a, #b, check_a, check_b); \
 	} while (0)
 
 /* `few`, or `many` when the argument full=1 was given. */

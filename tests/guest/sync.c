@@ -64,7 +64,8 @@ static void hold_long(void *arg)
 	}
 }
 
-GUEST_TEST(sync, mutex_fairness, "a goroutine that takes the mutex again and again does not lock out another (TestMutexFairness)")
+GUEST_TEST(sync, mutex_fairness,
+	   "a goroutine that takes the mutex again and again does not lock out another (TestMutexFairness)")
 {
 	struct guest_group all = {0};
 	_Atomic uint32_t stop = 0;

@@ -71,7 +71,8 @@ GUEST_TEST(timer, order, "timers of one hart fire once each, not early, in the o
 		CHECK(shots[i].at >= shots[i].due);
 		CHECK_EQ(shots[i].hart, shots[0].hart);
 		for (int k = 0; k < i; k += 7)
-			CHECK(shots[i].due == shots[k].due || (shots[i].due < shots[k].due) == (shots[i].order < shots[k].order));
+			CHECK(shots[i].due == shots[k].due ||
+			      (shots[i].due < shots[k].due) == (shots[i].order < shots[k].order));
 	}
 }
 

@@ -19,7 +19,7 @@
 enum { DEPTH_MAX = 128 };
 
 /* A function with a frame, a symbol and a call of its own. */
-#define OWN_FRAME __attribute__((noipa))
+#define OWN_FRAME      __attribute__((noipa))
 #define NO_TAIL_CALL() __asm__ volatile("" ::: "memory")
 
 struct stack {
@@ -51,7 +51,8 @@ static void check_chain(const char *const *chain, unsigned n)
 	CHECK(strcmp(name_at(0), "stack_here") == 0);
 	for (unsigned i = 0; i < n; i++)
 		if (strcmp(name_at(i + 1), chain[i]) != 0)
-			guest_fail(__FILE__, __LINE__, "frame %u is %s, not %s", i + 1, name_at(i + 1), chain[i]);
+			guest_fail(__FILE__, __LINE__, "frame %u is %s, not %s", i + 1, name_at(i + 1),
+				   chain[i]);
 }
 
 OWN_FRAME static int f3(int depth)

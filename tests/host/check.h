@@ -18,19 +18,19 @@ struct check_case {
 void check_register(struct check_case *c);
 void check_fail(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-#define TEST(name)                                                                                           \
-	static void test_##name(void);                                                                       \
-	__attribute__((constructor)) static void register_##name(void)                                      \
-	{                                                                                                    \
-		static struct check_case c = {#name, test_##name, NULL};                                     \
-		check_register(&c);                                                                          \
-	}                                                                                                    \
+#define TEST(name)                                                       \
+	static void test_##name(void);                                   \
+	__attribute__((constructor)) static void register_##name(void)   \
+	{                                                                \
+		static struct check_case c = {#name, test_##name, NULL}; \
+		check_register(&c);                                      \
+	}                                                                \
 	static void test_##name(void)
 
-#define CHECK(cond)                                                                                          \
-	do {                                                                                                 \
-		if (!(cond))                                                                                 \
-			check_fail(__FILE__, __LINE__, "%s", #cond);                                         \
+#define CHECK(cond)                                                  \
+	do {                                                         \
+		if (!(cond))                                         \
+			check_fail(__FILE__, __LINE__, "%s", #cond); \
 	} while (0)
 
 #define CHECK_EQ(a, b)                                                                                       \

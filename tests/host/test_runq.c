@@ -158,7 +158,8 @@ static void *stealer(void *arg)
 	pthread_barrier_wait(&start);
 	for (uint32_t k = 0; atomic_load_explicit(&total, memory_order_relaxed) < GS; k++) {
 		/* from the owner, and from the other thieves */
-		uint32_t n = take(runq_steal(q, &queues[k % 4 == 0 ? 1 + (self + k / 4) % STEALERS : 0], k % 7 == 0));
+		uint32_t n = take(
+			runq_steal(q, &queues[k % 4 == 0 ? 1 + (self + k / 4) % STEALERS : 0], k % 7 == 0));
 		if (n == 0 && k % 5 == 0)
 			n = take(globq_get(q, STEALERS + 1));
 		/* All of it, for a hart steals with an empty queue; slowly, so that others steal from this one. */

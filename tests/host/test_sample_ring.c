@@ -35,8 +35,9 @@ static bool sample_is(const struct sample *s, uint64_t n)
 {
 	struct sample want;
 	sample_make(&want, n);
-	return s->count == want.count && s->labels == want.labels && s->ticks == want.ticks && s->g == want.g &&
-	       s->depth == want.depth && memcmp(s->pcs, want.pcs, want.depth * sizeof want.pcs[0]) == 0;
+	return s->count == want.count && s->labels == want.labels && s->ticks == want.ticks &&
+	       s->g == want.g && s->depth == want.depth &&
+	       memcmp(s->pcs, want.pcs, want.depth * sizeof want.pcs[0]) == 0;
 }
 
 TEST(empty_ring_gives_nothing)
@@ -53,7 +54,11 @@ TEST(empty_ring_gives_nothing)
 
 TEST(largest_fields_survive)
 {
-	struct sample s = {.count = 0xffffff, .labels = UINT32_MAX, .ticks = UINT64_MAX, .g = UINT64_MAX, .depth = SAMPLE_DEPTH_MAX};
+	struct sample s = {.count = 0xffffff,
+			   .labels = UINT32_MAX,
+			   .ticks = UINT64_MAX,
+			   .g = UINT64_MAX,
+			   .depth = SAMPLE_DEPTH_MAX};
 	struct sample got = {0};
 	memset(s.pcs, 0xff, sizeof s.pcs);
 	ring_reset();
@@ -136,7 +141,8 @@ TEST(one_writer_and_one_reader_at_once)
 		n++;
 		/* now and then a slow reader, so that the ring fills */
 		if (n % 50000 == 0)
-			while (atomic_load_explicit(&refused, memory_order_relaxed) < n / 50000 && n < RECORDS)
+			while (atomic_load_explicit(&refused, memory_order_relaxed) < n / 50000 &&
+			       n < RECORDS)
 				sched_yield();
 	}
 	CHECK_EQ(pthread_join(t, NULL), 0);

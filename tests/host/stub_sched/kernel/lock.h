@@ -8,8 +8,8 @@ struct spinlock {
 	pthread_mutex_t mutex;
 };
 
-#define SPINLOCK_INIT(rank)                       \
-	{                                         \
+#define SPINLOCK_INIT(rank)                        \
+	{                                          \
 		.mutex = PTHREAD_MUTEX_INITIALIZER \
 	}
 

@@ -11,7 +11,7 @@ enum switch_reason { SWITCH_NONE };
 struct hart;
 
 struct g {
-	struct g *next; /* in a queue */
+	struct g *next;         /* in a queue */
 	_Atomic uint32_t taken; /* times it came out of a queue in this round */
 };
 

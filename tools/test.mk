@@ -1,0 +1,34 @@
+# make test: every test and mutant, in short form; FULL=1 for the long counts. Included by the top Makefile.
+#
+# Builds everything first (a failure there is seen at once), then hands one list of commands to tests/run-tests. ARCH= on the command line
+# restricts the guest half to one architecture.
+
+TEST_ARCHES := $(if $(filter command line environment,$(origin ARCH)),$(ARCH),$(ARCHES))
+TEST_LIST := $(BUILD)/test/tests.list
+FULL_ARG := $(if $(filter 1,$(FULL)),full=1)
+
+# The guest suites: ARCH:MACHINE:HARTS:WHAT, WHAT being plain, qemu64 (the plainest processor) or icount (interrupts at any instruction).
+GUEST_RUNS_riscv64 := virt:1:plain virt:2:plain virt:4:plain virt:8:plain virt:1:icount virt:4:icount
+GUEST_RUNS_x86_64 := q35:1:plain q35:2:plain q35:4:plain microvm:4:plain q35:2:qemu64 q35:1:icount q35:4:icount
+guest_flags = $(if $(filter qemu64,$(1)),CPU=qemu64) $(if $(filter icount,$(1)),EXACT=1)
+# ARCH, MACHINE, HARTS, WHAT
+guest_line = guest-$(1)-$(2)-$(3)-$(4) make -s run APP=tests/guest ARCH=$(1) MACHINE=$(2) SMP=$(3) $(call guest_flags,$(4)) \
+	BOOT=prof.cpu=off ARGS='$(FULL_ARG)' BUILD=$(BUILD) OUT=$(BUILD)/test/$(1)-$(2)-$(3)-$(4) TIMEOUT=$(if $(FULL_ARG),3600,300)
+split = $(subst :, ,$(1))
+guest_lines = $(foreach r,$(GUEST_RUNS_$(1)),echo "$(call guest_line,$(1),$(word 1,$(call split,$r)),$(word 2,$(call split,$r)),$(word 3,$(call split,$r)))";)
+
+# Scripts of tests/e2e that run once for each architecture.
+E2E := run wordcount profile faults badinput mutants
+e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";)
+
+.PHONY: test test-images
+test-images: $(BUILD)/tools/hbdump $(BUILD)/tools/symtab $(OPENSBI_FW) $(GOROOT_FILE)
+	@$(foreach a,$(TEST_ARCHES),$(foreach p,hello wordcount tests/guest tests/faults,$(MAKE) ARCH=$(a) APP=$(p) all &&)) true
+
+test: test-images host-tests-build
+	@mkdir -p $(BUILD)/test
+	@{ echo "@status"; echo "@timeout 600"; echo "check make -s check BUILD=$(BUILD)"; \
+	cat $(HOST_TEST_LIST); \
+	echo "@tap"; echo "@jobs 1"; echo "@timeout $(if $(FULL_ARG),7200,900)"; \
+	$(foreach a,$(TEST_ARCHES),$(call guest_lines,$(a)) $(call e2e_lines,$(a))) } > $(TEST_LIST)
+	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS tests/run-tests -o $(BUILD)/log/tests $(TEST_LIST)
