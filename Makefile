@@ -39,6 +39,9 @@ else
 APP_DIR := $(APP:%/=%)
 endif
 APP_NAME := $(notdir $(APP_DIR))
+ifeq ($(wildcard $(APP_DIR)/*.c),)
+$(error APP=$(APP): no C file in $(APP_DIR); expected one of: $(notdir $(patsubst %/,%,$(wildcard apps/*/))), or the path of a folder)
+endif
 
 include tools/deps.mk
 include tools/sources.mk
@@ -112,7 +115,13 @@ $(OBJ)/%.S.o: %.S $(PACKAGES_STAMP)
 	@echo "  AS  $(ARCH)  $<"
 	@$(CC_TARGET) $(ASM_FLAGS) -MMD -MP -c $< -o $@
 
-$(IMG)/obj/%.c.o: $(APP_DIR)/%.c $(PICOLIBC_STAMP) | $(GEN)/lock_ranks.h
+# Which files the image is of: two folders of one name share a place, and a file that is gone is no reason to link again.
+.PHONY: look
+$(IMG)/sources: look
+	@mkdir -p $(@D)
+	@echo '$(abspath $(APP_SOURCES))' | cmp -s - $@ || echo '$(abspath $(APP_SOURCES))' > $@
+
+$(IMG)/obj/%.c.o: $(APP_DIR)/%.c $(IMG)/sources $(PICOLIBC_STAMP) | $(GEN)/lock_ranks.h
 	@mkdir -p $(@D)
 	@echo "  CC  $(ARCH)  $<"
 	@$(CC_TARGET) $(APP_FLAGS) -I$(APP_DIR) -MMD -MP -c $< -o $@
@@ -123,8 +132,7 @@ $(OBJ)/linker.ld: linker.ld $(PACKAGES_STAMP)
 
 # ---- the image, in two passes: the second links the symbol table of the first in, and must move nothing ---------------
 
-$(IMG)/pass1.elf: $(KERNEL_OBJS) $(APP_OBJS) $(OBJ)/linker.ld
-	@$(if $(APP_SOURCES),,echo "APP=$(APP): no C file in $(APP_DIR)" >&2; exit 1)
+$(IMG)/pass1.elf: $(KERNEL_OBJS) $(APP_OBJS) $(IMG)/sources $(OBJ)/linker.ld
 	@echo "  LD  $(ARCH)  $(APP_NAME)"
 	@$(CC_TARGET) $(LINK_FLAGS) -Wl,--build-id=sha1 -T $(OBJ)/linker.ld $(KERNEL_OBJS) $(APP_OBJS) \
 		$(ZLIB)/libz.a $(PICOLIBC)/lib/libc.a -lgcc -o $@
@@ -177,15 +185,17 @@ INPUT ?= $(BUILD)/input.txt
 override ARGS += $(if $(REPEAT),repeat=$(REPEAT),repeat=5)
 endif
 
-RUN_ENV = ARCH=$(ARCH) MACHINE=$(MACHINE) SMP='$(SMP)' MEM='$(MEM)' ELF=$(ELF) APP_NAME='$(APP_NAME)' OUT_DIR='$(RUN_OUT)' \
-	HBDUMP=$(BUILD)/tools/hbdump INPUT='$(INPUT)' ARGS='$(ARGS)' BOOT='$(BOOT)' EXACT='$(EXACT)' \
-	DETERMINISTIC='$(DETERMINISTIC)' BIOS='$(or $(BIOS),$(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)))' CPU='$(CPU)' \
-	TIMEOUT='$(TIMEOUT)' TRACE_START='$(TRACE_START)'
+# A word for the shell, whatever is in it.
+q = '$(subst ','\'',$(1))'
+RUN_ENV = ARCH=$(ARCH) MACHINE=$(MACHINE) SMP=$(call q,$(SMP)) MEM=$(call q,$(MEM)) ELF=$(ELF) APP_NAME=$(call q,$(APP_NAME)) \
+	OUT_DIR=$(call q,$(RUN_OUT)) HBDUMP=$(BUILD)/tools/hbdump INPUT=$(call q,$(INPUT)) ARGS=$(call q,$(ARGS)) BOOT=$(call q,$(BOOT)) \
+	EXACT=$(call q,$(EXACT)) DETERMINISTIC=$(call q,$(DETERMINISTIC)) CPU=$(call q,$(CPU)) TIMEOUT=$(call q,$(TIMEOUT)) \
+	BIOS=$(call q,$(or $(BIOS),$(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)))) TRACE_START=$(call q,$(TRACE_START))
 
 .PHONY: run
 run: $(ELF) $(BUILD)/tools/hbdump $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) $(filter $(BUILD)/%,$(INPUT))
 	@$(RUN_ENV) tools/run; status=$$?; \
-	if [ -f $(RUN_OUT)/cpu.pb.gz ]; then echo "go tool pprof -http=: $(RUN_OUT)/cpu.pb.gz"; fi; exit $$status
+	if [ $$status != 97 ] && [ -f $(RUN_OUT)/cpu.pb.gz ]; then echo "go tool pprof -http=: $(RUN_OUT)/cpu.pb.gz"; fi; exit $$status
 
 # ---- gdb, housekeeping -----------------------------------------------------------------------------------------------
 

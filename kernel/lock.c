@@ -14,21 +14,23 @@
 #include "kernel/hart.h"
 #include "kernel/panic.h"
 
+enum { SPINS_TO_KICK = 1 << 14 };
+
 static bool on_goroutine_stack(void)
 {
 	uintptr_t sp = arch_sp();
 	return sp >= ARCH_STACK_BASE && sp < ARCH_STACK_BASE + ARCH_STACK_SIZE;
 }
 
-static void order_violation(const struct hart *h, const struct spinlock *l, const char *rule)
+static void order_violation(const struct hart *h, const struct spinlock *l, uintptr_t pc, const char *rule)
 {
 	const struct held *last = &h->held[h->n_held - 1];
 	panic("lock rank: %s: taking %s (lock %p) at %p while holding %s taken at %p", rule,
-	      rank_name[l->rank], (const void *)l, __builtin_return_address(0), rank_name[last->lock->rank],
-	      (void *)last->pc);
+	      rank_name[l->rank], (const void *)l, (void *)pc, rank_name[last->lock->rank], (void *)last->pc);
 }
 
-static void acquire_check(const struct hart *h, const struct spinlock *l)
+/* pc: who asks for the lock. */
+static void acquire_check(const struct hart *h, const struct spinlock *l, uintptr_t pc)
 {
 	ASSERT(l->rank > 0 && l->rank < RANK_COUNT, "every spinlock has a rank");
 	ASSERT(h->in_irq == 0 || (h->in_fault && l->rank == RANK_PAGE), "no lock in an interrupt");
@@ -39,12 +41,27 @@ static void acquire_check(const struct hart *h, const struct spinlock *l)
 		return;
 	for (uint32_t i = 0; i < h->n_held; i++) {
 		if (h->held[i].lock == l)
-			order_violation(h, l, "recursion");
+			order_violation(h, l, pc, "recursion");
 	}
 #ifndef MUTANT_rank_order
 	if ((h->held_mask & ~rank_before[l->rank]) != 0)
-		order_violation(h, l, "wrong order");
+		order_violation(h, l, pc, "wrong order");
 #endif
+}
+
+/*
+ * An emulator that runs one hart at a time (-icount) goes on to the next only at a timer's deadline: a hart that has waited for long arms
+ * its own, so that the holder gets on. The interrupt comes early for whatever the timer was armed for, which is harmless.
+ */
+static void wait_for_free(struct hart *h, const struct spinlock *l)
+{
+	for (uint32_t n = 1; atomic_load_explicit(&l->owner, memory_order_relaxed) != 0; n++) {
+		arch_pause();
+		if (n % SPINS_TO_KICK == 0) {
+			h->armed_due = arch_ticks() + 1;
+			arch_timer_arm(h->armed_due);
+		}
+	}
 }
 
 void spin_lock(struct spinlock *l)
@@ -53,19 +70,19 @@ void spin_lock(struct spinlock *l)
 	struct hart *h = arch_hart();
 	if (panic_in_progress())
 		return;
-	acquire_check(h, l);
+	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+	acquire_check(h, l, pc);
 	if (h->irq_depth++ == 0)
 		h->irq_was_on = on;
 	h->held[h->n_held].lock = l;
-	h->held[h->n_held].pc = (uintptr_t)__builtin_return_address(0);
+	h->held[h->n_held].pc = pc;
 	h->n_held++;
 	h->held_mask |= 1ull << l->rank;
 	uint32_t me = h->index + 1, free;
 	/* pairs with the release in spin_unlock() */
 	while (free = 0, !atomic_compare_exchange_weak_explicit(&l->owner, &free, me, memory_order_acquire,
 								memory_order_relaxed)) {
-		while (atomic_load_explicit(&l->owner, memory_order_relaxed) != 0)
-			arch_pause();
+		wait_for_free(h, l);
 	}
 }
 

@@ -47,7 +47,8 @@ struct sampler_hart {
 	struct sample sample; /* scratch: too large for the interrupt stack */
 
 	/* atomic */
-	_Atomic uint32_t seen; /* generation of `command` this hart has acted on; the starter and stopper wait for it */
+	_Atomic uint32_t
+		seen; /* generation of `command` this hart has acted on; the starter and stopper wait for it */
 
 	struct sample_ring ring; /* last: its words are not cleared */
 };
@@ -258,7 +259,9 @@ void sampler_init(struct hart *h)
 {
 	struct sampler_hart *s = heap_alloc(sizeof *s);
 	ASSERT(s != NULL, "memory for a hart's sampler");
-	memset(s, 0, offsetof(struct sampler_hart, ring.words)); /* the ring's words are written before they are read */
+	memset(s, 0,
+	       offsetof(struct sampler_hart,
+			ring.words)); /* the ring's words are written before they are read */
 	s->rng = arch_ticks() * 0x9e3779b97f4a7c15u + h->index * 0xd1342543de82ef95u + 1;
 	timer_sample_hook = tick;
 	trap_ipi_hook = ipi;

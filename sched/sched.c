@@ -10,6 +10,8 @@
  * 1. A hart publishes that it is idle, then looks at every queue once more. Otherwise work submitted in between waits for the next
  *    submission.
  * 2. Whoever stops spinning because it found work wakes another. Otherwise a burst of work would be served by one hart.
+ * 3. Between the look at the slice and at the due timers, and the moment h->cur names the goroutine, interrupts are off. Otherwise a tick in
+ *    there asks the scheduler for the hart and not the goroutine, which then keeps it for ever.
  */
 #include <hartbeat/go.h>
 
@@ -69,24 +71,26 @@ static void preempt_now(void)
 
 void wake_one(void)
 {
-	atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in idle(): work first, then who is idle */
-	uint64_t mask = atomic_load(&idle_mask);
-	if (mask == 0)
-		return;
-	uint32_t none = 0;
-	if (atomic_load(&n_spinning) != 0 || !atomic_compare_exchange_strong(&n_spinning, &none, 1))
-		return;
-	while (mask != 0) {
-		uint64_t bit = mask & -mask;
-		if (atomic_fetch_and(&idle_mask, ~bit) & bit) {
-			struct hart *to = harts[__builtin_ctzll(bit)];
-			atomic_fetch_or(&to->ipi, IPI_WAKE);
-			arch_ipi_send(to);
+	for (;;) {
+		atomic_thread_fence(
+			memory_order_seq_cst); /* pairs with the fence in idle(): work first, then who is idle */
+		uint64_t mask = atomic_load(&idle_mask);
+		uint32_t none = 0;
+		if (mask == 0 || !atomic_compare_exchange_strong(&n_spinning, &none, 1))
 			return;
+		while (mask != 0) {
+			uint64_t bit = mask & -mask;
+			if (atomic_fetch_and(&idle_mask, ~bit) & bit) {
+				struct hart *to = harts[__builtin_ctzll(bit)];
+				atomic_fetch_or(&to->ipi, IPI_WAKE);
+				arch_ipi_send(to);
+				return;
+			}
+			mask = atomic_load(&idle_mask);
 		}
-		mask = atomic_load(&idle_mask);
+		/* Again: a hart may have gone to sleep meanwhile because somebody seemed to be spinning. */
+		atomic_fetch_sub(&n_spinning, 1);
 	}
-	atomic_fetch_sub(&n_spinning, 1);
 }
 
 static uint32_t random_next(struct sched_hart *s)
@@ -170,7 +174,8 @@ static bool all_idle(void)
 static void deadlock_check(void)
 {
 	uint64_t exits = atomic_load(&idle_exits);
-	if (all_idle() && timers_armed() == 0 && !work_anywhere() && all_idle() && atomic_load(&idle_exits) == exits) {
+	if (all_idle() && timers_armed() == 0 && !work_anywhere() && all_idle() &&
+	    atomic_load(&idle_exits) == exits) {
 		if (g_count_user() > 0)
 			fatal_error("all goroutines are asleep - deadlock!");
 		fatal_error("no goroutines (main called go_exit) - deadlock!");
@@ -183,7 +188,8 @@ static void idle(struct hart *h)
 	spinning_stop(h->sched, false);
 	atomic_fetch_or(&idle_mask, bit);
 	atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in wake_one() */
-	bool work = work_anywhere();
+	/* While another hart spins, the work is for it: when it stops it looks everywhere once more, or wakes this hart. */
+	bool work = work_anywhere() && atomic_load(&n_spinning) == 0;
 	if (!work) {
 		deadlock_check();
 		arch_irq_disable();
@@ -224,19 +230,24 @@ static void execute(struct hart *h, struct g *g, bool inherit)
 {
 	if (h->spare_area == NULL)
 		area_refill_sys(h);
+	arch_irq_disable(); /* rule 3: until h->cur is g */
+	while (atomic_load_explicit(&h->timers_hit, memory_order_relaxed)) {
+		arch_irq_enable();
+		timers_run_sys(h);
+		arch_irq_disable();
+	}
 	uint64_t now = arch_ticks();
 	if (!inherit || h->slice_due == UINT64_MAX)
 		slice_start(h, now);
 	g->run_since = now;
 	atomic_store_explicit(&g->status, G_RUNNING, memory_order_relaxed);
 	void *area = g->area;
+	h->cur = g;
 	if (area == NULL) {
-		h->cur = g;
+		arch_irq_enable();
 		arch_switch(&h->sched_ctx, &g->ctx);
 	} else {
-		arch_irq_disable();
 		g->area = NULL;
-		h->cur = g;
 		arch_fpu_restore(area_fpu(area));
 		area_put(h, area); /* nobody takes it before the frame has been left: interrupts are off */
 		arch_switch_frame(&h->sched_ctx, area);
@@ -288,7 +299,9 @@ void sched_loop(struct hart *h)
 	struct g *g = NULL;
 	bool inherit = false;
 	atomic_fetch_add(&n_online, 1);
-	atomic_store(&h->online, true); /* before the look at what was asked of all harts, as command_give() in prof/sampler.c stores first */
+	atomic_store(
+		&h->online,
+		true); /* before the look at what was asked of all harts, as command_give() in prof/sampler.c stores first */
 	arch_ipi_send(h);
 	arch_irq_enable();
 	for (;;) {

@@ -18,7 +18,7 @@ split = $(subst :, ,$(1))
 guest_lines = $(foreach r,$(GUEST_RUNS_$(1)),echo "$(call guest_line,$(1),$(word 1,$(call split,$r)),$(word 2,$(call split,$r)),$(word 3,$(call split,$r)))";)
 
 # Scripts of tests/e2e that run once for each architecture.
-E2E := run wordcount profile faults badinput mutants
+E2E := run wordcount profile docs faults badinput mutants
 e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";)
 
 .PHONY: test test-images

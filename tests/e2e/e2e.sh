@@ -72,11 +72,11 @@ has() { # has FILE REGEX...: each matches a line
 }
 
 make_here() {
-	make -s BUILD="$BUILD" ARCH="$ARCH" "$@"
+	make -s -j"$(nproc)" MUTANT= BUILD="$BUILD" ARCH="$ARCH" "$@"
 }
 
 image() { # image APP [MUTANT]
-	make_here all APP="$1" ${2:+MUTANT="$2"} >"$dir/build" 2>&1 || {
+	make_here all APP="$1" MUTANT="${2:-}" >"$dir/build" 2>&1 || {
 		sed 's/^/# /' "$dir/build" | tail -n 20
 		bail "APP=$1${2:+ MUTANT=$2} ARCH=$ARCH does not build"
 	}
@@ -85,7 +85,7 @@ image() { # image APP [MUTANT]
 
 # tools/run as make calls it, with shorter patience. MUTANT=name takes the image of a mutant.
 boot() { # boot APP [NAME=value ...]
-	local app=$1 name mutant='' word
+	local app=$1 name mutant=${MUTANT:-} word
 	shift
 	name=$(basename "$app")
 	for word; do [[ $word != MUTANT=* ]] || mutant=${word#MUTANT=}; done

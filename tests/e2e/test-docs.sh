@@ -3,12 +3,13 @@
 #
 #	<!-- program: NAME [make variables] -->, then a block of C, then a block of text: lines that the run prints, in this order
 #
-# Usage: test-docs.sh [make variables]	Environment: BUILD, MAKE, DOC (docs/writing-an-application.md). Run in the root. Prints TAP.
+#	[ARCH=riscv64] [BUILD=build] [DOC=docs/writing-an-application.md] tests/e2e/test-docs.sh		prints TAP
+cd "$(dirname "$0")/../.." || exit 2
 set -u
+export ARCH=${ARCH:-riscv64} BUILD=${BUILD:-build}
 doc=${DOC:-docs/writing-an-application.md}
-export BUILD=${BUILD:-build}
-# The same folder each time: what an application was built from stays where the build remembers it.
-tmp=$BUILD/test-docs
+# The same folder each time: the build remembers where an application of this name came from.
+tmp=$BUILD/test-docs/$ARCH
 rm -rf "$tmp"
 mkdir -p "$tmp" || exit 1
 
@@ -26,7 +27,7 @@ failed=0
 for i in "${!names[@]}"; do
 	name=${names[i]} verdict=ok
 	read -r -a vars < "$tmp/$name/vars" || :
-	"${MAKE:-make}" -s --no-print-directory run APP="$tmp/$name" OUT="$tmp/out" TIMEOUT=120 "${vars[@]}" "$@" \
+	"${MAKE:-make}" -s --no-print-directory run APP="$tmp/$name" OUT="$tmp/out" TIMEOUT=120 "${vars[@]}" \
 		> "$tmp/$name/log" 2>&1 < /dev/null || verdict='not ok'
 	tr -d '\r' < "$tmp/$name/log" | awk -v expect="$tmp/$name/expect" '
 		BEGIN { at = 0; while ((getline line < expect) > 0) want[n++] = line }

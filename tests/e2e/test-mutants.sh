@@ -1,0 +1,73 @@
+#!/bin/bash
+# The mutants of tests/mutants.txt: each must build, boot and pass the smoke tests, and be killed by the named test with the named message.
+#
+#	[ARCH=...] [BUILD=...] tests/e2e/test-mutants.sh [MUTANT...]
+cd "$(dirname "$0")/../.." || exit 2
+. tests/e2e/e2e.sh
+wanted=" $* "
+
+# guest_run TESTS MUTANT SETTING...: 0 all passed, 1 a test failed, 2 it did not run to its end
+guest_run() {
+	local tests=$1 mutant=$2
+	shift 2
+	boot tests/guest ARGS="$tests" BOOT=prof.cpu=off TIMEOUT=200 ${mutant:+MUTANT="$mutant"} "$@"
+	grep -qE '^1\.\.[1-9]' "$dir/out" || return 2
+	[ "$status" -eq 0 ] && ! grep -q '^not ok' "$dir/out"
+}
+
+# faults_run CASES MUTANT SETTING...: as above
+faults_run() {
+	local cases=$1 mutant=$2
+	shift 2
+	# shellcheck disable=SC2086
+	env ARCH="$ARCH" BUILD="$BUILD" MUTANT="$mutant" "$@" tests/e2e/test-faults.sh $cases >"$dir/out" 2>"$dir/err"
+	status=$?
+	grep -qE '^1\.\.[1-9]' "$dir/out" || return 2
+	return $status
+}
+
+smoke() { # smoke IMAGE MUTANT
+	case $1 in
+	tests/guest) guest_run "go chan" "$2" SMP=4 ;;
+	tests/faults) faults_run "spin_recursion kernel_assert deadlock exit_amid_others" "$2" SMP=4 ;;
+	*) return 2 ;;
+	esac
+}
+
+one() { # one IMAGE TEST MUTANT SETTING...
+	case $1 in
+	tests/guest) shift && guest_run "$@" ;;
+	tests/faults) shift && faults_run "$@" ;;
+	*) return 2 ;;
+	esac
+}
+
+mutant() { # mutant NAME IMAGE SETTINGS TEST MESSAGE
+	local name=$1 image=$2 settings=$3 test=$4 message=$5 result
+	image "$image" "$name"
+	smoke "$image" "$name"
+	ok $? "$name: builds, boots and passes the smoke tests"
+	# shellcheck disable=SC2086
+	one "$image" "$test" "$name" $settings
+	result=$?
+	note "the test's result: $result (0 passed, 1 failed, 2 did not end)"
+	[ $result -eq 1 ] && has "$dir/out" "$message"
+	ok $? "$name: killed by $test: $message"
+	image "$image"
+	# shellcheck disable=SC2086
+	one "$image" "$test" '' $settings
+	ok $? "$name: $test passes on what is right"
+}
+
+while IFS='|' read -r name image settings test message; do
+	read -r name <<<"$name"
+	case $name in '' | '#'*) continue ;; esac
+	[ "$wanted" = "  " ] || [[ $wanted == *" $name "* ]] || continue
+	read -r image <<<"$image"
+	read -r test <<<"$test"
+	read -r message <<<"$message"
+	grep -rqE "MUTANT_$name\b" arch boot kernel trace sched prof || bail "no source has MUTANT_$name"
+	mutant "$name" "$image" "$settings" "$test" "$message" </dev/null
+done <tests/mutants.txt
+[ "$n" -gt 0 ] || bail "no mutant was chosen"
+done_testing
