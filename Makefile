@@ -66,7 +66,7 @@ LIBC_x86_64 = -nostdinc -isystem $(PICOLIBC)/include -isystem $(shell gcc -print
 
 WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wconversion -Wno-sign-conversion -Werror
 # A frame larger than the guard gap, or of unknown size, could step over it.
-STACK_LIMITS := -Werror=frame-larger-than=49152 -Werror=vla -Wno-error=alloca
+STACK_LIMITS := -Werror=frame-larger-than=49152 -Werror=vla -Werror=alloca
 CODE := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fasynchronous-unwind-tables -ffunction-sections -fdata-sections \
 	-fno-strict-aliasing -fno-common -fno-stack-protector -fno-tree-loop-distribute-patterns -ftls-model=local-exec
 PATHS = -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(PICOLIBC))=picolibc -ffile-prefix-map=$(abspath $(ZLIB))=zlib
@@ -149,7 +149,11 @@ $(ELF): $(IMG)/pass1.elf $(IMG)/symbols.bin
 	@tools/same-code $< $@.tmp
 	@mv $@.tmp $@
 
--include $(KERNEL_OBJS:.o=.d) $(APP_OBJS:.o=.d)
+-include $(KERNEL_OBJS:.o=.d)
+# Those of another folder name files that may be gone; everything is compiled again then.
+ifeq ($(file < $(IMG)/sources),$(abspath $(APP_SOURCES)))
+-include $(APP_OBJS:.o=.d)
+endif
 
 # ---- host tools --------------------------------------------------------------------------------------------------------
 
@@ -175,14 +179,15 @@ include tools/test.mk
 # What the run leaves behind, by name and in the order people look at it.
 RUN_OUT := $(OUT)/$(ARCH)/$(APP_NAME)
 
-# A text for programs that want one: the tree's own.
-$(BUILD)/input.txt: README.md $(wildcard docs/*.md) $(wildcard kernel/*.c sched/*.c prof/*.c)
+# A text for programs that want one: the tree's own, over and over, 5 MB of it.
+INPUT_TEXT := README.md $(sort $(wildcard docs/*.md kernel/*.[ch] sched/*.[ch] prof/*.[ch] boot/*.[ch] tools/*/*.[ch]))
+$(BUILD)/input.txt: $(INPUT_TEXT)
 	@mkdir -p $(@D)
-	@cat $^ > $@
+	@while cat $^; do :; done 2> /dev/null | head -c 5000000 > $@
 
 ifeq ($(APP),wordcount)
 INPUT ?= $(BUILD)/input.txt
-override ARGS += $(if $(REPEAT),repeat=$(REPEAT),repeat=5)
+override ARGS += $(if $(REPEAT),repeat=$(REPEAT),repeat=4)
 endif
 
 # A word for the shell, whatever is in it.

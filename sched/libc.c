@@ -131,10 +131,12 @@ int open(const char *path, int flags, ...)
 		errno = EROFS;
 		return -1;
 	}
+	static _Atomic uint32_t hint; /* where a free descriptor is likely */
 	for (int i = 0; i < FD_MAX; i++) {
+		int fd = (int)(atomic_fetch_add_explicit(&hint, 1, memory_order_relaxed) % FD_MAX);
 		long closed = -1;
-		if (atomic_compare_exchange_strong(&fd_offset[i], &closed, 0))
-			return i + FD_FIRST;
+		if (atomic_compare_exchange_strong(&fd_offset[fd], &closed, 0))
+			return fd + FD_FIRST;
 	}
 	errno = EMFILE;
 	return -1;

