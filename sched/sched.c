@@ -53,16 +53,26 @@ void go_yield(void)
 	preempt_enable();
 }
 
-/* preempt_enable() saw that the hart was asked for: what trap exit could not do. */
+/*
+ * preempt_enable() saw that the hart was asked for: what trap exit could not do. With interrupts off (under a spinlock) it cannot be done
+ * here either: a tick that is due at once asks again when they come on.
+ */
 static void preempt_now(void)
 {
 	struct g *g = g_self();
-	while (arch_irq_enabled() && atomic_load_explicit(&g->resched, memory_order_relaxed)) {
-		preempt_disable();
-		if (arch_hart()->in_irq != 0 || arch_hart()->cur != g || arch_hart()->serving != NULL) {
-			g->preempt_off--;
-			return;
+	while (atomic_load_explicit(&g->resched, memory_order_relaxed)) {
+		bool on = arch_irq_save();
+		struct hart *h = arch_hart();
+		bool possible = on && h->in_irq == 0 && h->cur == g && h->serving == NULL;
+		if (!possible && h->in_irq == 0 && h->cur == g) {
+			h->slice_due = arch_ticks();
+			timer_rearm_irq(h);
 		}
+		if (possible)
+			g->preempt_off++;
+		arch_irq_restore(on);
+		if (!possible)
+			return;
 		switch_out(SWITCH_TRAP);
 		g->preempt_off--;
 		atomic_signal_fence(memory_order_seq_cst);
@@ -261,7 +271,8 @@ static struct g *settle(struct hart *h, struct g *g)
 {
 	struct sched_hart *s = h->sched;
 	uint32_t parking = G_PARKING;
-	g->run_ticks += arch_ticks() - g->run_since;
+	uint64_t now = arch_ticks();
+	g->run_ticks += now - g->run_since;
 	atomic_store_explicit(&g->resched, false, memory_order_relaxed);
 	switch (h->reason) {
 	case SWITCH_YIELD:
@@ -269,7 +280,7 @@ static struct g *settle(struct hart *h, struct g *g)
 		globq_put(g);
 		break;
 	case SWITCH_PARK:
-		g->wait_since = g->run_since;
+		g->wait_since = now;
 		/* pairs with the acquire in ready(): the saved context is complete */
 		if (!atomic_compare_exchange_strong_explicit(&g->status, &parking, G_WAITING,
 							     memory_order_acq_rel, memory_order_acquire)) {

@@ -1,6 +1,21 @@
-/* The ways to die that are not C: one implementation for each architecture. */
+/* The ways to die that do not stand in main.c. */
 #ifndef TESTS_FAULTS_CASES_H
 #define TESTS_FAULTS_CASES_H
+
+/* A function that a traceback must show: not inlined, not cloned, and it calls nothing last. */
+#define SHOWN        __attribute__((noipa))
+#define KEEP_FRAME() __asm__ volatile("" ::: "memory")
+
+/* heap.c */
+void double_free(void);
+void double_free_later(void);
+void inner_free(void);
+void stack_free(void);
+void data_free(void);
+void malloc_all(void);
+void stacks_all(void);
+
+/* cpu.c: what is not C, one implementation for each architecture. */
 
 /* An instruction that no processor has. */
 void fault_illegal(void);

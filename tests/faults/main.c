@@ -1,5 +1,5 @@
 /*
- * Ways for a program to end badly, one each run: the argument names it, tests/faults/expect.txt says what the
+ * Ways for a program to end badly, one each run: the argument names it, tests/e2e/test-faults.sh says what the
  * report must be.
  *
  * Most run in a goroutine "faulter", which start_faulter() makes; main's then ends. A case that comes back
@@ -25,9 +25,6 @@
 #include "kernel/preempt.h"
 #include "kernel/timer.h"
 #include "tests/faults/cases.h"
-
-#define SHOWN        __attribute__((noipa))
-#define KEEP_FRAME() __asm__ volatile("" ::: "memory")
 
 /* ---- memory ---- */
 
@@ -413,96 +410,6 @@ SHOWN static void exit_everywhere(void)
 			abort();
 	exit(5);
 	KEEP_FRAME();
-}
-
-/* ---- memory that is given back wrongly, or is out ---- */
-
-SHOWN static void double_free(void)
-{
-	void *volatile p = malloc(100);
-	free(p);
-	free(p);
-	KEEP_FRAME();
-}
-
-SHOWN static void double_free_later(void)
-{
-	void *volatile p[3000];
-	for (int i = 0; i < 3000; i++)
-		p[i] = malloc(48);
-	for (int i = 0; i < 3000; i += 2)
-		free(p[i]);
-	free(p[1500]);
-	KEEP_FRAME();
-}
-
-SHOWN static void inner_free(void)
-{
-	char *volatile p = malloc(1000);
-	void *volatile inner = p + 16;
-	free(inner);
-	KEEP_FRAME();
-}
-
-SHOWN static void stack_free(void)
-{
-	char here[64];
-	void *volatile p = here;
-	free(p);
-	KEEP_FRAME();
-}
-
-SHOWN static void data_free(void)
-{
-	void *volatile p = code_in_data;
-	free(p);
-	KEEP_FRAME();
-}
-
-struct block {
-	struct block *next;
-};
-
-/* Everything malloc has, in pieces of all sizes; then gives it back and takes it again. */
-SHOWN static void malloc_all(void)
-{
-	size_t taken[2] = {0, 0};
-	for (int pass = 0; pass < 2; pass++) {
-		struct block *all = NULL;
-		for (size_t size = (size_t)16 << 20; size >= sizeof *all; size /= 2) {
-			struct block *b;
-			while ((b = malloc(size)) != NULL) {
-				b->next = all;
-				all = b;
-				taken[pass] += size;
-			}
-		}
-		while (all != NULL) {
-			struct block *next = all->next;
-			free(all);
-			all = next;
-		}
-	}
-	printf("malloc gave %zu and %zu MiB\n", taken[0] >> 20, taken[1] >> 20);
-	if (taken[1] < taken[0] / 10 * 9)
-		exit(4);
-}
-
-static void use_stack(void *arg)
-{
-	volatile char frame[48000];
-	for (size_t i = 0; i < sizeof frame; i += 4096)
-		frame[i] = 1;
-	chan_recv(arg, NULL);
-	KEEP_FRAME();
-}
-
-SHOWN static void stacks_all(void)
-{
-	struct chan *never = chan_make(1, 0);
-	while (go_with(use_stack, never, &(struct go_options){.name = "stack user"}) != 0)
-		go_yield();
-	printf("go says that memory is out\n");
 }
 
 /* ---- spinlocks ---- */
