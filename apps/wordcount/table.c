@@ -5,7 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 256 };
+enum { FIRST_CAP = 256, CHUNK_SIZE = 8 << 10 };
+
+/* Letters of many words; filled from the end. */
+struct chunk {
+	struct chunk *next;
+	char text[];
+};
 
 void *must_malloc(size_t size)
 {
@@ -28,7 +34,8 @@ static struct word *find(const struct table *t, const char *text, uint32_t len, 
 
 static void grow(struct table *t)
 {
-	struct table bigger = {.cap = t->cap ? t->cap * 2 : FIRST_CAP, .n = t->n};
+	struct table bigger = *t;
+	bigger.cap = t->cap ? t->cap * 2 : FIRST_CAP;
 	bigger.slots = must_malloc(bigger.cap * sizeof *bigger.slots);
 	memset(bigger.slots, 0, bigger.cap * sizeof *bigger.slots);
 	for (size_t i = 0; i < t->cap; i++) {
@@ -40,14 +47,26 @@ static void grow(struct table *t)
 	*t = bigger;
 }
 
+static const char *text_keep(struct table *t, const char *text, uint32_t len)
+{
+	if (t->room < len) {
+		size_t size = len > CHUNK_SIZE ? len : CHUNK_SIZE;
+		struct chunk *c = must_malloc(sizeof *c + size);
+		c->next = t->chunks;
+		t->chunks = c;
+		t->room = size;
+	}
+	t->room -= len;
+	return memcpy(t->chunks->text + t->room, text, len);
+}
+
 void table_add(struct table *t, const char *text, uint32_t len, uint32_t hash, uint64_t n)
 {
 	if (t->n * 4 >= t->cap * 3)
 		grow(t);
 	struct word *w = find(t, text, len, hash);
 	if (w->text == NULL) {
-		w->text = must_malloc(len);
-		memcpy(w->text, text, len);
+		w->text = text_keep(t, text, len);
 		w->len = len;
 		w->hash = hash;
 		t->n++;
@@ -57,8 +76,11 @@ void table_add(struct table *t, const char *text, uint32_t len, uint32_t hash, u
 
 void table_free(struct table *t)
 {
-	for (size_t i = 0; i < t->cap; i++)
-		free(t->slots[i].text);
+	for (struct chunk *c = t->chunks; c != NULL;) {
+		struct chunk *next = c->next;
+		free(c);
+		c = next;
+	}
 	free(t->slots);
 	*t = (struct table){0};
 }

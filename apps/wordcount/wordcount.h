@@ -6,16 +6,20 @@
 #include <stdint.h>
 
 struct word {
-	char *text; /* lower case, not NUL ended; NULL: slot is free */
+	const char *text; /* lower case, not NUL ended; NULL: slot is free */
 	uint32_t len;
 	uint32_t hash;
 	uint64_t count;
 };
 
-/* A power of two of slots, at most three quarters used; zeroed is empty. */
+struct chunk;
+
+/* A power of two of slots, at most three quarters used, and the words' letters, packed; zeroed is empty. */
 struct table {
 	struct word *slots;
 	size_t cap, n;
+	struct chunk *chunks;
+	size_t room; /* bytes left in the first chunk */
 };
 
 /* Hash of a word, to be fed letter by letter from HASH_START on. */
