@@ -59,7 +59,7 @@ CC_TARGET := $(CC_$(ARCH))
 MACHINE_riscv64 := -march=rv64gc -mabi=lp64d -mcmodel=medany
 MACHINE_x86_64 := -m64 -mcmodel=small -fno-pic -fno-pie -fcf-protection=none -mno-avx
 # Kernel code may be interrupted or may interrupt: no FP or vector register in it. riscv64's gcc has no such switch; make check disassembles.
-KERNEL_MACHINE_x86_64 := -mgeneral-regs-only
+KERNEL_MACHINE_x86_64 := -mgeneral-regs-only -mno-red-zone
 # gcc's own headers behind picolibc's; the host's glibc must not be found.
 LIBC_riscv64 = -isystem $(PICOLIBC)/include
 LIBC_x86_64 = -nostdinc -isystem $(PICOLIBC)/include -isystem $(shell gcc -print-file-name=include)

@@ -49,8 +49,7 @@ enum arch_fill {
 	ARCH_FILL_NOTABLE, /* arch_mmu_prepare() was not called for this address */
 };
 
-/* ---- interrupts and waiting (inline; any context)
- * ------------------------------------------------------------------ */
+/* ---- interrupts and waiting (inline; any context) ------------------------------------------------------ */
 
 static inline bool arch_irq_enabled(void);
 static inline bool arch_irq_save(void);           /* turns interrupts off, returns whether they were on */
@@ -62,8 +61,7 @@ static inline void arch_pause(void); /* a hint inside a bounded spin */
  * with interrupts on after it was taken. May return early. */
 static inline void arch_wait(void);
 
-/* ---- who am I (inline)
- * ----------------------------------------------------------------------------------------------- */
+/* ---- who am I (inline) --------------------------------------------------------------------------------- */
 
 /* This hart. Only with interrupts off or preemption off; never cached beyond. */
 static inline struct hart *arch_hart(void);
@@ -74,29 +72,26 @@ static inline uintptr_t arch_fp(void);
 static inline uintptr_t arch_tls(void);
 static inline void arch_set_tls(uintptr_t tls);
 
-/* ---- clock and timer
- * --------------------------------------------------------------------------------------------------- */
+/* ---- clock and timer ----------------------------------------------------------------------------------- */
 
 static inline uint64_t arch_ticks(void); /* monotonic, the same on every hart; arch_ticks_hz() a second */
 uint64_t arch_ticks_hz(void);
-uint64_t arch_wall_ns(
-	void); /* wall clock in ns since 1970 from the platform's RTC; 0 when there is none. Boot only. */
+/* Wall clock in ns since 1970 from the platform's RTC; 0 when there is none. Boot only. */
+uint64_t arch_wall_ns(void);
 /* Arms this hart's one hardware timer for an absolute arch_ticks() value, UINT64_MAX for never; a passed
  * deadline fires at once. Interrupts off or preemption off. Safe in interrupt context. */
 void arch_timer_arm(uint64_t deadline_ticks);
 
-/* ---- other harts
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- other harts --------------------------------------------------------------------------------------- */
 
-void arch_ipi_send(
-	struct hart *to); /* upcall_ipi_irq() will run there; idempotent, may merge. Any context but NMI. */
+/* upcall_ipi_irq() will run there; idempotent, may merge. Any context but NMI. */
+void arch_ipi_send(struct hart *to);
 /* Asks every other started hart to run upcall_stop() now: by NMI where there is one, else by IPI (after a
  * flag that the IPI path checks). Panic context. */
 void arch_stop_others(void);
 _Noreturn void arch_halt(void); /* this hart stops for good, interrupts off */
 
-/* ---- switching (assembly, in the linker section .text.switch between __switch_start and __switch_end)
- * ----------------- */
+/* ---- switching (assembly, in the linker section .text.switch between __switch_start and __switch_end) -- */
 
 /* Saves the running voluntary context in *from and resumes *to. Interrupts stay as they are. */
 void arch_switch(struct arch_context *from, struct arch_context *to);
@@ -114,29 +109,25 @@ void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tl
 /* Calls fn(arg) on the stack that ends at stack_top and comes back. The caller's frame pointer chain and CFI
  * lead from fn's stack back to the caller. Preemption must be off. */
 void arch_call_on(uintptr_t stack_top, void (*fn)(void *), void *arg);
-void arch_context_unwind(const struct arch_context *c,
-			 struct arch_unwind *u); /* where a suspended context stands */
+/* Where a suspended context stands. */
+void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u);
 extern const char __switch_start[], __switch_end[];
 
-/* ---- frames and floating point
- * ----------------------------------------------------------------------------------------- */
+/* ---- frames and floating point ------------------------------------------------------------------------- */
 
 size_t arch_frame_size(void); /* bytes; frames are 16-byte aligned */
 void arch_frame_copy(struct arch_frame *to, const struct arch_frame *from);
 void arch_frame_unwind(const struct arch_frame *f, struct arch_unwind *u);
 uintptr_t arch_frame_tls(const struct arch_frame *f);
-bool arch_frame_irq_enabled(const struct arch_frame *f); /* were interrupts on in the interrupted code */
 /* Prints every register, by name, four a line, through upcall_print_line(). Panic context. */
 void arch_frame_print(const struct arch_frame *f);
 
-size_t arch_fpu_size(
-	void); /* bytes of a save area for FP and vector state, 64-byte aligned; constant after boot */
+/* Bytes of a save area for FP and vector state, 64-byte aligned; constant after boot. */
+size_t arch_fpu_size(void);
 void arch_fpu_save(void *area);
 void arch_fpu_restore(const void *area);
 
-/* ---- memory
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- memory -------------------------------------------------------------------------------------------- */
 
 /* Builds the kernel's page tables: RAM and devices at their physical addresses, RAM writable and never
  * executable, the image by its sections (text r-x, rodata r--, data rw-), page 0 absent; and switches to them
@@ -161,16 +152,14 @@ void arch_tlb_flush_all(void);
 /* ARCH_WIRED_BASE, ARCH_WIRED_SIZE: virtual region for wired stacks. ARCH_STACK_BASE, ARCH_STACK_SIZE:
  * virtual region for goroutine stacks (at least 64 GiB). Constants of arch_impl.h. */
 
-/* ---- per-hart state and bring-up
- * ------------------------------------------------------------------------------------------ */
+/* ---- per-hart state and bring-up ----------------------------------------------------------------------- */
 
 /* struct arch_hart: the architecture's part of struct hart, defined in arch_impl.h. */
 /* Makes the running processor be hart h: hart pointer, trap vector, stacks, timer and IPI enabled, interrupts
  * still off. h's stacks are filled in. Runs on each hart once, the boot hart included. */
 void arch_hart_enter(struct hart *h);
 
-/* ---- serial line and end
- * --------------------------------------------------------------------------------------------------- */
+/* ---- serial line and end ------------------------------------------------------------------------------- */
 
 static inline uint8_t arch_uart_read(unsigned reg); /* 16550 register 0..7 of the console */
 static inline void arch_uart_write(unsigned reg, uint8_t value);
@@ -183,8 +172,7 @@ const char *arch_name(void); /* "riscv64", "x86_64" */
 struct arch_platform;
 extern struct arch_platform arch_platform;
 
-/* ---- upcalls: what an architecture calls (kernel/trap.c, kernel/panic.c, kernel/page.c)
- * -------------------------------------- */
+/* ---- upcalls: what an architecture calls (kernel/trap.c, timer.c, panic.c, mmu.c) ----------------------- */
 
 /* Interrupt context, interrupt stack, interrupts off. */
 void upcall_timer_irq(struct arch_frame *f);

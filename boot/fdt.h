@@ -85,6 +85,9 @@ const char *fdt_reg_count(const struct fdt_walk *walk, uint32_t *n);
 void fdt_reg(const struct fdt_walk *walk, uint32_t i, uint64_t *address, uint64_t *size);
 
 /* Big-endian 32 bits at p. */
-uint32_t fdt_cell(const uint8_t *p);
+static inline uint32_t fdt_cell(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
 
 #endif

@@ -1,7 +1,9 @@
 /*
  * boot_main(): the machine-independent half of boot, in the order things come to life:
  *
- *	console -> this hart -> clock -> pages -> page tables -> heap -> symbols -> options -> harts -> scheduler -> main's goroutine
+ *	console -> this hart -> clock -> pages -> page tables -> heap -> harts -> scheduler -> main's goroutine
+ *
+ * which goes on (boot/program.c): symbols -> options -> profile -> main()
  *
  * Each step may use what is left of it and nothing else. Until the scheduler runs there is one hart and no goroutine.
  */
@@ -12,7 +14,6 @@
 
 #include "arch/arch.h"
 #include "boot/harts.h"
-#include "boot/options.h"
 #include "boot/program.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
@@ -23,19 +24,7 @@
 #include "kernel/heap.h"
 #include "kernel/page.h"
 #include "kernel/print.h"
-#include "kernel/symtab.h"
-#include "prof/prof.h"
 #include "sched/sched.h"
-
-extern const char __hbsym_start[];
-extern const uint8_t __build_id[];
-
-/* Where the symbol table lies. Read through this object, so that linking the table in changes no instruction. */
-extern const char __hbsym_size[];
-static const struct {
-	const char *start;
-	size_t size;
-} symtab_place = {__hbsym_start, (size_t)__hbsym_size};
 
 void boot_fail(const char *fmt, ...)
 {
@@ -48,12 +37,6 @@ void boot_fail(const char *fmt, ...)
 	console_panic_text(line, n);
 	console_panic_text("\nhb: exit 2\n", 12);
 	arch_exit(exit_code(EXIT_STATUS_PANIC));
-}
-
-static void check(const char *error)
-{
-	if (error != NULL)
-		boot_fail("%s", error);
 }
 
 static void memory_start(const struct boot_info *info)
@@ -78,13 +61,6 @@ static void memory_start(const struct boot_info *info)
 	heap_init();
 }
 
-static void symbols_start(void)
-{
-	const char *refused = symtab_init(symtab_place.start, symtab_place.size, __build_id + 16);
-	if (refused != NULL)
-		print_line("hb: no symbols: %s", refused);
-}
-
 static void run(void *arg)
 {
 	sched_loop(arg);
@@ -96,19 +72,12 @@ void boot_main(struct boot_info *info)
 	struct hart *h = hart_boot(info->boot_hart_id);
 	clock_init();
 	memory_start(info);
-	symbols_start();
 	dump_init();
-	check(program_options(info->cmdline));
 	harts_make(info);
-	for (uint32_t i = 0; i < hart_count; i++) {
+	for (uint32_t i = 0; i < hart_count; i++)
 		sched_hart_init(harts[i]);
-		sampler_init(harts[i]);
-	}
 	arch_set_tls(h->g0->tls);
-	if (info->warning[0] != '\0')
-		print_line("hb: %s", info->warning);
-	program_input((const void *)(uintptr_t)info->initrd_start, (size_t)info->initrd_size);
-	if (go_boot(program_run, &info->entry_ticks, "main") == 0)
+	if (go_boot(program_run, info, "main") == 0)
 		boot_fail("out of memory: no room for the first goroutine");
 	harts_start();
 	/* From the boot stack, for good, to the root of the system stack. */

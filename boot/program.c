@@ -14,12 +14,14 @@
 #include <hartbeat/prof.h>
 
 #include "arch/arch.h"
+#include "boot/boot.h"
 #include "boot/options.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/exit.h"
 #include "kernel/hart.h"
 #include "kernel/print.h"
+#include "kernel/symtab.h"
 #include "prof/prof.h"
 #include "sched/sched.h"
 
@@ -62,18 +64,6 @@ static struct option options[] = {
 static struct option_table table = {options, sizeof options / sizeof options[0], NULL};
 static struct option_args args;
 
-const char *program_options(char *cmdline)
-{
-	options_register(&table);
-	return options_parse(cmdline, app_name, &args);
-}
-
-void program_input(const void *data, size_t size)
-{
-	libc_input(size > 0 ? data : NULL, size, input_name);
-	prof_image_name = app_name;
-}
-
 static void look(void *ctx, const struct builder *b, uint64_t duration_ns)
 {
 	(void)ctx;
@@ -96,11 +86,24 @@ static void end(int status)
 
 void program_run(void *arg)
 {
-	const uint64_t *entry_ticks = arg;
+	struct boot_info *info = arg;
+	uint64_t ticks = arch_ticks() - info->entry_ticks;
 	libc_exit_hook = end;
+	const char *refused = symtab_attach();
+	if (refused != NULL)
+		print_line("hb: %s", refused);
+	if (info->warning[0] != '\0')
+		print_line("hb: %s", info->warning);
+	options_register(&table);
+	const char *error = options_parse(info->cmdline, app_name, &args);
+	if (error != NULL)
+		boot_fail("%s", error);
+	prof_image_name = app_name;
+	libc_input(info->initrd_size > 0 ? (const void *)(uintptr_t)info->initrd_start : NULL,
+		   (size_t)info->initrd_size, input_name);
 	if (!boot_quiet)
 		print_line("hb: %s on %s, %u harts, first goroutine after %lu us", app_name, arch_name(),
-			   hart_count, (unsigned long)(clock_from_ticks(arch_ticks() - *entry_ticks) / 1000));
+			   hart_count, (unsigned long)(clock_from_ticks(ticks) / 1000));
 	if (prof_cpu && prof_start((unsigned)prof_hz) != 0)
 		print_line("hb: no memory for a CPU profile");
 	exit(main(args.argc, args.argv));

@@ -59,23 +59,19 @@ static bool uart_ready(void)
 	return (arch_uart_read(UART_LSR) & LSR_THRE) != 0;
 }
 
-/* Moves at most BURST bytes to the UART; false when the ring is empty or the UART is busy. Caller has the draining flag. */
-static bool drain_burst(void)
+/* Moves at most BURST bytes to the UART. Caller has the draining flag. */
+static void drain_burst(void)
 {
 	uint32_t h = atomic_load_explicit(&head, memory_order_relaxed);
 	/* pairs with the release in ring_append() */
 	uint32_t t = atomic_load_explicit(&tail, memory_order_acquire);
 	for (int n = 0; n < BURST; n++) {
-		if (h == t || !uart_ready()) {
-			atomic_store_explicit(&head, h, memory_order_release);
-			return false;
-		}
+		if (h == t || !uart_ready())
+			return;
 		arch_uart_write(UART_DATA, (uint8_t)ring[h % RING_SIZE]);
-		h++;
+		/* At once: a panic that stops this hart here goes on behind this byte. Pairs with the acquire in ring_free(). */
+		atomic_store_explicit(&head, ++h, memory_order_release);
 	}
-	/* pairs with the acquire in ring_free() */
-	atomic_store_explicit(&head, h, memory_order_release);
-	return true;
 }
 
 static bool ring_empty(void)
@@ -87,12 +83,11 @@ static void drain(void)
 {
 	while (!ring_empty()) {
 		preempt_disable();
-		if (atomic_exchange_explicit(&draining, 1, memory_order_acquire)) {
+		if (atomic_exchange(&draining, 1)) {
 			preempt_enable();
 			return; /* the other hart looks again after it gives the flag back */
 		}
-		while (drain_burst())
-			;
+		drain_burst();
 		atomic_store(&draining, 0);
 		preempt_enable();
 	}

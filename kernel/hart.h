@@ -60,7 +60,8 @@ struct hart {
 		uintptr_t pc;
 	} held[HELD_MAX];
 	struct sched_hart *sched;
-	struct sampler_hart *sampler;
+	struct sampler_hart
+		*sampler; /* set once by the first profile (release), read by this hart (acquire) */
 
 	/* deadlines of the one hardware timer, in arch_ticks(); UINT64_MAX is never; written by this hart
 	 * with interrupts off */

@@ -49,6 +49,13 @@ static void acquire_check(const struct hart *h, const struct spinlock *l, uintpt
 #endif
 }
 
+/* A panic elsewhere: its report must not wait for this hart, nor this hart for a lock that nobody will release. */
+static void stop_for_panic(void)
+{
+	if (panic_elsewhere())
+		upcall_stop(NULL);
+}
+
 /*
  * An emulator that runs one hart at a time (-icount) goes on to the next only at a timer's deadline: a hart that has waited for long arms
  * its own, so that the holder gets on. The interrupt comes early for whatever the timer was armed for, which is harmless.
@@ -57,6 +64,7 @@ static void wait_for_free(struct hart *h, const struct spinlock *l)
 {
 	for (uint32_t n = 1; atomic_load_explicit(&l->owner, memory_order_relaxed) != 0; n++) {
 		arch_pause();
+		stop_for_panic();
 		if (n % SPINS_TO_KICK == 0) {
 			h->armed_due = arch_ticks() + 1;
 			arch_timer_arm(h->armed_due);
@@ -68,8 +76,10 @@ void spin_lock(struct spinlock *l)
 {
 	bool on = arch_irq_save();
 	struct hart *h = arch_hart();
-	if (panic_in_progress())
-		return;
+	if (panic_in_progress()) {
+		stop_for_panic();
+		return; /* the report itself takes no lock; this is code it stumbled into */
+	}
 	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
 	acquire_check(h, l, pc);
 	if (h->irq_depth++ == 0)
@@ -89,8 +99,10 @@ void spin_lock(struct spinlock *l)
 void spin_unlock(struct spinlock *l)
 {
 	struct hart *h = arch_hart();
-	if (panic_in_progress())
+	if (panic_in_progress()) {
+		stop_for_panic();
 		return;
+	}
 	ASSERT(atomic_load_explicit(&l->owner, memory_order_relaxed) == h->index + 1, "the owner unlocks");
 	uint32_t i = h->n_held;
 	while (i > 0 && h->held[i - 1].lock != l)

@@ -26,6 +26,7 @@
 #include "kernel/hart.h"
 #include "kernel/lock.h"
 #include "kernel/print.h"
+#include "kernel/symtab.h"
 #include "kernel/traceback.h"
 
 enum {
@@ -46,26 +47,34 @@ bool panic_in_progress(void)
 	return atomic_load_explicit(&panic_owner, memory_order_relaxed) != 0;
 }
 
-void panic_line(const char *fmt, ...)
+bool panic_elsewhere(void)
+{
+	uint32_t owner = atomic_load_explicit(&panic_owner, memory_order_relaxed);
+	return owner != 0 && owner != arch_hart()->index + 1;
+}
+
+static void line_print(const char *fmt, va_list ap)
 {
 	char line[256];
-	va_list ap;
-	va_start(ap, fmt);
 	size_t n = print_format(line, sizeof line - 1, fmt, ap);
-	va_end(ap);
 	line[n++] = '\n';
 	console_panic_text(line, n);
 }
 
-void upcall_print_line(const char *fmt, ...)
+void panic_line(const char *fmt, ...)
 {
-	char line[256];
 	va_list ap;
 	va_start(ap, fmt);
-	size_t n = print_format(line, sizeof line - 1, fmt, ap);
+	line_print(fmt, ap);
 	va_end(ap);
-	line[n++] = '\n';
-	console_panic_text(line, n);
+}
+
+void upcall_print_line(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	line_print(fmt, ap);
+	va_end(ap);
 }
 
 /* Asks the other harts to stop and waits a bounded time; names those that do not answer. A timer is armed meanwhile, so that an
@@ -154,7 +163,9 @@ _Noreturn static void panic_start(const char *kind, struct arch_frame *f, const 
 	panic_frame = f;
 	panic_regs = *u;
 	print_format(message, sizeof message, fmt, ap);
-	if (h->panic_stack_top != 0)
+	/* A double fault is there already, and its frame lies at the top. */
+	bool there = arch_sp() > h->stack_lo[STACK_PANIC] && arch_sp() <= h->panic_stack_top;
+	if (h->panic_stack_top != 0 && !there)
 		arch_call_on(h->panic_stack_top, report, h);
 	else
 		report(h);

@@ -11,6 +11,7 @@
 #include "kernel/assert.h"
 
 bool panic_in_progress(void); /* any context */
+bool panic_elsewhere(void);   /* the same, and it is not this hart that reports; interrupts off */
 
 /* One line of the report; panic context. */
 void panic_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -43,10 +43,4 @@ static inline bool preempt_enable_due(void)
 	return __builtin_expect(atomic_load_explicit(&g->resched, memory_order_relaxed), 0);
 }
 
-/* True inside an interrupt, exception or NMI handler. Any context. */
-static inline bool in_interrupt(void)
-{
-	return !arch_irq_enabled() && arch_hart()->in_irq != 0;
-}
-
 #endif

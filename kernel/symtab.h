@@ -20,6 +20,14 @@
  */
 const char *symtab_init(const void *start, size_t size, const uint8_t *build_id);
 
+/* symtab_image.c */
+
+/*
+ * Puts the image's own table into use, once; later calls only answer. Returns as symtab_init(). Called by main's goroutine before the
+ * program starts, or by a panic that comes earlier: checking it takes longer than all of boot before it. Any context.
+ */
+const char *symtab_attach(void);
+
 /* symtab.c */
 
 struct symtab_function {

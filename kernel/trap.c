@@ -10,6 +10,7 @@
 #include "kernel/hart.h"
 #include "kernel/panic.h"
 #include "kernel/stack.h"
+#include "kernel/walk.h"
 
 void (*trap_ipi_hook)(struct hart *h, struct arch_frame *f);
 
@@ -33,7 +34,7 @@ static bool preemptible(const struct hart *h, const struct arch_frame *f)
 		return false;
 	arch_frame_unwind(f, &u);
 	return arch_frame_tls(f) == g->tls && u.sp > g->stack_lo && u.sp <= g->stack_hi &&
-	       !(u.pc >= (uintptr_t)__switch_start && u.pc < (uintptr_t)__switch_end);
+	       !walk_in_switch(u.pc);
 }
 
 void upcall_trap_exit(struct arch_frame *f)

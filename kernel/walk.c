@@ -36,11 +36,6 @@ bool walk_find(uintptr_t sp, const struct hart *h, const struct g *g, struct wal
 			     inside(sp, h->stack_lo[STACK_NMI], h->nmi_stack_top, b));
 }
 
-static bool in_switch(uintptr_t pc)
-{
-	return pc >= (uintptr_t)__switch_start && pc < (uintptr_t)__switch_end;
-}
-
 unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g *g, uintptr_t *pcs,
 		     unsigned max, unsigned *flags)
 {
@@ -71,7 +66,7 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 		if ((how & UNWIND_LEFT) && n < max && walk_find(r.sp, h, g, &to)) {
 			b = to;
 			exact = true;
-		} else if ((how & UNWIND_BROKEN) && in_switch(r.pc) && walk_find(r.fp, h, g, &to) &&
+		} else if ((how & UNWIND_BROKEN) && walk_in_switch(r.pc) && walk_find(r.fp, h, g, &to) &&
 			   to.lo != b.lo) {
 			/* arch_call_on(): its frame lies on the stack it came from; take its pc again from there. */
 			r.sp = r.fp - 16;

@@ -22,6 +22,12 @@ struct walk_bounds {
 	uintptr_t lo, hi;
 };
 
+/* Whether pc is in the switch between two stacks, where sp and the thread pointer may disagree. Any context. */
+static inline bool walk_in_switch(uintptr_t pc)
+{
+	return pc >= (uintptr_t)__switch_start && pc < (uintptr_t)__switch_end;
+}
+
 /* The stack of h or of g (may be NULL) that holds sp. False when none does. Any context. */
 bool walk_find(uintptr_t sp, const struct hart *h, const struct g *g, struct walk_bounds *b);
 

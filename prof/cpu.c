@@ -86,7 +86,7 @@ int prof_start(unsigned hz)
 	if (hz < 1 || hz > HZ_MAX)
 		return -1;
 	mutex_lock(&prof_mutex);
-	if (!running) {
+	if (!running && sampler_prepare()) {
 		builder_init(&builder, &mem, BUILDER_LIMIT);
 		uintptr_t number = atomic_fetch_add(&profile_number, 1) + 1;
 		if (go_system(drain_loop, (void *)number, "profile drain") != 0) {

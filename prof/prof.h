@@ -12,8 +12,9 @@ struct builder;
 
 /* prof/sampler.c */
 
-/* Gives hart h its sampler and, on the first call, sets the kernel's hooks. Boot context, once per hart. */
-void sampler_init(struct hart *h);
+/* Gives each hart its sampler and sets the kernel's hooks, the first time; false when memory is out. Goroutine context, one caller at a
+ * time. */
+bool sampler_prepare(void) __attribute__((warn_unused_result));
 /* Starts sampling on every hart, at a random phase. period_ticks: mean distance of two samples. Goroutine context. */
 void sampler_start(uint64_t period_ticks);
 /* Stops sampling on every hart; returns when each has closed its account. Goroutine context. */

@@ -65,6 +65,12 @@ static uint64_t random_next(struct sampler_hart *s)
 	return s->rng;
 }
 
+/* NULL before the first profile, as this hart sees it. */
+static struct sampler_hart *sampler_of(struct hart *h)
+{
+	return __atomic_load_n(&h->sampler, __ATOMIC_ACQUIRE);
+}
+
 /* Half to one and a half periods: loops in step with the tick are not sampled at one place for ever. */
 static uint64_t next_distance(struct sampler_hart *s)
 {
@@ -153,7 +159,7 @@ static void tick(struct hart *h, struct arch_frame *f, uint64_t now)
 /* The command has changed: this hart starts, or closes its account. */
 static void obey(struct hart *h, const struct arch_frame *f)
 {
-	struct sampler_hart *s = h->sampler;
+	struct sampler_hart *s = sampler_of(h);
 	uint32_t c = atomic_load_explicit(&command, memory_order_acquire);
 	if (s == NULL || c == atomic_load_explicit(&s->seen, memory_order_relaxed))
 		return;
@@ -189,7 +195,10 @@ static void ipi(struct hart *h, struct arch_frame *f)
 
 static void idle_change(struct hart *h, bool idle)
 {
-	struct sampler_hart *s = h->sampler;
+	struct sampler_hart *s = sampler_of(h);
+	/* A hart that slept when it got its sampler wakes without having said that it sleeps. */
+	if (s == NULL || s->idle == idle)
+		return;
 	uint64_t now = arch_ticks();
 	s->idle = idle;
 	if (!s->on)
@@ -255,16 +264,27 @@ void sampler_drain(struct builder *b)
 	}
 }
 
-void sampler_init(struct hart *h)
+static bool sampler_make(struct hart *h)
 {
 	struct sampler_hart *s = heap_alloc(sizeof *s);
-	ASSERT(s != NULL, "memory for a hart's sampler");
+	if (s == NULL)
+		return false;
 	memset(s, 0,
 	       offsetof(struct sampler_hart,
 			ring.words)); /* the ring's words are written before they are read */
 	s->rng = arch_ticks() * 0x9e3779b97f4a7c15u + h->index * 0xd1342543de82ef95u + 1;
+	/* pairs with the acquire in sampler_of() */
+	__atomic_store_n(&h->sampler, s, __ATOMIC_RELEASE);
+	return true;
+}
+
+bool sampler_prepare(void)
+{
+	for (uint32_t i = 0; i < hart_count; i++)
+		if (harts[i]->sampler == NULL && !sampler_make(harts[i]))
+			return false;
 	timer_sample_hook = tick;
 	trap_ipi_hook = ipi;
 	sched_idle_hook = idle_change;
-	h->sampler = s;
+	return true;
 }

@@ -188,7 +188,8 @@ void goroutines_print(void)
 	uint32_t n = 0, more = 0;
 	for (const struct g *g = all_head; g != NULL; g = g->all_next) {
 		uint32_t status = atomic_load_explicit(&g->status, memory_order_relaxed) & G_STATUS_MASK;
-		if (g->system || status == G_RUNNING || status == G_PARKING || g == arch_hart()->cur)
+		if (g->system || status == G_RUNNING || status == G_PARKING || status == G_READIED ||
+		    g == arch_hart()->cur)
 			continue;
 		if (n++ >= PRINT_MAX) {
 			more++;

@@ -41,6 +41,8 @@ struct sched_hart {
 void runq_put(struct runq *q, struct g *g, bool next);
 /* Takes from the next slot (*inherit = true: g goes on in the running slice) or the head; NULL when empty. The owner. */
 struct g *runq_get(struct runq *q, bool *inherit);
+/* Sends the next goroutine to the tail: the slice it would go on in is over. The owner. */
+void runq_next_last(struct runq *q);
 /* Moves half of the victim's ring, or its next goroutine when `last`, to the thief's own queue and returns one of them; NULL when there is
  * nothing. The owner of q, whose ring must be empty. */
 struct g *runq_steal(struct runq *q, struct runq *victim, bool last);

@@ -327,12 +327,14 @@ void __assert_func(const char *file, int line, const char *function, const char 
 	panic("assertion failed: %s at %s:%d in %s", expression, file, line, function);
 }
 
+/* There are no signals to block. */
 int sigprocmask(int how, const sigset_t *set, sigset_t *old)
 {
 	(void)how;
 	(void)set;
 	(void)old;
-	return 0;
+	errno = ENOSYS;
+	return -1;
 }
 
 void (*libc_exit_hook)(int status);

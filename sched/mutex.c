@@ -4,7 +4,9 @@
  *	state: 0 free, LOCKED, LOCKED | WAITERS      (WAITERS only changes under the spinlock)
  *
  * 1. WAITERS is set under the spinlock before the waiter parks. Otherwise the unlocker would not look at the queue.
- * 2. An unlock with waiters hands the mutex to the first one; it never becomes free in between. Otherwise a waiter could starve.
+ * 2. Compare-and-swap that releases is sequentially consistent, here and in all of sched/: gcc 12 for riscv64 leaves the release out of a
+ *    weaker one. Otherwise what was written under the mutex could be seen after it is free.
+ * 3. An unlock with waiters hands the mutex to the first one; it never becomes free in between. Otherwise a waiter could starve.
  */
 #include <hartbeat/sync.h>
 
@@ -62,9 +64,7 @@ void mutex_lock(struct mutex *m)
 void mutex_unlock(struct mutex *m)
 {
 	uint32_t locked = LOCKED;
-	if (__builtin_expect(atomic_compare_exchange_strong_explicit(
-				     state_of(m), &locked, 0, memory_order_release, memory_order_relaxed),
-			     1))
+	if (__builtin_expect(atomic_compare_exchange_strong(state_of(m), &locked, 0), 1))
 		return;
 	ASSERT((locked & LOCKED) != 0, "unlock of unlocked mutex");
 	struct spinlock *l = lock_of(m);

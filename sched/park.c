@@ -34,8 +34,7 @@ void ready(struct g *g)
 		ASSERT(s == G_PARKING || s == G_WAITING, "a goroutine that is made ready was waiting");
 		uint32_t to = s == G_PARKING ? G_READIED : G_RUNNABLE;
 		/* pairs with the release in the scheduler's PARKING -> WAITING */
-		if (atomic_compare_exchange_weak_explicit(&g->status, &s, to, memory_order_acq_rel,
-							  memory_order_acquire))
+		if (atomic_compare_exchange_weak(&g->status, &s, to))
 			break;
 	}
 	if (s == G_WAITING) {

@@ -78,8 +78,7 @@ static bool put_slow(struct runq *q, struct g *g, uint32_t h, uint32_t t)
 	ASSERT(t - h == RUNQ_SIZE, "a local queue spills when it is full");
 	for (uint32_t i = 0; i < HALF; i++)
 		batch[i] = atomic_load_explicit(&q->ring[(h + i) % RUNQ_SIZE], memory_order_relaxed);
-	if (!atomic_compare_exchange_strong_explicit(&q->head, &h, h + HALF, memory_order_release,
-						     memory_order_relaxed))
+	if (!atomic_compare_exchange_strong(&q->head, &h, h + HALF))
 		return false;
 	for (uint32_t i = 0; i + 1 < HALF; i++)
 		batch[i]->next = batch[i + 1];
@@ -129,10 +128,16 @@ struct g *runq_get(struct runq *q, bool *inherit)
 		if (h == atomic_load_explicit(&q->tail, memory_order_relaxed))
 			return NULL;
 		g = atomic_load_explicit(&q->ring[h % RUNQ_SIZE], memory_order_relaxed);
-		if (atomic_compare_exchange_strong_explicit(&q->head, &h, h + 1, memory_order_acq_rel,
-							    memory_order_relaxed))
+		if (atomic_compare_exchange_strong(&q->head, &h, h + 1))
 			return g;
 	}
+}
+
+void runq_next_last(struct runq *q)
+{
+	struct g *g = atomic_exchange_explicit(&q->next, NULL, memory_order_acq_rel);
+	if (g != NULL)
+		put_tail(q, g);
 }
 
 bool runq_empty(const struct runq *q)
@@ -160,8 +165,7 @@ struct g *runq_steal(struct runq *q, struct runq *victim, bool last)
 							   memory_order_relaxed);
 			atomic_store_explicit(&q->ring[(t + i - 1) % RUNQ_SIZE], g, memory_order_relaxed);
 		}
-		if (!atomic_compare_exchange_strong_explicit(&victim->head, &h, h + n, memory_order_acq_rel,
-							     memory_order_relaxed))
+		if (!atomic_compare_exchange_strong(&victim->head, &h, h + n))
 			continue;
 		atomic_store_explicit(&q->tail, t + n - 1, memory_order_release);
 		return first;

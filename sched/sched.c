@@ -25,7 +25,7 @@
 static _Atomic uint64_t idle_mask; /* bit per hart that sleeps or is about to */
 static _Atomic uint32_t n_spinning;
 static _Atomic uint32_t n_online;
-static _Atomic uint64_t idle_exits; /* raised by each hart before it takes its bit out of idle_mask */
+static _Atomic uint64_t idle_entries; /* raised by each hart before it sets its bit in idle_mask */
 
 void (*sched_idle_hook)(struct hart *h, bool idle);
 void (*preempt_hook)(void);
@@ -144,6 +144,8 @@ static struct g *pick(struct hart *h, bool *inherit)
 	*inherit = false;
 	if (++s->tick % GLOBAL_EVERY == 0)
 		g = globq_get(&s->q, hart_count);
+	if (h->slice_over)
+		runq_next_last(&s->q);
 	if (g == NULL)
 		g = runq_get(&s->q, inherit);
 	if (g == NULL)
@@ -183,9 +185,9 @@ static bool all_idle(void)
  */
 static void deadlock_check(void)
 {
-	uint64_t exits = atomic_load(&idle_exits);
+	uint64_t entries = atomic_load(&idle_entries);
 	if (all_idle() && timers_armed() == 0 && !work_anywhere() && all_idle() &&
-	    atomic_load(&idle_exits) == exits) {
+	    atomic_load(&idle_entries) == entries) {
 		if (g_count_user() > 0)
 			fatal_error("all goroutines are asleep - deadlock!");
 		fatal_error("no goroutines (main called go_exit) - deadlock!");
@@ -196,6 +198,7 @@ static void idle(struct hart *h)
 {
 	uint64_t bit = 1ull << h->index;
 	spinning_stop(h->sched, false);
+	atomic_fetch_add(&idle_entries, 1);
 	atomic_fetch_or(&idle_mask, bit);
 	atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in wake_one() */
 	/* While another hart spins, the work is for it: when it stops it looks everywhere once more, or wakes this hart. */
@@ -219,7 +222,6 @@ static void idle(struct hart *h)
 		}
 		arch_irq_enable();
 	}
-	atomic_fetch_add(&idle_exits, 1);
 	/* Whoever took the bit away counted this hart as spinning. */
 	if ((atomic_fetch_and(&idle_mask, ~bit) & bit) == 0)
 		h->sched->spinning = true;
@@ -282,8 +284,7 @@ static struct g *settle(struct hart *h, struct g *g)
 	case SWITCH_PARK:
 		g->wait_since = now;
 		/* pairs with the acquire in ready(): the saved context is complete */
-		if (!atomic_compare_exchange_strong_explicit(&g->status, &parking, G_WAITING,
-							     memory_order_acq_rel, memory_order_acquire)) {
+		if (!atomic_compare_exchange_strong(&g->status, &parking, G_WAITING)) {
 			atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_relaxed);
 			runq_put(&s->q, g, false);
 		}
@@ -310,9 +311,9 @@ void sched_loop(struct hart *h)
 	struct g *g = NULL;
 	bool inherit = false;
 	atomic_fetch_add(&n_online, 1);
-	atomic_store(
-		&h->online,
-		true); /* before the look at what was asked of all harts, as command_give() in prof/sampler.c stores first */
+	atomic_store(&h->online, true);
+	/* pairs with command_give() in prof/sampler.c: online first, then what is asked of all harts */
+	atomic_thread_fence(memory_order_seq_cst);
 	arch_ipi_send(h);
 	arch_irq_enable();
 	for (;;) {

@@ -13,12 +13,20 @@ GUEST_RUNS_x86_64 := q35:1:plain q35:2:plain q35:4:plain microvm:4:plain q35:2:q
 guest_flags = $(if $(filter qemu64,$(1)),CPU=qemu64) $(if $(filter icount,$(1)),EXACT=1)
 # ARCH, MACHINE, HARTS, WHAT
 guest_line = guest-$(1)-$(2)-$(3)-$(4) make -s run APP=tests/guest ARCH=$(1) MACHINE=$(2) SMP=$(3) $(call guest_flags,$(4)) \
-	BOOT=prof.cpu=off ARGS='$(FULL_ARG)' BUILD=$(BUILD) OUT=$(BUILD)/test/$(1)-$(2)-$(3)-$(4) TIMEOUT=$(if $(FULL_ARG),3600,300)
+	BOOT=prof.cpu=off ARGS='$(FULL_ARG) $(if $(filter icount,$(4)),exact=1)' INPUT=LICENSE BUILD=$(BUILD) \
+	OUT=$(BUILD)/test/$(1)-$(2)-$(3)-$(4) TIMEOUT=$(if $(FULL_ARG),3600,300)
 split = $(subst :, ,$(1))
 guest_lines = $(foreach r,$(GUEST_RUNS_$(1)),echo "$(call guest_line,$(1),$(word 1,$(call split,$r)),$(word 2,$(call split,$r)),$(word 3,$(call split,$r)))";)
 
+# In the long form also the plain run on 4 harts, short, over and over: what goes wrong once in many runs.
+LOOPS := $(if $(FULL_ARG),$(shell seq 1 50))
+# ARCH, N
+loop_line = guest-$(1)-loop-$(2) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOOT=prof.cpu=off INPUT=LICENSE BUILD=$(BUILD) \
+	OUT=$(BUILD)/test/$(1)-loop TIMEOUT=300
+loop_lines = $(foreach n,$(LOOPS),echo "$(call loop_line,$(1),$(n))";)
+
 # Scripts of tests/e2e that run once for each architecture.
-E2E := run wordcount profile docs faults badinput mutants
+E2E := run wordcount profile dumps docs faults badinput mutants
 e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";)
 
 .PHONY: test test-images
@@ -30,5 +38,5 @@ test: test-images host-tests-build
 	@{ echo "@status"; echo "@timeout 600"; echo "check make -s check BUILD=$(BUILD)"; \
 	cat $(HOST_TEST_LIST); \
 	echo "@tap"; echo "@jobs 1"; echo "@timeout $(if $(FULL_ARG),7200,900)"; \
-	$(foreach a,$(TEST_ARCHES),$(call guest_lines,$(a)) $(call e2e_lines,$(a))) } > $(TEST_LIST)
+	$(foreach a,$(TEST_ARCHES),$(call guest_lines,$(a)) $(call loop_lines,$(a)) $(call e2e_lines,$(a))) } > $(TEST_LIST)
 	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS tests/run-tests -o $(BUILD)/log/tests $(TEST_LIST)

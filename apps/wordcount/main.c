@@ -1,7 +1,7 @@
 /*
  * Counts the words of the INPUT file. A word is a maximal run of ASCII letters, in lower case.
  *
- *	main: cut the file into pieces --channel--> workers: read, count in a table of their own --mutexes--> shards of the result
+ *	main: cut the file into pieces --channel--> workers: read, count in a table of its own --mutexes--> shards of the result
  *
  * Arguments: repeat=N passes over the file (1), workers=N goroutines (2000). Prints the ten most frequent words and dumps all counts as
  * counts.txt: "count<TAB>word" lines by descending count, then byte order.
@@ -28,7 +28,7 @@ struct piece {
 static const char *const path = "input";
 static struct chan *pieces;
 static struct waitgroup workers;
-static _Atomic unsigned next_worker;
+static _Atomic unsigned next_piece;
 
 /* The result, by hash: shard i holds the words whose hash is i modulo SHARDS. */
 static struct shard {
@@ -68,7 +68,7 @@ static void count_words(struct table *t, char *text, size_t len)
 	}
 }
 
-/* Adds a worker's table to the result, beginning at a shard of its own so that workers do not queue up behind each other. */
+/* Adds a piece's table to the result, beginning at a shard of its own so that workers do not queue up behind each other. */
 static void merge(const struct table *t, unsigned first)
 {
 	const struct word **sorted = must_malloc((t->n + 1) * sizeof *sorted);
@@ -111,18 +111,19 @@ static void worker(void *arg)
 			fail("cannot be read");
 		count_words(&words, text, (size_t)p.len);
 		free(text);
+		/* At once, so that few tables exist at a time, however many workers there are. */
+		merge(&words, next_piece++);
+		table_free(&words);
 	}
 	if (f != NULL)
 		fclose(f);
-	merge(&words, next_worker++);
-	table_free(&words);
 	waitgroup_done(&workers);
 }
 
 /* Sends the file in pieces that end where no word does. */
 static void cut(FILE *f, long size)
 {
-	long want = size / 4000;
+	long want = size / 2000;
 	want = want < PIECE_MIN ? PIECE_MIN : want > PIECE_MAX ? PIECE_MAX : want;
 	for (long start = 0; start < size;) {
 		struct piece p = {start, want};
@@ -224,7 +225,7 @@ int main(int argc, char **argv)
 	for (int r = 0; r < repeat; r++) {
 		for (int s = 0; s < SHARDS; s++)
 			table_free(&shards[s].words);
-		next_worker = 0;
+		next_piece = 0;
 		pass(f, size, n_workers);
 	}
 	fclose(f);

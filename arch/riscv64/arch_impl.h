@@ -2,9 +2,10 @@
  * riscv64, the inline half of the contract in arch/arch.h.
  *
  * Registers with a fixed meaning, everywhere in the kernel and in applications:
- *	gp	the hart pointer. The image is linked without __global_pointer$, so nothing is addressed by
- *it. tp	the thread pointer: start of the running goroutine's TLS block (local-exec). sscratch	the
- *hart pointer while interrupted code runs, 0 inside a trap (trap.S).
+ *
+ *	gp		the hart pointer; the image is linked without __global_pointer$, so gp addresses nothing
+ *	tp		the thread pointer: start of the running goroutine's TLS block (local-exec)
+ *	sscratch	the hart pointer while interrupted code runs, 0 inside a trap (trap.S)
  */
 #ifndef ARCH_RISCV64_ARCH_IMPL_H
 #define ARCH_RISCV64_ARCH_IMPL_H

@@ -29,11 +29,6 @@ uintptr_t arch_frame_tls(const struct arch_frame *f)
 	return f->x[REG_TP];
 }
 
-bool arch_frame_irq_enabled(const struct arch_frame *f)
-{
-	return (f->status & SSTATUS_SPIE) != 0;
-}
-
 void arch_frame_print(const struct arch_frame *f)
 {
 	static const char names[32][4] = {"pc", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0",

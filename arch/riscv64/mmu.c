@@ -134,11 +134,15 @@ int arch_mmu_map(uintptr_t va, uint64_t pa, size_t size, unsigned prot)
 		_Atomic uint64_t *entry = entry_make(va, level);
 		if (entry == NULL)
 			return -1;
-		ASSERT(atomic_load_explicit(entry, memory_order_relaxed) == 0, "a page is mapped once");
-		atomic_store_explicit(entry, leaf_entry(pa, prot), memory_order_release);
-		va += level_size(level);
-		pa += level_size(level);
-		size -= level_size(level);
+		/* As many as lie in this table: it is not walked for each. */
+		do {
+			ASSERT(atomic_load_explicit(entry, memory_order_relaxed) == 0,
+			       "a page is mapped once");
+			atomic_store_explicit(entry++, leaf_entry(pa, prot), memory_order_release);
+			va += level_size(level);
+			pa += level_size(level);
+			size -= level_size(level);
+		} while (size >= level_size(level) && (va & (level_size(level + 1) - 1)) != 0);
 	}
 	return 0;
 }
@@ -207,9 +211,8 @@ enum arch_fill arch_mmu_fill(uintptr_t va, uint64_t pa)
 		return ARCH_FILL_NOTABLE;
 	uint64_t absent = 0;
 	/* release: the page's content before its entry */
-	if (level == 0 && atomic_compare_exchange_strong_explicit(
-				  entry, &absent, leaf_entry(pa, ARCH_PROT_READ | ARCH_PROT_WRITE),
-				  memory_order_release, memory_order_relaxed))
+	if (level == 0 &&
+	    atomic_compare_exchange_strong(entry, &absent, leaf_entry(pa, ARCH_PROT_READ | ARCH_PROT_WRITE)))
 		return ARCH_FILL_DONE;
 	return ARCH_FILL_PRESENT;
 }

@@ -29,11 +29,6 @@ uintptr_t arch_frame_tls(const struct arch_frame *f)
 	return f->tls;
 }
 
-bool arch_frame_irq_enabled(const struct arch_frame *f)
-{
-	return (f->rflags & RFLAGS_IF) != 0;
-}
-
 static void print4(const char *const names[4], const uint64_t values[4])
 {
 	upcall_print_line("  %s %016lx  %s %016lx  %s %016lx  %s %016lx", names[0], (unsigned long)values[0],

@@ -2,9 +2,9 @@
  * The rate of the time-stamp counter, against the local APIC timer, which counts at exactly 1 GHz in QEMU and
  * KVM.
  *
- * The two counters are read as a sandwich, TSC, count, TSC, at both ends of 2 ms; of 16 tries at each end the
- * tightest counts. An emulated hart loses its host core between any two instructions: a plain loop was off by
- * up to 19 %, the sandwich by 1 ppm.
+ * The two counters are read as a sandwich, TSC, count, TSC, at both ends of SPAN; of TRIES at each end the
+ * tightest counts, because an emulated hart may lose its host core between any two instructions. Boots on an
+ * idle host agree within 40 ppm.
  */
 #include "boot/x86_64/calibrate.h"
 

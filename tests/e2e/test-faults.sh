@@ -154,6 +154,18 @@ if chosen panic_with_stuck_hart; then
 	ok $bad "panic_with_stuck_hart: named where nothing stops it, stopped by NMI on x86-64"
 fi
 
+if chosen panic_with_lock; then
+	for i in 1 2 3 4 5; do
+		boot tests/faults ARGS=panic_with_lock
+		bad=0
+		one_report 'panic: with a lock that the others want$' 2 || bad=1
+		has "$dir/out" '^hart [0-9]+, goroutine [0-9]+ \(faulter\) \[running\]:$' '^panic_with_lock\(\.\.\.\)$' \
+			'^held: chan \(lock 0x[0-9a-f]+\) taken at 0x[0-9a-f]+$' '^created by start_faulter in goroutine 1$' || bad=1
+		! grep 'did not stop' "$dir/out" >>"$dir/notes" || bad=1
+		ok $bad "panic_with_lock: a lock is held that the others wait for, one report, all stop ($i)"
+	done
+fi
+
 if chosen deadlock; then
 	boot tests/faults ARGS=deadlock
 	bad=0

@@ -10,6 +10,7 @@ wanted=" $* "
 guest_run() {
 	local tests=$1 mutant=$2
 	shift 2
+	[[ " $* " != *" EXACT=1 "* ]] || tests+=" exact=1"
 	boot tests/guest ARGS="$tests" BOOT=prof.cpu=off TIMEOUT=200 ${mutant:+MUTANT="$mutant"} "$@"
 	grep -qE '^1\.\.[1-9]' "$dir/out" || return 2
 	[ "$status" -eq 0 ] && ! grep -q '^not ok' "$dir/out"

@@ -142,6 +142,20 @@ equal status $status 0 || bad=1
 has "$dir/out" '^@hb D 00000000-0 0 AAAA 00000000$' '^\\@hb quoted$' '^\\n$' '^@hb in two$' '^ text @hb inside$' '^the end$' || bad=1
 ok $bad "text that looks like a frame comes out as it was printed"
 
+# Goroutines that print at once (tests/guest/libc.c): 8 of 20 lines each, every one whole.
+image tests/guest
+boot tests/guest ARGS=libc.lines BOOT=prof.cpu=off
+bad=0
+equal status $status 0 || bad=1
+grep -a '# torn' "$dir/out" >"$dir/torn"
+grep -E '^# torn\? [0-9]{2} [0-9]{2} (a{49}|b{49}|c{49}|d{49}|e{49}|f{49}|g{49}|h{49})\.$' "$dir/torn" >"$dir/whole"
+equal "lines with a mark" "$(wc -l <"$dir/torn")" 160 || bad=1
+equal "whole lines" "$(wc -l <"$dir/whole")" 160 || bad=1
+# Each once: number and letter of the goroutine, number of the line.
+for g in {0..7}; do for i in {0..19}; do printf '# torn? %02d %02d %s\n' "$g" "$i" "$(printf "\\x$((61 + g))")"; done; done | sort >"$dir/wanted"
+cut -c 1-15 "$dir/whole" | sort | diff "$dir/wanted" - >>"$dir/notes" || bad=1
+ok $bad "lines that goroutines print at once leave whole"
+
 # ---- the input ----
 
 head -c 70000 /dev/urandom >"$dir/my text, it's.bin"

@@ -452,6 +452,36 @@ SHOWN static void bottom_half_on_goroutine(void)
 	KEEP_FRAME();
 }
 
+static struct spinlock lock_wanted = SPINLOCK_INIT(RANK_CHAN);
+static _Atomic int busy_harts;
+
+/* Wants the lock and those of the allocator, over and over. */
+static void want_locks(void *arg)
+{
+	(void)arg;
+	for (int n = 0;; n++) {
+		spin_lock(&lock_wanted);
+		spin_unlock(&lock_wanted);
+		free(malloc((size_t)(n % 100) * 200 + 1));
+		if (n == 1000)
+			atomic_fetch_add(&busy_harts, 1);
+	}
+}
+
+SHOWN static void panic_with_lock(void)
+{
+	for (unsigned i = 1; i < hart_count; i++)
+		if (go(want_locks, NULL) == 0)
+			abort();
+	while (atomic_load(&busy_harts) < (int)hart_count - 1)
+		KEEP_FRAME();
+	spin_lock(&lock_wanted);
+	for (uint64_t end = time_now() + TIME_MILLISECOND; time_now() < end;)
+		KEEP_FRAME(); /* the others come to wait */
+	panic("with a lock that the others want");
+	KEEP_FRAME();
+}
+
 /* ---- which ---- */
 
 static const struct fault {
@@ -508,6 +538,7 @@ static const struct fault {
 	FAULT(spin_foreign_unlock),
 	FAULT(spin_across_park),
 	FAULT(bottom_half_on_goroutine),
+	FAULT(panic_with_lock),
 	FAULT(fault_illegal),
 	FAULT(fault_division),
 	FAULT(fault_wild_sp),

@@ -238,12 +238,27 @@ GUEST_TEST(libc, lines,
 	fflush(stdout);
 }
 
-GUEST_TEST(libc, wall_clock, "time() and clock() go forward")
+GUEST_TEST(libc, wall_clock, "clock() and time() go forward, running and asleep, at the rate of time_now()")
 {
-	time_t t = time(NULL);
-	CHECK(t >= 0);
+	uint64_t start = time_now();
+	time_t t = time(NULL), last = t;
 	clock_t c = clock();
+	CHECK(t > 0);
 	guest_spin(20 * TIME_MILLISECOND);
-	CHECK(clock() >= c);
-	CHECK(time(NULL) >= t);
+	clock_t spun = clock();
+	time_sleep(20 * TIME_MILLISECOND);
+	clock_t slept = clock();
+	CHECK(spun - c >= CLOCKS_PER_SEC / 100);
+	CHECK(slept - spun >= CLOCKS_PER_SEC / 100);
+	while (last <= t + 1) {
+		time_sleep(10 * TIME_MILLISECOND);
+		time_t now = time(NULL);
+		CHECK(now >= last);
+		last = now;
+	}
+	/* a second lies between the two steps of time() that were waited for */
+	uint64_t ns = time_now() - start;
+	CHECK(ns > TIME_SECOND - 100 * TIME_MILLISECOND);
+	clock_t whole = clock() - c;
+	CHECK((uint64_t)whole * (TIME_SECOND / CLOCKS_PER_SEC) + 50 * TIME_MILLISECOND >= ns);
 }

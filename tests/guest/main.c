@@ -4,6 +4,7 @@
  *	suite            all tests of a suite          timeout=N   seconds of guest time one test may take (60)
  *	suite.test       one test                      repeat=N    all of it N times (1)
  *	-l               list, run nothing             full=1      long counts
+ *	                                               exact=1     instructions are counted: interrupts may come at any
  *
  * A test that takes longer than its timeout ends the machine with a panic that names it: the watchdog is a goroutine of the kernel, so it
  * neither keeps a deadlock from being seen nor counts in go_count().
@@ -32,7 +33,7 @@ extern const struct guest_test *const __guest_suites_end[];
 
 static const struct guest_test *tests[TESTS_MAX];
 static unsigned n_tests;
-static bool full;
+static bool full, exact;
 static uint64_t timeout_s = TIMEOUT_DEFAULT, repeats = 1;
 
 static _Atomic(const struct guest_test *) running;
@@ -79,6 +80,11 @@ void guest_skip(const char *why)
 uint32_t guest_count(uint32_t few, uint32_t many)
 {
 	return full ? many : few;
+}
+
+bool guest_exact(void)
+{
+	return exact;
 }
 
 /* ---- goroutines of a test ---- */
@@ -222,6 +228,10 @@ static bool arguments(int argc, char **argv, bool *list)
 			full = flag != 0;
 			continue;
 		}
+		if (number(argv[i], "exact", &flag)) {
+			exact = flag != 0;
+			continue;
+		}
 		for (unsigned t = 0; t < n_all; t++) {
 			if (names(argv[i], __guest_suites_start[t])) {
 				chosen[t] = true;
@@ -229,8 +239,8 @@ static bool arguments(int argc, char **argv, bool *list)
 			}
 		}
 		if (found == 0) {
-			printf("Bail out! argument '%s': a suite, suite.test, -l, timeout=N, repeat=N or "
-			       "full=1 expected\n",
+			printf("Bail out! argument '%s': a suite, suite.test, -l, timeout=N, repeat=N, "
+			       "full=1 or exact=1 expected\n",
 			       argv[i]);
 			return false;
 		}

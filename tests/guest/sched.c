@@ -234,8 +234,7 @@ static void third(void *arg)
 }
 
 GUEST_TEST(sched, run_next,
-	   "pairs that wake each other do not starve a third goroutine (GO-INVENTORY 3.2: runnext shares a "
-	   "slice)")
+	   "pairs that wake each other do not starve a third goroutine (they share one slice)")
 {
 	struct guest_group pairs = {0}, thirds = {0};
 	_Atomic uint32_t stop = 0, ran[10] = {0};

@@ -181,7 +181,7 @@ static void race_start(unsigned char *page, uint32_t round)
 }
 
 GUEST_TEST(stack, fresh_page_race,
-	   "a fresh stack page that all harts write to at once is one page (DESIGN 2, page fault)")
+	   "a fresh stack page that all harts write to at once is one page (Fresh pages)")
 {
 	struct guest_group racers = {0};
 	uint32_t round = 0;

@@ -53,6 +53,9 @@ enum { GUEST_ATTEMPTS = 5 };
 /* `few`, or `many` when the argument full=1 was given. */
 uint32_t guest_count(uint32_t few, uint32_t many);
 
+/* Whether the argument exact=1 was given: instructions are counted (EXACT=1), so that an interrupt may come at any of them. */
+bool guest_exact(void);
+
 /* A group of goroutines of one test. A zeroed one is ready for use. */
 struct guest_group {
 	struct waitgroup left;

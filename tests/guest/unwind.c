@@ -27,14 +27,15 @@ struct stack {
 	unsigned depth, flags;
 };
 
-static struct stack seen; /* one test at a time */
+static struct stack seen;              /* one test at a time */
+static unsigned stack_max = DEPTH_MAX; /* pcs that stack_here() takes */
 
 OWN_FRAME static void stack_here(struct stack *s)
 {
 	struct arch_unwind u;
 	preempt_disable();
 	traceback_here(&u);
-	s->depth = walk_frames(&u, arch_hart(), g_self(), s->pcs, DEPTH_MAX, &s->flags);
+	s->depth = walk_frames(&u, arch_hart(), g_self(), s->pcs, stack_max, &s->flags);
 	preempt_enable();
 }
 
@@ -133,17 +134,34 @@ GUEST_TEST(unwind, system_stack, "a walk on the system stack goes on into the go
 	check_chain(chain, 5);
 }
 
+OWN_FRAME static void descend(int depth)
+{
+	if (depth > 0)
+		descend(depth - 1);
+	else
+		stack_here(&seen);
+	NO_TAIL_CALL();
+}
+
 GUEST_TEST(unwind, truncated, "a deep stack is cut at the outer end, and says so")
 {
-	f1(60);
-	seen.depth = 0;
-	struct arch_unwind u;
-	preempt_disable();
-	traceback_here(&u);
-	seen.depth = walk_frames(&u, arch_hart(), g_self(), seen.pcs, 1, &seen.flags);
-	preempt_enable();
-	CHECK_EQ(seen.depth, 1);
-	CHECK_EQ(seen.flags, WALK_TRUNCATED);
+	enum { DEPTH = 60 };
+	descend(DEPTH - 1);
+	unsigned whole = seen.depth;
+	CHECK_EQ(seen.flags, WALK_COMPLETE);
+	CHECK(whole > DEPTH + 2);
+	for (unsigned max = 1; max <= whole + 1; max++) {
+		stack_max = max;
+		descend(DEPTH - 1);
+		bool fits = max >= whole;
+		CHECK_EQ(seen.flags, fits ? WALK_COMPLETE : WALK_TRUNCATED);
+		CHECK_EQ(seen.depth, fits ? whole : max);
+		for (unsigned i = 0; i < seen.depth && i <= DEPTH; i++)
+			if (strcmp(name_at(i), i == 0 ? "stack_here" : "descend") != 0)
+				guest_fail(__FILE__, __LINE__, "at most %u: frame %u is %s", max, i,
+					   name_at(i));
+	}
+	stack_max = DEPTH_MAX;
 }
 
 /* ---- symbols ---- */

@@ -26,7 +26,7 @@ static uint64_t records(const struct builder *b)
 	return n;
 }
 
-/* DESIGN: what was added is what comes out, [lost] included. */
+/* Conservation: what was added is what comes out, [lost] included. */
 static void check_conserved(const struct builder *b, uint64_t count, uint64_t weight_ns)
 {
 	uint64_t sum_count = 0, sum_weight = 0;

@@ -25,6 +25,10 @@ enum {
 	EXIT_DAMAGE = 1,
 	EXIT_TROUBLE = 2,
 	READ_SIZE = 65536,
+	/* After so few bytes it waits a little for more: QEMU writes each byte by itself, and woken for each, this program would take a
+	 * processor from it. */
+	BATCH = 512,
+	BATCH_NS = 1000000,
 	EXPECT_MAX = 32,
 	PROGRESS_BYTES = 1 << 20, /* a dump this long shows progress */
 	PROGRESS_MS = 100,
@@ -216,6 +220,8 @@ static void run_read(struct input *in, int log_fd, const char *log_name)
 		parse_feed(&run.parser, buffer, (size_t)n);
 		text_flush();
 		progress_update();
+		if (n < BATCH)
+			nanosleep(&(struct timespec){.tv_nsec = BATCH_NS}, NULL);
 	}
 	if (n < 0)
 		run.trouble = true;
