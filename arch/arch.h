@@ -146,7 +146,6 @@ uint64_t arch_mmu_clear(uintptr_t va);
 /* Software look at the page table: physical address behind va, or 0 when absent. Never faults, takes no lock.
  * Any context. */
 uint64_t arch_mmu_lookup(uintptr_t va);
-void arch_tlb_flush(uintptr_t va); /* this hart, one page */
 void arch_tlb_flush_all(void);
 
 /* ARCH_WIRED_BASE, ARCH_WIRED_SIZE: virtual region for wired stacks. ARCH_STACK_BASE, ARCH_STACK_SIZE:

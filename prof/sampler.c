@@ -86,7 +86,7 @@ static bool consistent(const struct hart *h, const struct arch_frame *f, const s
 	if (g == NULL || arch_frame_tls(f) != g->tls)
 		return false;
 #ifndef MUTANT_switch_pc
-	if (u->pc >= (uintptr_t)__switch_start && u->pc < (uintptr_t)__switch_end)
+	if (walk_in_switch(u->pc))
 		return false;
 #endif
 	if (u->sp >= g->stack_lo && u->sp <= g->stack_hi)
@@ -102,9 +102,8 @@ static void stack_take(const struct hart *h, const struct arch_frame *f, struct 
 	s->labels = 0;
 	s->g = h->cur != NULL ? h->cur->id : 0;
 	if (!consistent(h, f, &u)) {
-		bool switching = u.pc >= (uintptr_t)__switch_start && u.pc < (uintptr_t)__switch_end;
 		s->pcs[0] = u.pc;
-		s->pcs[1] = switching ? PROF_FRAME_SWITCH : PROF_FRAME_SYSTEM;
+		s->pcs[1] = walk_in_switch(u.pc) ? PROF_FRAME_SWITCH : PROF_FRAME_SYSTEM;
 		s->depth = 2;
 		return;
 	}

@@ -239,11 +239,6 @@ uint64_t arch_mmu_lookup(uintptr_t va)
 	return pte_address(pte) | (va & (level_size(level) - 1));
 }
 
-void arch_tlb_flush(uintptr_t va)
-{
-	__asm__ volatile("sfence.vma %0, zero" : : "r"(va) : "memory");
-}
-
 void arch_tlb_flush_all(void)
 {
 	__asm__ volatile("sfence.vma" : : : "memory");

@@ -250,11 +250,6 @@ uint64_t arch_mmu_lookup(uintptr_t va)
 	}
 }
 
-void arch_tlb_flush(uintptr_t va)
-{
-	invlpg(va);
-}
-
 void arch_tlb_flush_all(void)
 {
 	cr3_write(cr3_read());
