@@ -179,15 +179,15 @@ include tools/test.mk
 # What the run leaves behind, by name and in the order people look at it.
 RUN_OUT := $(OUT)/$(ARCH)/$(APP_NAME)
 
-# A text for programs that want one: the tree's own, over and over, 5 MB of it.
+# A text for programs that want one: the tree's own, over and over, 16 MB of it.
 INPUT_TEXT := README.md $(sort $(wildcard docs/*.md kernel/*.[ch] sched/*.[ch] prof/*.[ch] boot/*.[ch] tools/*/*.[ch]))
 $(BUILD)/input.txt: $(INPUT_TEXT)
 	@mkdir -p $(@D)
-	@while cat $^; do :; done 2> /dev/null | head -c 5000000 > $@
+	@while cat $^; do :; done 2> /dev/null | head -c 16000000 > $@
 
-ifeq ($(APP),wordcount)
+ifeq ($(APP_DIR),apps/wordcount)
 INPUT ?= $(BUILD)/input.txt
-override ARGS += $(if $(REPEAT),repeat=$(REPEAT),repeat=4)
+override ARGS := repeat=$(or $(REPEAT),2) $(ARGS)
 endif
 
 # A word for the shell, whatever is in it.

@@ -162,7 +162,7 @@ for i in 1 2 3; do
 	cat "$dir/roots" >>"$dir/notes"
 	! at_least "$best" 95 || break
 done
-has "$dir/out" '^5000000 bytes, ' && at_least "$(value samples)" 50 && at_least "$best" 95
+has "$dir/out" '^16000000 bytes, ' && at_least "$(value samples)" 50 && at_least "$best" 95
 ok $? "make run, plain: at least 95 % of the time ($best %) is rooted in a goroutine's entry"
 
 # A ring that overflowed.
