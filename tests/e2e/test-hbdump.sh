@@ -221,18 +221,29 @@ run -o tcp --connect "localhost:$(cat port)"
 [ $status -eq 2 ] && grep -q 'cannot connect' err
 result $? "a TCP socket that nobody serves"
 
-"$frame" pty log >tty &
-server=$!
-for _ in $(seq 100); do
-	[ -s tty ] && break
-	sleep 0.05
-done
-run -o tty.d --baud 921600 "$(cat tty)"
-wait $server
-[ $? -eq 0 ] && [ $status -eq 0 ] && whole tty.d && cmp -s out text
-result $? "a serial device, set to raw mode"
+skipped() { # skipped NAME: a container may have no pseudo-terminals
+	n=$((n + 1))
+	echo "ok $n - $1 # SKIP no pseudo-terminals here"
+}
 
-if command -v script >/dev/null; then
+if sh -c ': </dev/ptmx' 2>/dev/null; then
+	"$frame" pty log >tty &
+	server=$!
+	for _ in $(seq 100); do
+		[ -s tty ] && break
+		sleep 0.05
+	done
+	run -o tty.d --baud 921600 "$(cat tty)"
+	wait $server
+	[ $? -eq 0 ] && [ $status -eq 0 ] && whole tty.d && cmp -s out text
+	result $? "a serial device, set to raw mode"
+else
+	skipped "a serial device, set to raw mode"
+fi
+
+if ! sh -c ': </dev/ptmx' 2>/dev/null; then
+	skipped "progress on a terminal"
+elif command -v script >/dev/null; then
 	head -c 4000000 /dev/zero | "$frame" frame 33333333 0 zero.bin >zeros
 	script -qec "$hbdump -q -o prog zeros" /dev/null >typescript </dev/null
 	[ $? -eq 0 ] && grep -q 'zero.bin: [0-9.]* MB, [0-9]* % of the log' typescript && [ "$(wc -c <prog/zero.bin)" -eq 4000000 ]
