@@ -66,6 +66,15 @@ static void run(void *arg)
 	sched_loop(arg);
 }
 
+/* From the running stack, for good, to the scheduler, whose root frame is at top of h's system stack. */
+_Noreturn static void scheduler_enter(struct hart *h, uintptr_t top)
+{
+	struct arch_context left, loop;
+	arch_context_init(&loop, top, h->g0->tls, run, h);
+	arch_switch(&left, &loop);
+	__builtin_unreachable();
+}
+
 void boot_main(struct boot_info *info)
 {
 	console_init();
@@ -80,19 +89,12 @@ void boot_main(struct boot_info *info)
 	if (go_boot(program_run, info, "main") == 0)
 		boot_fail("out of memory: no room for the first goroutine");
 	harts_start();
-	/* From the boot stack, for good, to the root of the system stack. */
-	struct arch_context left, loop;
-	arch_context_init(&loop, h->sys_stack_top, h->g0->tls, run, h);
-	arch_switch(&left, &loop);
-	__builtin_unreachable();
+	scheduler_enter(h, h->sys_stack_top);
 }
 
 void boot_secondary(struct hart *h)
 {
 	arch_set_tls(h->g0->tls);
 	arch_hart_enter(h);
-	struct arch_context left, loop;
-	arch_context_init(&loop, h->sys_stack_top - 4096, h->g0->tls, run, h);
-	arch_switch(&left, &loop);
-	__builtin_unreachable();
+	scheduler_enter(h, h->sys_stack_top - PAGE_SIZE); /* below what runs here, on the same stack */
 }

@@ -67,4 +67,10 @@ static inline struct g *g_self(void)
 	return g_tls;
 }
 
+/* What reports call it. Any context. */
+static inline const char *g_name(const struct g *g)
+{
+	return g->name != NULL ? g->name : "unnamed";
+}
+
 #endif

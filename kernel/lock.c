@@ -13,14 +13,9 @@
 #include "kernel/assert.h"
 #include "kernel/hart.h"
 #include "kernel/panic.h"
+#include "kernel/stack.h"
 
 enum { SPINS_TO_KICK = 1 << 14 };
-
-static bool on_goroutine_stack(void)
-{
-	uintptr_t sp = arch_sp();
-	return sp >= ARCH_STACK_BASE && sp < ARCH_STACK_BASE + ARCH_STACK_SIZE;
-}
 
 static void order_violation(const struct hart *h, const struct spinlock *l, uintptr_t pc, const char *rule)
 {
@@ -34,7 +29,7 @@ static void acquire_check(const struct hart *h, const struct spinlock *l, uintpt
 {
 	ASSERT(l->rank > 0 && l->rank < RANK_COUNT, "every spinlock has a rank");
 	ASSERT(h->in_irq == 0 || (h->in_fault && l->rank == RANK_PAGE), "no lock in an interrupt");
-	ASSERT(!rank_bottom_half[l->rank] || !on_goroutine_stack(),
+	ASSERT(!rank_bottom_half[l->rank] || !stack_region_holds(arch_sp()),
 	       "bottom-half lock only on a system stack");
 	ASSERT(h->n_held < HELD_MAX, "at most 16 spinlocks held");
 	if (h->n_held == 0)

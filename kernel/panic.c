@@ -100,11 +100,6 @@ static void stop_others(const struct hart *me)
 	}
 }
 
-static const char *g_name(const struct g *g)
-{
-	return g->name != NULL ? g->name : "unnamed";
-}
-
 static void report(void *arg)
 {
 	struct hart *h = arg;

@@ -11,13 +11,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct arch_frame;
+#include "arch/arch.h"
 
 enum {
 	STACK_SLOT = 256 << 10, /* bytes */
 	STACK_GUARD = 64 << 10,
 	STACK_SLOTS_MAX = 1 << 18, /* 64 GiB of address space */
 };
+
+/* Whether addr lies where goroutine stacks do. Any context. */
+static inline bool stack_region_holds(uintptr_t addr)
+{
+	return addr >= ARCH_STACK_BASE && addr - ARCH_STACK_BASE < ARCH_STACK_SIZE;
+}
 
 /* Gives out a slot: [*lo, *hi) is its usable part. False when address space or memory for page tables is out. System or boot
  * context. */

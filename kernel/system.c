@@ -3,11 +3,11 @@
 
 #include "kernel/assert.h"
 #include "kernel/preempt.h"
+#include "kernel/stack.h"
 
 void on_system_stack(void (*fn)(void *), void *arg)
 {
-	uintptr_t sp = arch_sp();
-	if (sp < ARCH_STACK_BASE || sp >= ARCH_STACK_BASE + ARCH_STACK_SIZE) {
+	if (!stack_region_holds(arch_sp())) {
 		fn(arg);
 		return;
 	}

@@ -25,6 +25,7 @@
 #include "kernel/hart.h"
 #include "kernel/heap.h"
 #include "kernel/preempt.h"
+#include "kernel/random.h"
 #include "kernel/timer.h"
 #include "kernel/trap.h"
 #include "kernel/walk.h"
@@ -57,14 +58,6 @@ struct sampler_hart {
 static _Atomic uint32_t command;
 static _Atomic uint64_t period;
 
-static uint64_t random_next(struct sampler_hart *s)
-{
-	s->rng ^= s->rng << 13;
-	s->rng ^= s->rng >> 7;
-	s->rng ^= s->rng << 17;
-	return s->rng;
-}
-
 /* NULL before the first profile, as this hart sees it. */
 static struct sampler_hart *sampler_of(struct hart *h)
 {
@@ -75,7 +68,7 @@ static struct sampler_hart *sampler_of(struct hart *h)
 static uint64_t next_distance(struct sampler_hart *s)
 {
 	uint64_t p = atomic_load_explicit(&period, memory_order_relaxed);
-	return p / 2 + random_next(s) % p + 1;
+	return p / 2 + random_step(&s->rng) % p + 1;
 }
 
 /* Whether the walk may look at more than pc (rule 1). */
@@ -178,7 +171,7 @@ static void obey(struct hart *h, const struct arch_frame *f)
 		s->account = (struct sampler_account){0};
 		s->on = true;
 		s->started = s->accounted = s->idle_since = now;
-		s->left = 1 + random_next(s) % atomic_load_explicit(&period, memory_order_relaxed);
+		s->left = 1 + random_step(&s->rng) % atomic_load_explicit(&period, memory_order_relaxed);
 		if (!s->idle)
 			h->sample_due = now + s->left;
 	}

@@ -32,14 +32,9 @@ static _Atomic uint32_t n_user;
 static const char *const status_name[] = {"idle",     "runnable", "running", "parking",
 					  "runnable", "waiting",  "dead"};
 
-uint32_t g_count_user(void)
-{
-	return atomic_load(&n_user);
-}
-
 uint32_t go_count(void)
 {
-	return g_count_user();
+	return atomic_load(&n_user);
 }
 
 uint64_t go_id(void)
@@ -196,7 +191,7 @@ void goroutines_print(void)
 			continue;
 		}
 		panic_line("%s", "");
-		panic_line("goroutine %lu (%s) [%s]:", (unsigned long)g->id, g->name ? g->name : "unnamed",
+		panic_line("goroutine %lu (%s) [%s]:", (unsigned long)g->id, g_name(g),
 			   status == G_WAITING && g->wait_reason ? g->wait_reason : status_name[status]);
 		traceback_parked(g);
 		if (g->created_at != 0)

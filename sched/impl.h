@@ -57,7 +57,6 @@ void globq_put_batch(struct g *first, struct g *last, uint32_t n);
 void g_init_boot(struct hart *h);
 /* The goroutine has ended and is on no stack: takes its descriptor back. System context. */
 void g_free_sys(struct hart *h, struct g *g);
-uint32_t g_count_user(void);
 void goroutine_entry(void *g);
 void goroutines_print(void); /* panic context */
 

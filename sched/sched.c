@@ -19,6 +19,7 @@
 #include "kernel/clock.h"
 #include "kernel/heap.h"
 #include "kernel/panic.h"
+#include "kernel/random.h"
 #include "kernel/timer.h"
 #include "sched/impl.h"
 
@@ -103,19 +104,11 @@ void wake_one(void)
 	}
 }
 
-static uint32_t random_next(struct sched_hart *s)
-{
-	s->rng ^= s->rng << 13;
-	s->rng ^= s->rng >> 7;
-	s->rng ^= s->rng << 17;
-	return (uint32_t)(s->rng >> 32);
-}
-
 static struct g *steal(struct hart *h)
 {
 	struct sched_hart *s = h->sched;
 	for (int pass = 0; pass < 4; pass++) {
-		uint32_t at = random_next(s) % hart_count;
+		uint32_t at = (uint32_t)(random_step(&s->rng) >> 32) % hart_count;
 		for (uint32_t i = 0; i < hart_count; i++, at = (at + 1) % hart_count) {
 			struct hart *v = harts[at];
 			if (v == h)
@@ -188,7 +181,7 @@ static void deadlock_check(void)
 	uint64_t entries = atomic_load(&idle_entries);
 	if (all_idle() && timers_armed() == 0 && !work_anywhere() && all_idle() &&
 	    atomic_load(&idle_entries) == entries) {
-		if (g_count_user() > 0)
+		if (go_count() > 0)
 			fatal_error("all goroutines are asleep - deadlock!");
 		fatal_error("no goroutines (main called go_exit) - deadlock!");
 	}
@@ -227,15 +220,12 @@ static void idle(struct hart *h)
 		h->sched->spinning = true;
 }
 
+/* Interrupts are off. */
 static void slice_start(struct hart *h, uint64_t now)
 {
 	h->slice_over = false;
 	h->slice_due = now + h->sched->slice_ticks;
-	if (h->slice_due < h->armed_due) {
-		bool on = arch_irq_save();
-		timer_rearm_irq(h);
-		arch_irq_restore(on);
-	}
+	timer_rearm_irq(h);
 }
 
 static void execute(struct hart *h, struct g *g, bool inherit)
