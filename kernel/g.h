@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "arch/arch.h"
+#include "kernel/wait_reason.h"
 
 enum g_status {
 	G_IDLE,     /* descriptor not in use */
@@ -43,10 +44,10 @@ struct g {
 	struct arch_context ctx; /* where it was suspended by a switch */
 
 	/* owned by whoever runs or owns it */
-	void *area; /* non-NULL: suspended by preemption; frame and FP state lie there */
-	const char *wait_reason;
-	uint64_t wait_since; /* arch_ticks() */
-	uint64_t run_ticks;  /* on-CPU time so far */
+	void *area;                   /* non-NULL: suspended by preemption; frame and FP state lie there */
+	enum wait_reason wait_reason; /* of the last wait */
+	uint64_t wait_since;          /* arch_ticks() */
+	uint64_t run_ticks;           /* on-CPU time so far */
 	uint64_t run_since;
 	struct g *next;  /* in a queue or a free list */
 	void *wait_data; /* of the primitive it waits on */

@@ -59,7 +59,7 @@ void chan_free(struct chan *c)
 	heap_free(c);
 }
 
-static void nil_wait(const char *reason)
+static void nil_wait(enum wait_reason reason)
 {
 	park_prepare(reason);
 	park_commit();
@@ -135,7 +135,7 @@ static bool recv_locked(struct chan *c, void *elem, bool *ok, struct g **wake)
 }
 
 /* Waits on a queue for a partner or the close; true: an element was handed over. Caller holds c->lock, which is released. */
-static bool wait_locked(struct chan *c, struct waitq *q, void *elem, const char *reason)
+static bool wait_locked(struct chan *c, struct waitq *q, void *elem, enum wait_reason reason)
 {
 	struct waiter w = {elem, false};
 	struct g *self = g_self();
@@ -157,7 +157,7 @@ static bool send(struct chan *c, const void *elem, bool wait)
 	}
 	bool sent = send_locked(c, elem, &wake);
 	if (!sent && wait) {
-		if (!wait_locked(c, &c->senders, (void *)(uintptr_t)elem, "chan send"))
+		if (!wait_locked(c, &c->senders, (void *)(uintptr_t)elem, WAIT_CHAN_SEND))
 			panic("send on closed channel");
 		return true;
 	}
@@ -173,7 +173,7 @@ static bool recv(struct chan *c, void *elem, bool *ok, bool wait)
 	spin_lock(&c->lock);
 	bool got = recv_locked(c, elem, ok, &wake);
 	if (!got && wait) {
-		*ok = wait_locked(c, &c->receivers, elem, "chan receive");
+		*ok = wait_locked(c, &c->receivers, elem, WAIT_CHAN_RECEIVE);
 		return true;
 	}
 	spin_unlock(&c->lock);
@@ -185,7 +185,7 @@ static bool recv(struct chan *c, void *elem, bool *ok, bool wait)
 void chan_send(struct chan *c, const void *elem)
 {
 	if (c == NULL)
-		nil_wait("chan send (nil chan)");
+		nil_wait(WAIT_CHAN_SEND_NIL);
 	send(c, elem, true);
 }
 
@@ -193,7 +193,7 @@ bool chan_recv(struct chan *c, void *elem)
 {
 	bool ok;
 	if (c == NULL)
-		nil_wait("chan receive (nil chan)");
+		nil_wait(WAIT_CHAN_RECEIVE_NIL);
 	recv(c, elem, &ok, true);
 	return ok;
 }

@@ -192,7 +192,7 @@ void goroutines_print(void)
 		}
 		panic_line("%s", "");
 		panic_line("goroutine %lu (%s) [%s]:", (unsigned long)g->id, g_name(g),
-			   status == G_WAITING && g->wait_reason ? g->wait_reason : status_name[status]);
+			   status == G_WAITING ? wait_reason_text[g->wait_reason].text : status_name[status]);
 		traceback_parked(g);
 		if (g->created_at != 0)
 			traceback_created_by(g);

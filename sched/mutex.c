@@ -56,7 +56,7 @@ void mutex_lock(struct mutex *m)
 		return;
 	}
 	waitq_put_locked(&m->waiters, g_self());
-	park_prepare("sync.Mutex.Lock");
+	park_prepare(WAIT_MUTEX);
 	spin_unlock(l);
 	park_commit(); /* the unlocker left LOCKED set: the mutex is ours */
 }

@@ -10,7 +10,7 @@
 #include "kernel/assert.h"
 #include "sched/impl.h"
 
-void park_prepare(const char *reason)
+void park_prepare(enum wait_reason reason)
 {
 	struct g *g = g_self();
 	preempt_disable();

@@ -25,11 +25,11 @@ extern void (*sched_idle_hook)(struct hart *h, bool idle);
 /*
  * Waiting, in two steps, so that no lock is held at a switch:
  *
- *	spin_lock(&x->lock); enqueue self on x; park_prepare("reason"); spin_unlock(&x->lock); park_commit();
+ *	spin_lock(&x->lock); enqueue self on x; park_prepare(WAIT_...); spin_unlock(&x->lock); park_commit();
  *
  * From park_prepare() on the goroutine may be made ready by whoever finds it on x; park_commit() returns after that. Goroutine context.
  */
-void park_prepare(const char *reason);
+void park_prepare(enum wait_reason reason);
 void park_commit(void);
 /* Makes a goroutine that is parking or waiting runnable. Exactly one ready for each park. Goroutine or system context; a spinlock ranked
  * before sched may be held. */

@@ -26,7 +26,7 @@ void time_sleep(uint64_t ns)
 	struct g *g = g_self();
 	struct timer t = {.fn = wake, .arg = g, .system = g->system};
 	uint64_t deadline = clock_deadline(ns);
-	park_prepare("sleep");
+	park_prepare(WAIT_SLEEP);
 	/* The timer may fire before park_commit(): then the goroutine is readied while parking. */
 	if (!timer_add(&t, deadline))
 		panic("out of memory: no room for a timer");

@@ -46,7 +46,7 @@ void waitgroup_wait(struct waitgroup *w)
 		return;
 	}
 	waitq_put_locked(&w->waiters, g_self());
-	park_prepare("sync.WaitGroup.Wait");
+	park_prepare(WAIT_WAITGROUP);
 	spin_unlock(l);
 	park_commit();
 }

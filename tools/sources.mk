@@ -8,7 +8,7 @@ BOOT_SOURCES_x86_64 := $(addprefix boot/x86_64/, calibrate.c entry.S harts.c sta
 
 KERNEL_ROOM := $(addprefix kernel/, base64.c buddy.c clock.c console.c crc32.c dump.c framing.c heap.c lock.c malloc.c memory.c mmu.c \
 	page.c panic.c print.c size_class.c slab.c stack.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c tls.c \
-	traceback.c trap.c unwind.c walk.c) gen/lock_ranks.c
+	traceback.c trap.c unwind.c wait_reason.c walk.c) gen/lock_ranks.c
 TRACE_ROOM := trace/sample_ring.c
 SCHED_ROOM := $(addprefix sched/, area.c chan.c g.c libc.c mutex.c park.c runq.c sched.c sleep.c waitgroup.c)
 PROF_ROOM := $(addprefix prof/, builder.c cpu.c decimal.c gzip.c intern.c pprof.c protobuf.c sampler.c top.c)
