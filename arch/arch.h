@@ -109,6 +109,9 @@ void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tl
 /* Calls fn(arg) on the stack that ends at stack_top and comes back. The caller's frame pointer chain and CFI
  * lead from fn's stack back to the caller. Preemption must be off. */
 void arch_call_on(uintptr_t stack_top, void (*fn)(void *), void *arg);
+/* Goes back into recover_here(regs) (include/hartbeat/panic.h, which this architecture defines too), whose caller is on the running stack
+ * still: it returns 1. Preemption must be off. */
+_Noreturn void arch_jump(const uintptr_t *regs);
 /* Where a suspended context stands. */
 void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u);
 extern const char __switch_start[], __switch_end[];

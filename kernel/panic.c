@@ -35,7 +35,7 @@ enum {
 
 static _Atomic uint32_t panic_owner; /* hart index + 1 */
 static _Atomic uint32_t panic_depth;
-static char message[512];
+static char message[2048];
 static const char *title;
 static struct arch_frame *panic_frame;
 static struct arch_unwind panic_regs;
@@ -106,7 +106,6 @@ static void report(void *arg)
 	const struct g *g = h->cur;
 	stop_others(h);
 	console_panic_text(title, strlen(title));
-	console_panic_text(": ", 2);
 	console_panic_text(message, strlen(message)); /* may be longer than panic_line() can */
 	panic_line("%s", "");
 	panic_line("%s", "");
@@ -173,7 +172,7 @@ void panic(const char *fmt, ...)
 	traceback_here(&u);
 	va_list ap;
 	va_start(ap, fmt);
-	panic_start("panic", NULL, &u, fmt, ap);
+	panic_start("panic: ", NULL, &u, fmt, ap);
 }
 
 void fatal_error(const char *fmt, ...)
@@ -182,7 +181,14 @@ void fatal_error(const char *fmt, ...)
 	traceback_here(&u);
 	va_list ap;
 	va_start(ap, fmt);
-	panic_start("fatal error", NULL, &u, fmt, ap);
+	panic_start("fatal error: ", NULL, &u, fmt, ap);
+}
+
+void panic_text(const struct arch_unwind *u, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	panic_start("", NULL, u, fmt, ap);
 }
 
 void panic_at(struct arch_frame *f, const char *fmt, ...)
@@ -191,7 +197,7 @@ void panic_at(struct arch_frame *f, const char *fmt, ...)
 	arch_frame_unwind(f, &u);
 	va_list ap;
 	va_start(ap, fmt);
-	panic_start("panic", f, &u, fmt, ap);
+	panic_start("panic: ", f, &u, fmt, ap);
 }
 
 void upcall_stop(struct arch_frame *f)

@@ -143,6 +143,15 @@ size_t print_format(char *buf, size_t size, const char *fmt, va_list args)
 	return o.n;
 }
 
+size_t print_text(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	size_t n = print_format(buf, size, fmt, ap);
+	va_end(ap);
+	return n;
+}
+
 void print_line(const char *fmt, ...)
 {
 	char line[256];

@@ -11,6 +11,9 @@
  * (never more than size - 1). Any context. */
 size_t print_format(char *buf, size_t size, const char *fmt, va_list ap);
 
+/* The same with its arguments in place. */
+size_t print_text(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 /* One line to the console; the newline is added. System, goroutine or boot context. */
 void print_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

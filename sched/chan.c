@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <hartbeat/panic.h>
+
 #include "kernel/assert.h"
 #include "kernel/heap.h"
 #include "kernel/lock.h"
@@ -153,12 +155,12 @@ static bool send(struct chan *c, const void *elem, bool wait)
 	spin_lock(&c->lock);
 	if (c->closed) {
 		spin_unlock(&c->lock);
-		panic("send on closed channel");
+		go_panic("send on closed channel");
 	}
 	bool sent = send_locked(c, elem, &wake);
 	if (!sent && wait) {
 		if (!wait_locked(c, &c->senders, (void *)(uintptr_t)elem, WAIT_CHAN_SEND))
-			panic("send on closed channel");
+			go_panic("send on closed channel");
 		return true;
 	}
 	spin_unlock(&c->lock);
@@ -216,12 +218,12 @@ bool chan_try_recv(struct chan *c, void *elem, bool *ok)
 void chan_close(struct chan *c)
 {
 	if (c == NULL)
-		panic("close of nil channel");
+		go_panic("close of nil channel");
 	struct waitq woken = {NULL, NULL};
 	spin_lock(&c->lock);
 	if (c->closed) {
 		spin_unlock(&c->lock);
-		panic("close of closed channel");
+		go_panic("close of closed channel");
 	}
 	c->closed = true;
 	for (struct g *g = waitq_take_locked(&c->receivers); g != NULL;

@@ -47,10 +47,10 @@ void goroutine_entry(void *arg)
 	struct g *g = arg;
 	preempt_enable();
 	g->fn(g->arg);
-	go_exit();
+	goroutine_end();
 }
 
-void go_exit(void)
+void goroutine_end(void)
 {
 	preempt_disable();
 	switch_out(SWITCH_EXIT);

@@ -58,13 +58,20 @@ void g_init_boot(struct hart *h);
 /* The goroutine has ended and is on no stack: takes its descriptor back. System context. */
 void g_free_sys(struct hart *h, struct g *g);
 void goroutine_entry(void *g);
-void goroutines_print(void); /* panic context */
+_Noreturn void goroutine_end(void); /* the running one, from any depth of its stack */
+void goroutines_print(void);        /* panic context */
 
 /* sched.c */
 /* Gives the running goroutine's hart to the scheduler; preemption is off, no lock held. */
 void switch_out(enum switch_reason reason);
 /* Work was submitted: wakes one idle hart unless one is already looking. Preemption off. */
 void wake_one(void);
+
+/* libc.c */
+/* Locks of the C library (those of stdio streams) that the running goroutine holds: notes them and how often each is held, at most max of
+ * them; gives back what was taken since. NULL and 0: all. Goroutine context. */
+void libc_locks_mark(void **held, uint32_t *depth, unsigned max);
+void libc_locks_release(void *held, const uint32_t *depth, unsigned max);
 
 /* area.c */
 void area_refill_sys(struct hart *h);

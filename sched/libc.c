@@ -28,16 +28,19 @@
 #include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/heap.h"
+#include "sched/impl.h"
 
 /* ---- locks ---- */
 
 struct __lock {
 	struct mutex m;
 	struct g *_Atomic owner;
-	uint32_t depth; /* guarded by m */
+	uint32_t depth;      /* guarded by m */
+	struct __lock *next; /* guarded by m: in held */
 };
 
 struct __lock __lock___libc_recursive_mutex;
+static _Thread_local struct __lock *held; /* recursive locks of this goroutine, the last one taken first */
 
 void __retarget_lock_init(_LOCK_T *lock)
 {
@@ -78,18 +81,49 @@ void __retarget_lock_acquire_recursive(_LOCK_T lock)
 	if (atomic_load_explicit(&lock->owner, memory_order_relaxed) != self) {
 		mutex_lock(&lock->m);
 		atomic_store_explicit(&lock->owner, self, memory_order_relaxed);
+		lock->next = held;
+		held = lock;
 	}
 	lock->depth++;
+}
+
+static void give_back(struct __lock *lock)
+{
+	struct __lock **p = &held;
+	while (*p != lock)
+		p = &(*p)->next;
+	*p = lock->next;
+	atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
+	mutex_unlock(&lock->m);
 }
 
 void __retarget_lock_release_recursive(_LOCK_T lock)
 {
 	ASSERT(atomic_load_explicit(&lock->owner, memory_order_relaxed) == g_self(),
 	       "a C library lock is released by its owner");
-	if (--lock->depth == 0) {
-		atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
-		mutex_unlock(&lock->m);
+	if (--lock->depth == 0)
+		give_back(lock);
+}
+
+void libc_locks_mark(void **at, uint32_t *depth, unsigned max)
+{
+	unsigned n = 0;
+	*at = held;
+	for (const struct __lock *l = held; l != NULL; l = l->next) {
+		ASSERT(n < max, "a RECOVER_SCOPE lies inside at most 4 locked streams");
+		depth[n++] = l->depth;
 	}
+}
+
+void libc_locks_release(void *at, const uint32_t *depth, unsigned max)
+{
+	while (held != NULL && held != at) {
+		held->depth = 0;
+		give_back(held);
+	}
+	unsigned n = 0;
+	for (struct __lock *l = held; l != NULL && n < max; l = l->next)
+		l->depth = depth[n++];
 }
 
 /* ---- the INPUT file ---- */

@@ -12,8 +12,8 @@
 
 #include <stdatomic.h>
 
-#include "kernel/assert.h"
 #include "kernel/lock.h"
+#include "kernel/panic.h"
 #include "sched/sched.h"
 #include "sched/waitq.h"
 
@@ -66,7 +66,8 @@ void mutex_unlock(struct mutex *m)
 	uint32_t locked = LOCKED;
 	if (__builtin_expect(atomic_compare_exchange_strong(state_of(m), &locked, 0), 1))
 		return;
-	ASSERT((locked & LOCKED) != 0, "unlock of unlocked mutex");
+	if ((locked & LOCKED) == 0)
+		fatal_error("sync: unlock of unlocked mutex");
 	struct spinlock *l = lock_of(m);
 	spin_lock(l);
 	struct g *g = waitq_take_locked(&m->waiters);

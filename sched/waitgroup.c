@@ -1,7 +1,8 @@
 /* Wait group: a counter and the goroutines that wait for it to be 0, under one spinlock. */
 #include <hartbeat/sync.h>
 
-#include "kernel/assert.h"
+#include <hartbeat/panic.h>
+
 #include "kernel/lock.h"
 #include "sched/sched.h"
 #include "sched/waitq.h"
@@ -21,8 +22,11 @@ void waitgroup_add(struct waitgroup *w, int delta)
 	struct spinlock *l = lock_of(w);
 	struct waitq woken = {NULL, NULL};
 	spin_lock(l);
+	if (w->count + delta < 0) {
+		spin_unlock(l);
+		go_panic("sync: negative WaitGroup counter");
+	}
 	w->count += delta;
-	ASSERT(w->count >= 0, "negative wait group counter");
 	if (w->count == 0) {
 		woken = w->waiters;
 		w->waiters = (struct waitq){NULL, NULL};

@@ -1,7 +1,7 @@
 # The sources of each room, by name: nothing is compiled because it happens to lie there.
 
-ARCH_SOURCES_riscv64 := $(addprefix arch/riscv64/, clock.c fpu.S frame.c hart.c ipi.c mmu.c platform.c switch.S trap.S trap.c)
-ARCH_SOURCES_x86_64 := $(addprefix arch/x86_64/, context.c cpu.c exit.c fpu.c frame.c hart.c lapic.c mmu.c rtc.c segments.c switch.S \
+ARCH_SOURCES_riscv64 := $(addprefix arch/riscv64/, clock.c fpu.S frame.c hart.c ipi.c jump.S mmu.c platform.c switch.S trap.S trap.c)
+ARCH_SOURCES_x86_64 := $(addprefix arch/x86_64/, context.c cpu.c exit.c fpu.c frame.c hart.c jump.S lapic.c mmu.c rtc.c segments.c switch.S \
 	timer.c trap.S trap.c)
 BOOT_SOURCES_riscv64 := $(addprefix boot/riscv64/, entry.S harts.c start.c) boot/fdt.c boot/fdt_info.c
 BOOT_SOURCES_x86_64 := $(addprefix boot/x86_64/, calibrate.c entry.S harts.c start.c tables.c trampoline.S) boot/pvh.c boot/acpi.c
@@ -10,7 +10,7 @@ KERNEL_ROOM := $(addprefix kernel/, base64.c buddy.c clock.c console.c crc32.c d
 	page.c panic.c print.c size_class.c slab.c stack.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c tls.c \
 	traceback.c trap.c unwind.c wait_reason.c walk.c) gen/lock_ranks.c
 TRACE_ROOM := trace/sample_ring.c
-SCHED_ROOM := $(addprefix sched/, area.c chan.c g.c libc.c mutex.c park.c runq.c sched.c sleep.c waitgroup.c)
+SCHED_ROOM := $(addprefix sched/, area.c chan.c defer.c g.c libc.c mutex.c park.c runq.c sched.c sleep.c waitgroup.c)
 PROF_ROOM := $(addprefix prof/, builder.c cpu.c decimal.c gzip.c intern.c pprof.c protobuf.c sampler.c top.c)
 BOOT_ROOM := $(addprefix boot/, harts.c info.c line.c main.c option_value.c options.c program.c)
 

@@ -30,7 +30,7 @@ uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options
 /* Gives the hart to another goroutine that can run. */
 void go_yield(void);
 
-/* Ends the calling goroutine. If main's goroutine calls it, the program goes on until exit() or a deadlock. */
+/* Ends the calling goroutine; what it deferred (panic.h) runs first. If main's goroutine calls it, the program goes on until exit() or a deadlock. */
 _Noreturn void go_exit(void);
 
 /* Id of the calling goroutine. */

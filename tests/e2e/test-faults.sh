@@ -78,8 +78,8 @@ death c_assert 'panic: assertion failed: nowhere == 2 at tests/faults/main.c:[0-
 death c_abort 'panic: abort\(\) called$' c_abort
 death panic_long 'panic: 0{299}7 end$' panic_long
 death panic_partial_line 'panic: after a partial line$' panic_partial_line
-death unlock_unlocked 'panic: assertion failed: unlock of unlocked mutex' unlock_unlocked
-death negative_waitgroup 'panic: assertion failed: negative wait group counter' negative_waitgroup
+death unlock_unlocked 'fatal error: sync: unlock of unlocked mutex$' unlock_unlocked
+death negative_waitgroup 'panic: sync: negative WaitGroup counter$' negative_waitgroup
 death closed_send 'panic: send on closed channel$' closed_send
 death closed_close 'panic: close of closed channel$' closed_close
 death nil_close 'panic: close of nil channel$' nil_close
