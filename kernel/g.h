@@ -24,7 +24,8 @@ enum g_status {
 	G_WAITING,  /* off every hart and queue, until made ready */
 	G_DEAD,
 	G_STATUS_MASK = 0xff,
-	G_OWNED = 0x100, /* somebody owns the stack of a goroutine that does not run */
+	G_OWNED = 0x100,    /* somebody owns the stack of a goroutine that does not run (sched/own.c) */
+	G_DEFERRED = 0x200, /* with G_OWNED: it would run now; the owner queues it */
 };
 
 struct g {
@@ -53,7 +54,8 @@ struct g {
 	void *wait_data; /* of the primitive it waits on */
 
 	/* atomic */
-	_Atomic uint32_t status; /* enum g_status; transitions in sched/g.c */
+	_Atomic uint32_t status;   /* enum g_status; transitions in sched/g.c */
+	_Atomic(struct g *) owner; /* with G_OWNED: who owns the stack; written by the owner */
 	_Atomic bool resched; /* set by this hart's interrupt: give way when preemption is possible again */
 
 	struct g *all_next, *all_prev; /* guarded by the all-goroutines lock */
@@ -66,6 +68,13 @@ extern _Thread_local struct g *g_tls;
 static inline struct g *g_self(void)
 {
 	return g_tls;
+}
+
+/* Whether the caller holds g's ownership bit. Any context. */
+static inline bool g_owned(const struct g *g)
+{
+	return (atomic_load_explicit(&g->status, memory_order_relaxed) & G_OWNED) != 0 &&
+	       atomic_load_explicit(&g->owner, memory_order_relaxed) == g_self();
 }
 
 /* What reports call it. Any context. */

@@ -53,6 +53,7 @@ struct hart {
 	bool irq_was_on;    /* what the outermost lock found */
 	uint32_t in_irq;    /* 1 inside an interrupt or exception handler */
 	bool in_fault;      /* inside the page-fault handler: the page lock may be taken */
+	uint32_t n_owned;   /* ownership bits held (sched/own.c) */
 	uint32_t n_held;
 	uint64_t held_mask; /* bit per rank held */
 	struct held {

@@ -25,7 +25,8 @@ static void order_violation(const struct hart *h, const struct spinlock *l, uint
 }
 
 /* pc: who asks for the lock. */
-static void acquire_check(const struct hart *h, const struct spinlock *l, uintptr_t pc)
+static inline __attribute__((always_inline)) void acquire_check(const struct hart *h,
+								const struct spinlock *l, uintptr_t pc)
 {
 	ASSERT(l->rank > 0 && l->rank < RANK_COUNT, "every spinlock has a rank");
 	ASSERT(h->in_irq == 0 || (h->in_fault && l->rank == RANK_PAGE), "no lock in an interrupt");
@@ -113,6 +114,34 @@ void spin_unlock(struct spinlock *l)
 	atomic_store_explicit(&l->owner, 0, memory_order_release);
 	if (--h->irq_depth == 0)
 		arch_irq_restore(h->irq_was_on);
+}
+
+void rank_hold(struct spinlock *l)
+{
+	bool on = arch_irq_save();
+	struct hart *h = arch_hart();
+	if (!panic_in_progress()) {
+		uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+		acquire_check(h, l, pc);
+		h->held[h->n_held].lock = l;
+		h->held[h->n_held].pc = pc;
+		h->n_held++;
+		h->held_mask |= 1ull << l->rank;
+	}
+	arch_irq_restore(on);
+}
+
+void rank_drop(struct spinlock *l)
+{
+	bool on = arch_irq_save();
+	struct hart *h = arch_hart();
+	if (!panic_in_progress()) {
+		ASSERT(h->n_held > 0 && h->held[h->n_held - 1].lock == l,
+		       "a rank is dropped when no lock taken after it is held");
+		h->n_held--;
+		h->held_mask &= ~(1ull << l->rank);
+	}
+	arch_irq_restore(on);
 }
 
 bool spin_held(const struct spinlock *l)

@@ -31,6 +31,13 @@ void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 bool spin_held(const struct spinlock *l); /* by this hart */
 
+/*
+ * For what has a rank and is no lock: while it is held, spinlocks are checked as if `l` were one of them, but interrupts stay on and nobody
+ * waits for it. System context, or goroutine context with preemption off.
+ */
+void rank_hold(struct spinlock *l);
+void rank_drop(struct spinlock *l);
+
 /* Prints the locks this hart holds and where it took them. Panic context. */
 void locks_print(void);
 

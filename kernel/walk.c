@@ -6,6 +6,7 @@
 
 #include "kernel/g.h"
 #include "kernel/hart.h"
+#include "kernel/panic.h"
 #include "kernel/stack.h"
 #include "kernel/unwind.h"
 
@@ -36,6 +37,13 @@ bool walk_find(uintptr_t sp, const struct hart *h, const struct g *g, struct wal
 			     inside(sp, h->stack_lo[STACK_NMI], h->nmi_stack_top, b));
 }
 
+/* The rule of stack ownership. */
+static void owner_check(const struct g *g)
+{
+	if (g != NULL && g != g_self() && !g_owned(g) && !panic_in_progress())
+		panic("a stack is walked only by its owner: goroutine %lu", (unsigned long)g->id);
+}
+
 unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g *g, uintptr_t *pcs,
 		     unsigned max, unsigned *flags)
 {
@@ -43,6 +51,7 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 	struct walk_bounds b, to;
 	unsigned n = 0, how;
 	bool exact = false;
+	owner_check(g);
 	*flags = WALK_BROKEN;
 	if (max == 0)
 		return 0;

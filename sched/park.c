@@ -6,6 +6,8 @@
  *
  * 1. A goroutine becomes WAITING only after its hart has left its stack. Otherwise whoever readies it could run it on two harts.
  * 2. The waiter is visible to wakers before it is PARKING only under the primitive's lock. Otherwise a wake-up gets lost.
+ * 3. A goroutine whose stack is owned changes its status beneath the bit, and its owner queues it (sched/own.c). Otherwise a hart would wait
+ *    for the owner.
  */
 #include "kernel/assert.h"
 #include "sched/impl.h"
@@ -31,8 +33,12 @@ void ready(struct g *g)
 	preempt_disable();
 	uint32_t s = atomic_load_explicit(&g->status, memory_order_acquire);
 	for (;;) {
-		ASSERT(s == G_PARKING || s == G_WAITING, "a goroutine that is made ready was waiting");
-		uint32_t to = s == G_PARKING ? G_READIED : G_RUNNABLE;
+		uint32_t owned = s & G_OWNED;
+		ASSERT(s == G_PARKING || s == (G_WAITING | owned),
+		       "a goroutine that is made ready was waiting");
+		uint32_t to = s == G_PARKING ? G_READIED
+			      : owned != 0   ? G_RUNNABLE | owned | G_DEFERRED
+					     : G_RUNNABLE;
 		/* pairs with the release in the scheduler's PARKING -> WAITING */
 		if (atomic_compare_exchange_weak(&g->status, &s, to))
 			break;

@@ -22,6 +22,7 @@
 #include "kernel/random.h"
 #include "kernel/timer.h"
 #include "sched/impl.h"
+#include "sched/own.h"
 
 static _Atomic uint64_t idle_mask; /* bit per hart that sleeps or is about to */
 static _Atomic uint32_t n_spinning;
@@ -228,7 +229,8 @@ static void slice_start(struct hart *h, uint64_t now)
 	timer_rearm_irq(h);
 }
 
-static void execute(struct hart *h, struct g *g, bool inherit)
+/* False: g's stack is owned, so another is to be picked (sched/own.c). */
+static bool execute(struct hart *h, struct g *g, bool inherit)
 {
 	if (h->spare_area == NULL)
 		area_refill_sys(h);
@@ -238,11 +240,14 @@ static void execute(struct hart *h, struct g *g, bool inherit)
 		timers_run_sys(h);
 		arch_irq_disable();
 	}
+	if (!g_run_begin(g)) {
+		arch_irq_enable();
+		return false;
+	}
 	uint64_t now = arch_ticks();
 	if (!inherit || h->slice_due == UINT64_MAX)
 		slice_start(h, now);
 	g->run_since = now;
-	atomic_store_explicit(&g->status, G_RUNNING, memory_order_relaxed);
 	void *area = g->area;
 	h->cur = g;
 	if (area == NULL) {
@@ -256,6 +261,7 @@ static void execute(struct hart *h, struct g *g, bool inherit)
 	}
 	h->cur = h->g0;
 	arch_irq_enable();
+	return true;
 }
 
 /* What the goroutine came back for. Returns the goroutine if it is to go on at once. */
@@ -268,14 +274,15 @@ static struct g *settle(struct hart *h, struct g *g)
 	atomic_store_explicit(&g->resched, false, memory_order_relaxed);
 	switch (h->reason) {
 	case SWITCH_YIELD:
-		atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_relaxed);
+		/* pairs with the acquire in g_own() and g_run_begin(): the saved context is complete */
+		atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_release);
 		globq_put(g);
 		break;
 	case SWITCH_PARK:
 		g->wait_since = now;
 		/* pairs with the acquire in ready(): the saved context is complete */
 		if (!atomic_compare_exchange_strong(&g->status, &parking, G_WAITING)) {
-			atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_relaxed);
+			atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_release);
 			runq_put(&s->q, g, false);
 		}
 		break;
@@ -285,9 +292,9 @@ static struct g *settle(struct hart *h, struct g *g)
 	case SWITCH_TRAP:
 		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
 			timers_run_sys(h);
+		atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_release);
 		if (!h->slice_over && runq_empty(&s->q))
 			return g;
-		atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_relaxed);
 		globq_put(g);
 		break;
 	case SWITCH_NONE:
@@ -315,8 +322,7 @@ void sched_loop(struct hart *h)
 			idle(h);
 			continue;
 		}
-		execute(h, g, inherit);
-		g = settle(h, g);
+		g = execute(h, g, inherit) ? settle(h, g) : NULL;
 		inherit = g != NULL;
 	}
 }

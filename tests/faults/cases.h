@@ -15,6 +15,11 @@ void data_free(void);
 void malloc_all(void);
 void stacks_all(void);
 
+/* own.c */
+void walk_unowned(void);
+void own_under_lock(void);
+void own_across_park(void);
+
 /* cpu.c: what is not C, one implementation for each architecture. */
 
 /* An instruction that no processor has. */

@@ -1,0 +1,34 @@
+/* Ownership of the stack of a goroutine that does not run (see own.c). */
+#ifndef SCHED_OWN_H
+#define SCHED_OWN_H
+
+#include <stdbool.h>
+
+#include "kernel/g.h"
+
+/*
+ * Takes the ownership of g's stack: until g_disown() it does not run, and the caller may walk or shrink its stack. Succeeds at once or
+ * not at all: false when g runs, is about to park, has ended, or has another owner. Goroutine or system context with preemption off, no
+ * spinlock held; several may be owned at once, each for a short time. Both calls are on one hart.
+ */
+__attribute__((warn_unused_result)) bool g_own(struct g *g);
+void g_disown(struct g *g);
+
+/* RUNNABLE -> RUNNING, for the scheduler that is about to run g. False: g is owned; its owner will queue it, and it is to be forgotten
+ * here. System context. */
+static inline bool g_run_begin(struct g *g);
+
+bool g_run_owned(struct g *g);
+
+static inline bool g_run_begin(struct g *g)
+{
+	uint32_t runnable = G_RUNNABLE;
+	/* pairs with the compare-and-swap in g_own() and with the release in g_disown() */
+	return __builtin_expect(atomic_compare_exchange_strong_explicit(&g->status, &runnable, G_RUNNING,
+									memory_order_acquire,
+									memory_order_relaxed),
+				1) ||
+	       g_run_owned(g);
+}
+
+#endif
