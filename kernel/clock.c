@@ -4,25 +4,31 @@
 #include "arch/arch.h"
 #include "kernel/assert.h"
 
+#define NS 1000000000ull
+
 static uint64_t hz, boot_ticks, boot_wall;
 
 void clock_init(void)
 {
 	hz = arch_ticks_hz();
-	ASSERT(hz > 0, "the tick rate is known at boot");
+	ASSERT(hz > 0 && hz < UINT64_MAX / NS, "the tick rate is known at boot");
 	boot_ticks = arch_ticks();
 	boot_wall = arch_wall_ns();
 }
 
+/* Whole seconds apart, so that 64 bits are enough: hz and ns within a second multiply to less than 2^64 for any rate below 18 GHz. */
 uint64_t clock_from_ticks(uint64_t ticks)
 {
-	return (uint64_t)((unsigned __int128)ticks * 1000000000u / hz);
+	return ticks / hz * NS + ticks % hz * NS / hz;
 }
 
 uint64_t clock_to_ticks(uint64_t ns)
 {
-	unsigned __int128 t = ((unsigned __int128)ns * hz + 999999999u) / 1000000000u;
-	return t > UINT64_MAX - 1 ? UINT64_MAX - 1 : (uint64_t)t;
+	uint64_t whole, t;
+	if (__builtin_mul_overflow(ns / NS, hz, &whole) ||
+	    __builtin_add_overflow(whole, (ns % NS * hz + NS - 1) / NS, &t) || t == UINT64_MAX)
+		return UINT64_MAX - 1;
+	return t;
 }
 
 uint64_t clock_ns(void)

@@ -26,8 +26,9 @@ enum hart_stack { STACK_IRQ, STACK_EXC, STACK_NMI, STACK_PANIC, STACK_SYS, STACK
 enum switch_reason { SWITCH_NONE, SWITCH_YIELD, SWITCH_PARK, SWITCH_EXIT, SWITCH_TRAP };
 
 enum {
-	IPI_WAKE = 1, /* look at the queues again */
-	IPI_STOP = 2, /* a panic elsewhere: stop for good */
+	IPI_WAKE = 1,   /* look at the queues again */
+	IPI_STOP = 2,   /* a panic elsewhere: stop for good */
+	IPI_TIMERS = 4, /* another hart put a timer first into this one's heap: look at it */
 };
 
 struct hart {

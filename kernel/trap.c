@@ -21,6 +21,10 @@ void upcall_ipi_irq(struct arch_frame *f)
 	uint32_t bits = atomic_exchange_explicit(&h->ipi, 0, memory_order_acquire);
 	if (bits & IPI_STOP)
 		upcall_stop(f);
+	if (bits & IPI_TIMERS) {
+		atomic_store_explicit(&h->timers_hit, true, memory_order_relaxed);
+		atomic_store_explicit(&h->cur->resched, true, memory_order_relaxed);
+	}
 	if (trap_ipi_hook != NULL)
 		trap_ipi_hook(h, f);
 }

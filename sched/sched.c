@@ -18,6 +18,7 @@
 #include "kernel/assert.h"
 #include "kernel/clock.h"
 #include "kernel/heap.h"
+#include "kernel/ktimer.h"
 #include "kernel/panic.h"
 #include "kernel/random.h"
 #include "kernel/timer.h"
@@ -152,6 +153,8 @@ static struct g *pick(struct hart *h, bool *inherit)
 		}
 		if (s->spinning)
 			g = steal(h);
+		if (s->spinning && g == NULL && timers_steal_sys(h))
+			g = runq_get(&s->q, inherit);
 	}
 	if (g != NULL)
 		spinning_stop(s, true);

@@ -3,8 +3,8 @@
 #	host-tests          builds, then runs everything that needs no guest
 #	host-tests-build    builds, and writes the list for tests/run-tests: $(HOST_TEST_LIST)
 #
-# NAME_SOURCES are what tests/host/NAME.c links beside the harness, NAME_LIBS its libraries. A name in HOST_STUB_TESTS (HOST_SCHED_TESTS)
-# finds the headers of tests/host/stub (stub_sched) before the kernel's. FUZZ_SECONDS: for each fuzz target.
+# NAME_SOURCES are what tests/host/NAME.c links beside the harness, NAME_LIBS its libraries. A name in HOST_STUB_TESTS (HOST_SCHED_TESTS,
+# HOST_TIMER_TESTS) finds the headers of tests/host/stub (stub_sched, stub_timer) before the kernel's. FUZZ_SECONDS: for each fuzz target.
 
 HOST := $(BUILD)/host
 HOST_TEST_LIST := $(HOST)/tests.list
@@ -19,10 +19,12 @@ HOST_TESTS := test_builder test_fdt test_framing test_gzip test_hbdump test_memo
 	test_symtab test_top test_unwind
 HOST_STUB_TESTS := test_heap test_malloc test_page
 HOST_SCHED_TESTS := test_runq
+HOST_TIMER_TESTS := test_ktimer
 # Run once more with the thread sanitizer.
 HOST_TSAN_TESTS := test_sample_ring
 HOST_TSAN_STUB_TESTS := test_heap test_page
 HOST_TSAN_SCHED_TESTS := test_runq
+HOST_TSAN_TIMER_TESTS := test_ktimer
 HOST_FUZZ := fuzz_fdt fuzz_hbdump fuzz_options fuzz_pvh
 
 test_builder_SOURCES := prof/builder.c prof/intern.c
@@ -32,6 +34,7 @@ test_gzip_SOURCES := prof/gzip.c
 test_gzip_LIBS := -lz
 test_hbdump_SOURCES := $(FRAMING_SOURCES) $(HBDUMP_PARTS) tests/host/store_memory.c
 test_heap_SOURCES := $(HEAP_SOURCES)
+test_ktimer_SOURCES := $(addprefix kernel/, ktimer.c timer_heap.c)
 test_malloc_SOURCES := $(HEAP_SOURCES)
 test_memory_SOURCES :=
 test_options_SOURCES := $(addprefix boot/, options.c option_value.c line.c)
@@ -60,6 +63,8 @@ HOST_PATHS := -I. -Iinclude
 HOST_COMPILE_asan = $(HOST_ASAN) $(HOST_PATHS)
 HOST_COMPILE_asan_stub = $(HOST_ASAN) -Itests/host/stub $(HOST_PATHS)
 HOST_COMPILE_asan_sched = $(HOST_ASAN) -Itests/host/stub_sched $(HOST_PATHS)
+HOST_COMPILE_asan_timer = $(HOST_ASAN) -Itests/host/stub_timer $(HOST_PATHS)
+HOST_COMPILE_tsan_timer = $(HOST_TSAN) -Itests/host/stub_timer $(HOST_PATHS)
 HOST_COMPILE_tsan = $(HOST_TSAN) $(HOST_PATHS)
 HOST_COMPILE_tsan_stub = $(HOST_TSAN) -Itests/host/stub $(HOST_PATHS)
 HOST_COMPILE_tsan_sched = $(HOST_TSAN) -Itests/host/stub_sched $(HOST_PATHS)
@@ -67,6 +72,8 @@ HOST_COMPILE_fuzz = $$(cat $(HOST)/fuzz/compiler) $(HOST_PATHS)
 HOST_LINK_asan := $(HOST_ASAN)
 HOST_LINK_asan_stub := $(HOST_ASAN)
 HOST_LINK_asan_sched := $(HOST_ASAN)
+HOST_LINK_asan_timer := $(HOST_ASAN)
+HOST_LINK_tsan_timer := $(HOST_TSAN)
 HOST_LINK_tsan := $(HOST_TSAN)
 HOST_LINK_tsan_stub := $(HOST_TSAN)
 HOST_LINK_tsan_sched := $(HOST_TSAN)
@@ -101,6 +108,8 @@ $(eval $(call host_kind,asan_stub,$(HOST_STUB_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_sched,$(HOST_SCHED_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan,$(HOST_TSAN_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_stub,$(HOST_TSAN_STUB_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,asan_timer,$(HOST_TIMER_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,tsan_timer,$(HOST_TSAN_TIMER_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_sched,$(HOST_TSAN_SCHED_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,fuzz,$(HOST_FUZZ),tests/host/host_panic.c))
 
@@ -140,6 +149,8 @@ host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $
 	$(foreach n,$(HOST_SCHED_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_sched/$(n)";) \
 	$(foreach n,$(HOST_TSAN_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan/$(n)";) \
 	$(foreach n,$(HOST_TSAN_STUB_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_stub/$(n)";) \
+	$(foreach n,$(HOST_TIMER_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_timer/$(n)";) \
+	$(foreach n,$(HOST_TSAN_TIMER_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_timer/$(n)";) \
 	$(foreach n,$(HOST_TSAN_SCHED_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_sched/$(n)";) \
 	echo "run-tests tests/host/test-run-tests.sh"; \
 	echo "setup BUILD=$(BUILD) tests/e2e/test-setup.sh"; \

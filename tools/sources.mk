@@ -6,8 +6,8 @@ ARCH_SOURCES_x86_64 := $(addprefix arch/x86_64/, context.c cpu.c exit.c fpu.c fr
 BOOT_SOURCES_riscv64 := $(addprefix boot/riscv64/, entry.S harts.c start.c) boot/fdt.c boot/fdt_info.c
 BOOT_SOURCES_x86_64 := $(addprefix boot/x86_64/, calibrate.c entry.S harts.c start.c tables.c trampoline.S) boot/pvh.c boot/acpi.c
 
-KERNEL_ROOM := $(addprefix kernel/, base64.c buddy.c clock.c console.c crc32.c dump.c framing.c heap.c lock.c malloc.c memory.c mmu.c \
-	page.c panic.c print.c size_class.c slab.c stack.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c tls.c \
+KERNEL_ROOM := $(addprefix kernel/, base64.c buddy.c clock.c console.c crc32.c dump.c framing.c heap.c ktimer.c lock.c malloc.c memory.c mmu.c \
+	page.c panic.c print.c size_class.c slab.c stack.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c timer_heap.c tls.c \
 	traceback.c trap.c unwind.c wait_reason.c walk.c) gen/lock_ranks.c
 TRACE_ROOM := trace/sample_ring.c
 SCHED_ROOM := $(addprefix sched/, area.c chan.c defer.c g.c libc.c mutex.c own.c park.c runq.c sched.c sleep.c waitgroup.c)

@@ -77,7 +77,7 @@ static bool in_order(void)
 	return ok;
 }
 
-GUEST_TEST(time, order, "sleepers whose deadlines lie far apart wake in their order (one hart: timer.order)")
+GUEST_TEST(time, order, "sleepers whose deadlines lie far apart wake in their order (one hart: ktimer.order)")
 {
 	for (int i = 0; i < GUEST_ATTEMPTS; i++)
 		if (in_order())

@@ -1,4 +1,4 @@
-/* kernel/timer.h: many deadlines on one hardware timer. */
+/* kernel/ktimer.h: many deadlines on one hardware timer. */
 #include "suite.h"
 
 #include <stdatomic.h>
@@ -10,12 +10,12 @@
 #include "kernel/hart.h"
 #include "kernel/lock.h"
 #include "kernel/preempt.h"
-#include "kernel/timer.h"
+#include "kernel/ktimer.h"
 
 enum { TIMERS = 600 };
 
 struct shot {
-	struct timer timer;
+	struct ktimer timer;
 	_Atomic uint32_t fired, last;
 	uint64_t due, at; /* arch_ticks() */
 	uint32_t hart, order;
@@ -24,7 +24,7 @@ struct shot {
 static struct shot shots[TIMERS];
 static _Atomic uint32_t n_fired;
 
-static void fire(struct timer *t)
+static void fire(struct ktimer *t)
 {
 	struct shot *s = t->arg;
 	s->at = arch_ticks();
@@ -37,7 +37,7 @@ static void fire(struct timer *t)
 static void shot_start(struct shot *s, uint64_t ns)
 {
 	*s = (struct shot){.timer = {.fn = fire, .arg = s}, .due = clock_deadline(ns)};
-	if (!timer_add(&s->timer, s->due))
+	if (!ktimer_add(&s->timer, s->due))
 		guest_fail(__FILE__, __LINE__, "no memory for a timer");
 }
 
@@ -49,7 +49,7 @@ static void wait_fired(uint32_t n)
 	CHECK_EQ(atomic_load(&n_fired), n);
 }
 
-GUEST_TEST(timer, order, "timers of one hart fire once each, not early, in the order of their deadlines")
+GUEST_TEST(ktimer, order, "timers of one hart fire once each, not early, in the order of their deadlines")
 {
 	uint64_t seed = 11;
 	uint32_t armed = timers_armed();
@@ -76,7 +76,7 @@ GUEST_TEST(timer, order, "timers of one hart fire once each, not early, in the o
 	}
 }
 
-GUEST_TEST(timer, cancel, "a cancelled timer does not fire, whatever its place in the heap; the others do")
+GUEST_TEST(ktimer, cancel, "a cancelled timer does not fire, whatever its place in the heap; the others do")
 {
 	uint64_t seed = 12;
 	uint32_t cancelled = 0, armed = timers_armed();
@@ -84,10 +84,10 @@ GUEST_TEST(timer, cancel, "a cancelled timer does not fire, whatever its place i
 	for (int i = 0; i < TIMERS; i++)
 		shot_start(&shots[i], 100 * TIME_MILLISECOND + guest_random(&seed) % (30 * TIME_MILLISECOND));
 	for (int i = 0; i < TIMERS; i++) {
-		if (guest_random(&seed) % 2 == 0 && timer_cancel(&shots[i].timer)) {
+		if (guest_random(&seed) % 2 == 0 && ktimer_cancel(&shots[i].timer)) {
 			atomic_store(&shots[i].last, 2);
 			cancelled++;
-			CHECK(!timer_cancel(&shots[i].timer));
+			CHECK(!ktimer_cancel(&shots[i].timer));
 		}
 	}
 	wait_fired(TIMERS - cancelled);
@@ -108,7 +108,7 @@ static void race(void *arg)
 		if (guest_random(&seed) % 2)
 			go_yield(); /* so that the cancel may come from another hart */
 		guest_spin(guest_random(&seed) % (60 * TIME_MICROSECOND));
-		if (timer_cancel(&s.timer)) {
+		if (ktimer_cancel(&s.timer)) {
 			CHECK_EQ(atomic_load(&s.fired), 0);
 			atomic_fetch_add(&races_cancelled, 1);
 		} else {
@@ -120,7 +120,7 @@ static void race(void *arg)
 	}
 }
 
-GUEST_TEST(timer, cancel_race, "cancel says true exactly when the timer does not fire")
+GUEST_TEST(ktimer, cancel_race, "cancel says true exactly when the timer does not fire")
 {
 	struct guest_group all = {0};
 	uint32_t armed = timers_armed();
