@@ -49,7 +49,7 @@ static void wait_fired(uint32_t n)
 	CHECK_EQ(atomic_load(&n_fired), n);
 }
 
-GUEST_TEST(ktimer, order, "timers of one hart fire once each, not early, in the order of their deadlines")
+GUEST_TEST(ktimer, order, "timers fire once each, not early, on a hart in the order of their deadlines")
 {
 	uint64_t seed = 11;
 	uint32_t armed = timers_armed();
@@ -69,9 +69,8 @@ GUEST_TEST(ktimer, order, "timers of one hart fire once each, not early, in the 
 	for (int i = 0; i < TIMERS; i++) {
 		CHECK_EQ(atomic_load(&shots[i].fired), 1);
 		CHECK(shots[i].at >= shots[i].due);
-		CHECK_EQ(shots[i].hart, shots[0].hart);
 		for (int k = 0; k < i; k += 7)
-			CHECK(shots[i].due == shots[k].due ||
+			CHECK(shots[i].hart != shots[k].hart || shots[i].due == shots[k].due ||
 			      (shots[i].due < shots[k].due) == (shots[i].order < shots[k].order));
 	}
 }
