@@ -18,6 +18,7 @@ struct sched_hart;   /* sched/impl.h */
 struct sampler_hart; /* prof/sampler.c */
 
 enum { HELD_MAX = 16 };
+#define LOCKS_LISTED ((struct spinlock *)1)
 
 enum hart_stack { STACK_IRQ, STACK_EXC, STACK_NMI, STACK_PANIC, STACK_SYS, STACK_KINDS };
 
@@ -48,15 +49,17 @@ struct hart {
 			      kernel/system.h) */
 	struct arch_context sched_ctx; /* the scheduler, while a goroutine runs */
 	enum switch_reason reason;
-	bool slice_over;    /* the running goroutine used its slice up */
-	void *spare_area;   /* preemption save area that trap exit takes; the scheduler refills it */
-	uint32_t irq_depth; /* spinlocks held; interrupts stay off while > 0 */
-	bool irq_was_on;    /* what the outermost lock found */
+	bool slice_over;  /* the running goroutine used its slice up */
+	void *spare_area; /* preemption save area that trap exit takes; the scheduler refills it */
+	struct spinlock
+		*lock_one; /* the one spinlock held; NULL: none; LOCKS_LISTED: see held[] (kernel/lock.c) */
+	uintptr_t lock_one_pc;
+	uint32_t irq_depth; /* spinlocks in held[]; interrupts stay off while > 0 */
+	bool irq_was_on;    /* what the outermost of them found */
 	uint32_t in_irq;    /* 1 inside an interrupt or exception handler */
 	bool in_fault;      /* inside the page-fault handler: the page lock may be taken */
 	uint32_t n_owned;   /* ownership bits held (sched/own.c) */
 	uint32_t n_held;
-	uint64_t held_mask; /* bit per rank held */
 	struct held {
 		struct spinlock *lock;
 		uintptr_t pc;

@@ -1,12 +1,20 @@
 /*
- * Ranked spinlocks. The held list of a hart is pushed before the lock is waited for, so that a report shows the attempt.
+ * Ranked spinlocks: the long way. A hart knows what it holds:
+ *
+ *	lock_one = NULL            nothing
+ *	lock_one = a lock          this one, taken with interrupts on (the short way of lock.h)
+ *	lock_one = LOCKS_LISTED    held[0 .. n_held)
+ *
+ * A lock is on record before it is waited for, so that a report shows the attempt.
  *
  * Rules, each checked at every acquire:
  * 1. The ranks held all come before the new one (closure of kernel/ranks.txt). Otherwise two harts can wait for each other.
  * 2. A lock is not taken twice. Otherwise the hart waits for itself.
  * 3. No lock in an interrupt; in a page fault the page lock only. Otherwise the handler waits for the code it interrupted.
  * 4. A bottom-half rank is not taken on a goroutine stack. Otherwise touching a fresh stack page under it needs the page lock again.
- * 5. Who releases is who acquired. Otherwise the held list lies.
+ * 5. Who releases is who acquired. Otherwise the record lies.
+ * The short way needs no more than its two conditions: holding nothing settles 1 and 2; interrupts on means no handler, which settles 3; a
+ * lock of a bottom half is never LOCK_FREE, which settles 4; it releases only what it has on record, which settles 5.
  */
 #include "kernel/lock.h"
 
@@ -16,6 +24,9 @@
 #include "kernel/stack.h"
 
 enum { SPINS_TO_KICK = 1 << 14 };
+
+static void (*release_hook)(
+	void); /* immutable after boot; not NULL: every hart's lock_one is LOCKS_LISTED for ever */
 
 static void order_violation(const struct hart *h, const struct spinlock *l, uintptr_t pc, const char *rule)
 {
@@ -29,19 +40,21 @@ static inline __attribute__((always_inline)) void acquire_check(const struct har
 								const struct spinlock *l, uintptr_t pc)
 {
 	ASSERT(l->rank > 0 && l->rank < RANK_COUNT, "every spinlock has a rank");
+#ifndef MUTANT_irq_class
 	ASSERT(h->in_irq == 0 || (h->in_fault && l->rank == RANK_PAGE), "no lock in an interrupt");
-	ASSERT(!rank_bottom_half[l->rank] || !stack_region_holds(arch_sp()),
+#endif
+	ASSERT((RANKS_BOTTOM_HALF >> l->rank & 1) == 0 || !stack_region_holds(arch_sp()),
 	       "bottom-half lock only on a system stack");
 	ASSERT(h->n_held < HELD_MAX, "at most 16 spinlocks held");
-	if (h->n_held == 0)
-		return;
 	for (uint32_t i = 0; i < h->n_held; i++) {
 		if (h->held[i].lock == l)
 			order_violation(h, l, pc, "recursion");
 	}
 #ifndef MUTANT_rank_order
-	if ((h->held_mask & ~rank_before[l->rank]) != 0)
-		order_violation(h, l, pc, "wrong order");
+	for (uint32_t i = 0; i < h->n_held; i++) {
+		if ((rank_before[l->rank] >> h->held[i].lock->rank & 1) == 0)
+			order_violation(h, l, pc, "wrong order");
+	}
 #endif
 }
 
@@ -58,7 +71,7 @@ static void stop_for_panic(void)
  */
 static void wait_for_free(struct hart *h, const struct spinlock *l)
 {
-	for (uint32_t n = 1; atomic_load_explicit(&l->owner, memory_order_relaxed) != 0; n++) {
+	for (uint32_t n = 1; atomic_load_explicit(&l->state, memory_order_relaxed) == LOCK_HELD; n++) {
 		arch_pause();
 		stop_for_panic();
 		if (n % SPINS_TO_KICK == 0) {
@@ -68,86 +81,128 @@ static void wait_for_free(struct hart *h, const struct spinlock *l)
 	}
 }
 
-void spin_lock(struct spinlock *l)
+/* What the short way holds goes on the list, as if it had been taken the long way. */
+static void list_begin(struct hart *h)
 {
-	bool on = arch_irq_save();
+	struct spinlock *one = h->lock_one;
+	h->lock_one = LOCKS_LISTED;
+	if (one == NULL || one == LOCKS_LISTED)
+		return;
+	ASSERT(h->n_held == 0, "the short way is for the only lock");
+	h->held[0] = (struct held){one, h->lock_one_pc};
+	h->n_held = 1;
+	h->irq_depth = 1;
+	h->irq_was_on = true;
+}
+
+static void list_push(struct hart *h, struct spinlock *l, uintptr_t pc)
+{
+	list_begin(h);
+	acquire_check(h, l, pc);
+	h->held[h->n_held++] = (struct held){l, pc};
+}
+
+static void list_remove(struct hart *h, const struct spinlock *l)
+{
+	uint32_t i = h->n_held;
+	while (i > 0 && h->held[i - 1].lock != l)
+		i--;
+	ASSERT(i > 0, "the owner unlocks");
+	h->n_held--;
+	for (i--; i < h->n_held; i++)
+		h->held[i] = h->held[i + 1];
+	if (h->n_held == 0 && release_hook == NULL)
+		h->lock_one = NULL;
+}
+
+/* The short way found the lock not free; it is on record as lock_one. Interrupts are off. */
+void spin_lock_contended(struct spinlock *l, uint32_t was)
+{
+	struct hart *h = arch_hart();
+	if (was == LOCK_CAREFUL) {
+		h->lock_one = NULL;
+		list_push(h, l, h->lock_one_pc);
+		h->irq_depth = 1;
+		h->irq_was_on = true;
+		return;
+	}
+	do
+		wait_for_free(h, l);
+	while (atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD);
+}
+
+void spin_lock_listed(struct spinlock *l, bool on)
+{
 	struct hart *h = arch_hart();
 	if (panic_in_progress()) {
 		stop_for_panic();
 		return; /* the report itself takes no lock; this is code it stumbled into */
 	}
-	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-	acquire_check(h, l, pc);
+	list_push(h, l, (uintptr_t)__builtin_return_address(0));
 	if (h->irq_depth++ == 0)
 		h->irq_was_on = on;
-	h->held[h->n_held].lock = l;
-	h->held[h->n_held].pc = pc;
-	h->n_held++;
-	h->held_mask |= 1ull << l->rank;
-	uint32_t me = h->index + 1, free;
 	/* pairs with the release in spin_unlock() */
-	while (free = 0, !atomic_compare_exchange_weak_explicit(&l->owner, &free, me, memory_order_acquire,
-								memory_order_relaxed)) {
+	while (atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD)
 		wait_for_free(h, l);
-	}
 }
 
-void spin_unlock(struct spinlock *l)
+void spin_unlock_listed(struct spinlock *l)
 {
 	struct hart *h = arch_hart();
 	if (panic_in_progress()) {
 		stop_for_panic();
 		return;
 	}
-	ASSERT(atomic_load_explicit(&l->owner, memory_order_relaxed) == h->index + 1, "the owner unlocks");
-	uint32_t i = h->n_held;
-	while (i > 0 && h->held[i - 1].lock != l)
-		i--;
-	ASSERT(i > 0, "an unlocked lock is on the held list");
-	h->n_held--;
-	for (i--; i < h->n_held; i++)
-		h->held[i] = h->held[i + 1];
-	h->held_mask = 0;
-	for (i = 0; i < h->n_held; i++)
-		h->held_mask |= 1ull << h->held[i].lock->rank;
+	list_begin(h);
+	list_remove(h, l);
 	/* pairs with the acquire in spin_lock() */
-	atomic_store_explicit(&l->owner, 0, memory_order_release);
-	if (--h->irq_depth == 0)
-		arch_irq_restore(h->irq_was_on);
+	atomic_store_explicit(&l->state, (RANKS_BOTTOM_HALF >> l->rank & 1) != 0 ? LOCK_CAREFUL : LOCK_FREE,
+			      memory_order_release);
+	if (--h->irq_depth > 0 || !h->irq_was_on)
+		return;
+	arch_irq_enable();
+	if (release_hook != NULL)
+		release_hook();
 }
 
 void rank_hold(struct spinlock *l)
 {
 	bool on = arch_irq_save();
-	struct hart *h = arch_hart();
-	if (!panic_in_progress()) {
-		uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-		acquire_check(h, l, pc);
-		h->held[h->n_held].lock = l;
-		h->held[h->n_held].pc = pc;
-		h->n_held++;
-		h->held_mask |= 1ull << l->rank;
-	}
+	if (!panic_in_progress())
+		list_push(arch_hart(), l, (uintptr_t)__builtin_return_address(0));
 	arch_irq_restore(on);
 }
 
 void rank_drop(struct spinlock *l)
 {
 	bool on = arch_irq_save();
-	struct hart *h = arch_hart();
-	if (!panic_in_progress()) {
-		ASSERT(h->n_held > 0 && h->held[h->n_held - 1].lock == l,
-		       "a rank is dropped when no lock taken after it is held");
-		h->n_held--;
-		h->held_mask &= ~(1ull << l->rank);
-	}
+	if (!panic_in_progress())
+		list_remove(arch_hart(), l);
 	arch_irq_restore(on);
+}
+
+void locks_watch(void (*release)(void))
+{
+	release_hook = release;
+	for (uint32_t i = 0; i < hart_count; i++)
+		if (harts[i] != NULL && harts[i]->lock_one == NULL)
+			harts[i]->lock_one = LOCKS_LISTED;
+}
+
+void locks_panic(struct hart *h)
+{
+	list_begin(h);
 }
 
 bool spin_held(const struct spinlock *l)
 {
-	return !arch_irq_enabled() &&
-	       atomic_load_explicit(&l->owner, memory_order_relaxed) == arch_hart()->index + 1;
+	if (arch_irq_enabled())
+		return false;
+	const struct hart *h = arch_hart();
+	bool held = h->lock_one == l;
+	for (uint32_t i = 0; i < h->n_held; i++)
+		held |= h->held[i].lock == l;
+	return held;
 }
 
 void locks_print(void)

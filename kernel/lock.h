@@ -10,26 +10,71 @@
 #include <stdint.h>
 
 #include "gen/lock_ranks.h"
+#include "kernel/hart.h"
+
+/* LOCK_CAREFUL: free, of a rank that is taken on system stacks only: never by the short way. */
+enum lock_state { LOCK_FREE, LOCK_HELD, LOCK_CAREFUL };
 
 struct spinlock {
-	_Atomic uint32_t owner; /* hart index + 1, 0 when free */
+	_Atomic uint32_t state; /* enum lock_state */
 	uint8_t rank;           /* enum lock_rank; immutable */
 };
 
-#define SPINLOCK_INIT(r)                \
-	{                               \
-		.owner = 0, .rank = (r) \
+#define SPINLOCK_INIT(r)                                                                           \
+	{                                                                                          \
+		.state = (RANKS_BOTTOM_HALF >> (r)&1) != 0 ? LOCK_CAREFUL : LOCK_FREE, .rank = (r) \
 	}
 
 extern const char *const rank_name[RANK_COUNT];
 extern const uint64_t rank_before[RANK_COUNT];
-extern const bool rank_bottom_half[RANK_COUNT];
 
-/* Acquire and release; system, goroutine or boot context (page lock: page-fault context too). A goroutine holds one only for a short
- * time and never across a park. Panics on a broken rule, naming both places. */
-void spin_lock(struct spinlock *l);
-void spin_unlock(struct spinlock *l);
+/* Out of line: what spin_lock() and spin_unlock() do when there is more to check than they can see. on: interrupts were on. */
+void spin_lock_listed(struct spinlock *l, bool on);
+void spin_lock_contended(struct spinlock *l, uint32_t was);
+void spin_unlock_listed(struct spinlock *l);
+
+/*
+ * Acquire and release; system, goroutine or boot context (page lock: page-fault context too). A goroutine holds one only for a short
+ * time and never across a park. Panics on a broken rule, naming both places.
+ *
+ * The short way is for code that holds no lock and has interrupts on, so it is in no handler: then no order can be wrong.
+ */
+static inline __attribute__((always_inline)) void spin_lock(struct spinlock *l)
+{
+	bool on = arch_irq_save();
+	struct hart *h = arch_hart();
+	if (__builtin_expect(!on || h->lock_one != NULL, 0)) {
+		spin_lock_listed(l, on);
+		return;
+	}
+	h->lock_one = l;
+	h->lock_one_pc = arch_pc();
+	/* pairs with the release in spin_unlock() */
+	uint32_t was = atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire);
+	if (__builtin_expect(was != LOCK_FREE, 0))
+		spin_lock_contended(l, was);
+}
+
+static inline __attribute__((always_inline)) void spin_unlock(struct spinlock *l)
+{
+	struct hart *h = arch_hart();
+	if (__builtin_expect(h->lock_one != l, 0)) {
+		spin_unlock_listed(l);
+		return;
+	}
+	h->lock_one = NULL;
+	/* pairs with the acquire in spin_lock() */
+	atomic_store_explicit(&l->state, LOCK_FREE, memory_order_release);
+	arch_irq_enable();
+}
+
 bool spin_held(const struct spinlock *l); /* by this hart */
+
+/* How many locks this hart holds. Interrupts or preemption off. */
+static inline uint32_t locks_held(const struct hart *h)
+{
+	return h->lock_one == NULL ? 0 : h->lock_one == LOCKS_LISTED ? h->n_held : 1;
+}
 
 /*
  * For what has a rank and is no lock: while it is held, spinlocks are checked as if `l` were one of them, but interrupts stay on and nobody
@@ -38,6 +83,11 @@ bool spin_held(const struct spinlock *l); /* by this hart */
 void rank_hold(struct spinlock *l);
 void rank_drop(struct spinlock *l);
 
+/* From here on every lock of every hart goes the long way, and locks_release_hook() is called after each last release that turned interrupts
+ * on. Boot context. */
+void locks_watch(void (*release)(void));
+/* This hart reports: its locks are listed, and no lock is taken any more. Panic context. */
+void locks_panic(struct hart *h);
 /* Prints the locks this hart holds and where it took them. Panic context. */
 void locks_print(void);
 

@@ -153,6 +153,7 @@ _Noreturn static void panic_start(const char *kind, struct arch_frame *f, const 
 		}
 		arch_exit(exit_code(EXIT_STATUS_PANIC));
 	}
+	locks_panic(h);
 	title = kind;
 	panic_frame = f;
 	panic_regs = *u;

@@ -8,6 +8,7 @@
 
 #include "kernel/g.h"
 #include "kernel/hart.h"
+#include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/stack.h"
 #include "kernel/walk.h"
@@ -34,7 +35,7 @@ static bool preemptible(const struct hart *h, const struct arch_frame *f)
 {
 	const struct g *g = h->cur;
 	struct arch_unwind u;
-	if (g == h->g0 || g->preempt_off != 0 || h->n_held != 0 || h->spare_area == NULL)
+	if (g == h->g0 || g->preempt_off != 0 || locks_held(h) != 0 || h->spare_area == NULL)
 		return false;
 	arch_frame_unwind(f, &u);
 	return arch_frame_tls(f) == g->tls && u.sp > g->stack_lo && u.sp <= g->stack_hi &&

@@ -42,7 +42,7 @@ void switch_out(enum switch_reason reason)
 {
 	struct hart *h = arch_hart();
 	struct g *g = h->cur;
-	ASSERT(h->n_held == 0, "no spinlock held at a switch");
+	ASSERT(locks_held(h) == 0, "no spinlock held at a switch");
 	ASSERT(arch_irq_enabled() && h->in_irq == 0, "a switch happens with interrupts on");
 	ASSERT(g == g_self() && g != h->g0, "only the running goroutine gives its hart away");
 	h->reason = reason;

@@ -22,7 +22,10 @@ END {
 	} else if (out == "h") {
 		print "/* Made by tools/ranks.awk from kernel/ranks.txt. */\n#ifndef GEN_LOCK_RANKS_H\n#define GEN_LOCK_RANKS_H\n\nenum lock_rank {"
 		for (i = 1; i <= n; i++) printf "\tRANK_%s = %d,\n", toupper(names[i]), i
-		printf "\tRANK_COUNT = %d,\n};\n\n#endif\n", n + 1
+		printf "\tRANK_COUNT = %d,\n};\n\n/* Bit per rank that is taken only on stacks that cannot fault. */\n#define RANKS_BOTTOM_HALF (0ull", n + 1
+		g = number["STACKGROW"]
+		for (i = 1; i <= n; i++) if ((g, i) in edge) printf " | 1ull << %d", i
+		printf ")\n\n#endif\n"
 	} else {
 		print "/* Made by tools/ranks.awk from kernel/ranks.txt. */\n#include \"kernel/lock.h\"\n"
 		print "const char *const rank_name[RANK_COUNT] = {\n\t\"none\","
@@ -33,9 +36,6 @@ END {
 			for (i = 1; i <= n; i++) if ((i, j) in edge) line = line " | 1ull << " i
 			printf "\t%s, /* %s */\n", line, names[j]
 		}
-		print "};\n\n/* Taken only on stacks that cannot fault. */\nconst bool rank_bottom_half[RANK_COUNT] = {\n\tfalse,"
-		g = number["STACKGROW"]
-		for (i = 1; i <= n; i++) printf "\t%s, /* %s */\n", ((g, i) in edge) ? "true" : "false", names[i]
 		print "};"
 	}
 }

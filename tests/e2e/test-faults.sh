@@ -73,6 +73,7 @@ death guard_write 'panic: access to the guard below another goroutine.s stack' g
 death irq_fault "panic: double fault: " sample_fault irq_fault
 death irq_assert 'panic: assertion failed: an interrupt handler keeps its rules' sample_assert irq_assert
 
+death irq_lock 'panic: assertion failed: no lock in an interrupt' sample_lock irq_lock
 death kernel_assert 'panic: assertion failed: nowhere is somewhere \(nowhere == 1\) at tests/faults/main.c:[0-9]+$' kernel_assert
 death c_assert 'panic: assertion failed: nowhere == 2 at tests/faults/main.c:[0-9]+ in c_assert$' c_assert
 death c_abort 'panic: abort\(\) called$' c_abort

@@ -15,6 +15,9 @@ void data_free(void);
 void malloc_all(void);
 void stacks_all(void);
 
+/* lock.c */
+void irq_lock(void);
+
 /* own.c */
 void walk_unowned(void);
 void own_under_lock(void);

@@ -548,6 +548,7 @@ static const struct fault {
 	FAULT(spin_foreign_unlock),
 	FAULT(spin_across_park),
 	FAULT(bottom_half_on_goroutine),
+	FAULT(irq_lock),
 	FAULT(walk_unowned),
 	FAULT(own_under_lock),
 	FAULT(own_across_park),
