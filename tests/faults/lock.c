@@ -1,5 +1,5 @@
 /* A spinlock where there may be none. */
-#include "cases.h"
+#include "tests/faults/cases.h"
 
 #include <stdatomic.h>
 
