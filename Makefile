@@ -5,7 +5,8 @@
 #?             builds an application, runs it in QEMU, writes its profile to out/ARCH/APP/; APP is a folder of apps/ or any path
 #? make test   [ARCH=...] [FULL=1]   everything that can fail; both architectures when ARCH is not given
 #? make check  static rules: layers, headers, warnings, formatting, code that interrupts may reach
-#? make bench  [ARCH=...]   boot time, image size, speed-up, cost of profiling
+#? make bench  [ARCH=...] [BENCH="WORD ..."]   operations beside Go's, memory, boot time, image size, speed-up, cost of profiling
+#? make bench-diff [ARCH=...] [KEEP=1]   instructions of each operation that changed by more than 3 %; KEEP=1 keeps the new ones
 #? make debug  as run, stopped at the first instruction, with gdb's command line
 #? make fmt    formats the sources        make clean   removes what was built, keeps what was downloaded
 
@@ -221,7 +222,11 @@ clean:
 help:
 	@sed -n 's/^#? \{0,1\}//p' Makefile
 
-.PHONY: bench
-bench: $(if $(filter command line environment,$(origin ARCH)),bench-$(ARCH),$(ARCHES:%=bench-%))
-bench-%:
-	@ARCH=$* BUILD=$(BUILD) tools/bench
+# One architecture after the other: figures taken at the same time would disturb each other.
+BENCH_ARCHES := $(if $(filter command line environment,$(origin ARCH)),$(ARCH),$(ARCHES))
+.PHONY: bench bench-diff
+bench:
+	@for a in $(BENCH_ARCHES); do ARCH=$$a BUILD=$(BUILD) BENCH=$(call q,$(BENCH)) tools/bench || exit; done
+
+bench-diff:
+	@for a in $(BENCH_ARCHES); do ARCH=$$a BUILD=$(BUILD) KEEP=$(KEEP) tools/bench-diff || exit; done

@@ -7,6 +7,7 @@
  *	parked=N  parked goroutines (100000)           spawn=N   goroutines alive at once in spawn_join (100000)
  *	sleeps=N  sleeps of one latency sample (200)   -l        lists, runs nothing
  *	loop=N    instead: N million rounds of a compute loop on every hart at once (tools/bench: cost of profiling)
+ *	idle=N    instead: sleeps N seconds (tools/bench: cost of idle harts)
  */
 #include "tests/bench/bench.h"
 
@@ -20,7 +21,7 @@ uint64_t bench_target_ns = 200 * TIME_MILLISECOND, bench_reps = 5, bench_parked_
 	 bench_spawn_n = 100000, bench_sleeps_n = 200;
 volatile uint64_t bench_sink;
 
-static uint64_t target_ms = 200, fixed_n, max_n, loop_millions;
+static uint64_t target_ms = 200, fixed_n, max_n, loop_millions, idle_s;
 
 static const struct subject {
 	const char *name;
@@ -44,6 +45,7 @@ static const struct setting {
 	{"spawn", &bench_spawn_n, 1, 10000000},
 	{"sleeps", &bench_sleeps_n, 1, 100000},
 	{"loop", &loop_millions, 1, 1000000000},
+	{"idle", &idle_s, 1, 1000000},
 };
 
 enum { N_SUBJECTS = sizeof subjects / sizeof subjects[0], N_SETTINGS = sizeof settings / sizeof settings[0] };
@@ -142,6 +144,10 @@ int main(int argc, char **argv)
 	bench_target_ns = target_ms * TIME_MILLISECOND;
 	if (loop_millions > 0) {
 		loop(loop_millions * 1000000);
+		return 0;
+	}
+	if (idle_s > 0) {
+		time_sleep(idle_s * TIME_SECOND);
 		return 0;
 	}
 	for (unsigned i = 0; i < N_SUBJECTS; i++) {
