@@ -34,9 +34,11 @@ struct g {
 	const char *name; /* static text or NULL */
 	bool system;      /* part of the kernel: not counted for deadlock */
 	uint64_t parent_id;
-	uintptr_t created_at; /* pc of the go statement */
-	uintptr_t stack_lo, stack_hi;
-	uintptr_t tls; /* thread pointer value */
+	uintptr_t created_at;         /* pc of the go statement */
+	uintptr_t stack_lo, stack_hi; /* for the life of the descriptor */
+	uint8_t stack_class;          /* the same */
+	struct g *all_next;           /* the same: every descriptor there is, in use or not */
+	uintptr_t tls;                /* thread pointer value */
 	void (*fn)(void *);
 	void *arg;
 
@@ -51,14 +53,15 @@ struct g {
 	uint64_t run_ticks;           /* on-CPU time so far */
 	uint64_t run_since;
 	struct g *next;  /* in a queue or a free list */
+	bool grown;      /* its stack has more than the first page, maybe */
+	bool bare;       /* while dead: the first page is missing, maybe */
+	struct g *batch; /* while dead and first of a magazine: the next magazine */
 	void *wait_data; /* of the primitive it waits on */
 
 	/* atomic */
 	_Atomic uint32_t status;   /* enum g_status; transitions in sched/g.c */
 	_Atomic(struct g *) owner; /* with G_OWNED: who owns the stack; written by the owner */
 	_Atomic bool resched; /* set by this hart's interrupt: give way when preemption is possible again */
-
-	struct g *all_next, *all_prev; /* guarded by the all-goroutines lock */
 };
 
 extern _Thread_local struct g *g_tls;

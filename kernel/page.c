@@ -21,6 +21,8 @@
 #include "kernel/lock.h"
 #include "kernel/preempt.h"
 
+enum { SHORT_MAX = (16 << 20) / PAGE_SIZE };
+
 struct page_cache {
 	/* owned by this hart */
 	bool busy;
@@ -182,11 +184,24 @@ void *page_alloc(unsigned order)
 	return page_alloc_span((size_t)1 << order, order);
 }
 
+/* 32 words a round: a store for each word and little else. The stores are volatile so that they stay what they are. */
+static void zero(void *p, size_t pages)
+{
+	volatile uint64_t *w = p;
+	const volatile uint64_t *end = w + pages * (PAGE_SIZE / sizeof *w);
+#define ZERO4(i) w[i] = 0, w[(i) + 1] = 0, w[(i) + 2] = 0, w[(i) + 3] = 0
+	for (; w != end; w += 32) {
+		ZERO4(0), ZERO4(4), ZERO4(8), ZERO4(12);
+		ZERO4(16), ZERO4(20), ZERO4(24), ZERO4(28);
+	}
+#undef ZERO4
+}
+
 void *page_alloc_zero(unsigned order)
 {
 	void *p = page_alloc(order);
 	if (p != NULL)
-		memset(p, 0, (size_t)PAGE_SIZE << order);
+		zero(p, (size_t)1 << order);
 	return p;
 }
 
@@ -194,6 +209,12 @@ void page_free(void *p, unsigned order)
 {
 	ASSERT(order <= PAGE_ORDER_MAX, "a block is at most 1 GiB");
 	page_free_span(p, (size_t)1 << order);
+}
+
+bool page_short(void)
+{
+	size_t keep = buddy_stats.total / 64;
+	return __atomic_load_n(&buddy_stats.unused, __ATOMIC_RELAXED) < (keep < SHORT_MAX ? keep : SHORT_MAX);
 }
 
 void page_drain(void)

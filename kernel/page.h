@@ -127,6 +127,10 @@ void page_free_span(void *p, size_t pages);
 /* Gives the pages of a span beyond the first `keep` back; keep is 1 or more. */
 void page_trim_span(void *p, size_t pages, size_t keep);
 
+/* Whether so little is free (1/64, at most 16 MiB) that it is kept for what cannot do without. A guess from figures that change meanwhile;
+ * takes no lock. Any context. */
+bool page_short(void);
+
 /* Gives the single pages cached by this hart back. */
 void page_drain(void);
 

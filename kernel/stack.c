@@ -1,10 +1,17 @@
 /*
- * The stack region (see stack.h).
+ * The stack region (see stack.h): an arena for each class of slots.
  *
- * 1. A slot's page tables exist before its bit in live[] is set. Otherwise the fault handler would need to make tables with interrupts
+ *	ARCH_STACK_BASE + 0      64 MiB slots, 48
+ *	                + 3 GiB  8 MiB slots, 384
+ *	                + 6 GiB  1 MiB slots, 2,048
+ *	                + 8 GiB  192 KiB slots to the end of the region: 1,004,885 of them in 192 GiB
+ *
+ * 1. A slot's page tables exist before the slot is counted in n. Otherwise the fault handler would need to make tables with interrupts
  *    off.
  * 2. The entry is set by compare-and-swap; the loser of a race gives its frame back. Otherwise two harts that touch one fresh page
  *    would each write to a frame of their own.
+ * 3. A started goroutine's first page is there (stack_commit), and the last pages of memory are kept for stacks that grow. Otherwise
+ *    starting goroutines until memory is out would kill one that runs.
  */
 #include "kernel/stack.h"
 
@@ -17,30 +24,55 @@
 #include "kernel/page.h"
 #include "kernel/panic.h"
 
-enum { SLOTS_PER_TABLE = (2 << 20) / STACK_SLOT };
+#define GIB UINT64_C(0x40000000)
 
-static struct spinlock stack_lock = SPINLOCK_INIT(RANK_STACK); /* protects n_slots */
-static uint32_t n_slots;
-static _Atomic uint64_t live[STACK_SLOTS_MAX / 64];
+enum { TABLE_SPAN = 2 << 20 }; /* bytes of address space behind one page table */
+
+static struct arena {
+	uint64_t slot, base, size; /* bytes; base from ARCH_STACK_BASE; immutable */
+	uint64_t prepared;         /* page tables exist for so many bytes; under stack_lock */
+	_Atomic uint32_t n;        /* slots given out; written under stack_lock, read by the fault handler */
+} arenas[STACK_CLASSES] = {
+	{.slot = 192 << 10, .base = 8 * GIB, .size = ARCH_STACK_SIZE - 8 * GIB},
+	{.slot = 1 << 20, .base = 6 * GIB, .size = 2 * GIB},
+	{.slot = 8 << 20, .base = 3 * GIB, .size = 3 * GIB},
+	{.slot = 64 << 20, .base = 0, .size = 3 * GIB},
+};
+
+static struct spinlock stack_lock = SPINLOCK_INIT(RANK_STACK); /* protects the arenas */
 static _Atomic size_t committed;
 
-bool stack_alloc(uintptr_t *lo, uintptr_t *hi)
+int stack_class(size_t size)
 {
+	for (int c = 0; c < STACK_CLASSES; c++)
+		if (size <= arenas[c].slot - STACK_GUARD)
+			return c;
+	return -1;
+}
+
+size_t stack_slot_size(unsigned class)
+{
+	return arenas[class].slot;
+}
+
+uint32_t stack_slots(unsigned class, uint32_t n, uintptr_t *lo)
+{
+	struct arena *a = &arenas[class];
 	spin_lock(&stack_lock);
-	uint32_t slot = n_slots;
-	uintptr_t base = ARCH_STACK_BASE + (uintptr_t)slot * STACK_SLOT;
-	bool ok = slot < STACK_SLOTS_MAX && (uintptr_t)(slot + 1) * STACK_SLOT <= ARCH_STACK_SIZE;
-	if (ok && slot % SLOTS_PER_TABLE == 0)
-		ok = arch_mmu_prepare(base, SLOTS_PER_TABLE * STACK_SLOT) == 0;
-	if (ok) {
-		n_slots++;
-		/* pairs with the acquire in stack_fault() */
-		atomic_fetch_or_explicit(&live[slot / 64], 1ull << slot % 64, memory_order_release);
+	uint32_t first = atomic_load_explicit(&a->n, memory_order_relaxed), end = first;
+	while (end < first + n && (end + 1) * a->slot <= a->size) {
+		while (a->prepared < (end + 1) * a->slot &&
+		       arch_mmu_prepare(ARCH_STACK_BASE + a->base + a->prepared, TABLE_SPAN) == 0)
+			a->prepared += TABLE_SPAN;
+		if (a->prepared < (end + 1) * a->slot)
+			break;
+		end++;
 	}
+	/* pairs with the acquire in arena_of() */
+	atomic_store_explicit(&a->n, end, memory_order_release);
 	spin_unlock(&stack_lock);
-	*lo = base + STACK_GUARD;
-	*hi = base + STACK_SLOT;
-	return ok;
+	*lo = ARCH_STACK_BASE + a->base + first * a->slot + STACK_GUARD;
+	return end - first;
 }
 
 static void guard_hit(struct arch_frame *f, uintptr_t addr)
@@ -53,30 +85,76 @@ static void guard_hit(struct arch_frame *f, uintptr_t addr)
 	panic_at(f, "access to the guard below another goroutine's stack (address %p)", (void *)addr);
 }
 
-bool stack_fault(struct arch_frame *f, uintptr_t addr)
+/* The arena in which addr lies in a slot that was given out; *at is the distance from that slot's low end. */
+static const struct arena *arena_of(uintptr_t addr, uint64_t *at)
 {
-	if (addr < ARCH_STACK_BASE || addr - ARCH_STACK_BASE >= (uintptr_t)STACK_SLOTS_MAX * STACK_SLOT)
+	if (!stack_region_holds(addr))
+		return NULL;
+	for (int c = 0; c < STACK_CLASSES; c++) {
+		const struct arena *a = &arenas[c];
+		uint64_t offset = addr - ARCH_STACK_BASE - a->base;
+		if (offset >= a->size)
+			continue;
+		*at = offset % a->slot;
+		/* pairs with the release in stack_slots() */
+		return offset / a->slot < atomic_load_explicit(&a->n, memory_order_acquire) ? a : NULL;
+	}
+	return NULL;
+}
+
+/* Commits a page. False when memory is out. */
+static bool page_fill(uintptr_t page)
+{
+	void *frame = page_alloc_zero(0);
+	if (frame == NULL)
 		return false;
-	uint32_t slot = (uint32_t)((addr - ARCH_STACK_BASE) / STACK_SLOT);
-	uint64_t bits = atomic_load_explicit(&live[slot / 64], memory_order_acquire);
-	if ((bits >> slot % 64 & 1) == 0)
-		return false;
-	if ((addr - ARCH_STACK_BASE) % STACK_SLOT < STACK_GUARD)
-		guard_hit(f, addr);
-	void *page = page_alloc_zero(0);
-	if (page == NULL)
-		panic_at(f, "out of memory: no page for the stack of goroutine %lu",
-			 (unsigned long)arch_hart()->cur->id);
-	switch (arch_mmu_fill(addr & ~(uintptr_t)(PAGE_SIZE - 1), (uintptr_t)page)) {
+	switch (arch_mmu_fill(page, (uintptr_t)frame)) {
 	case ARCH_FILL_DONE:
 		atomic_fetch_add_explicit(&committed, 1, memory_order_relaxed);
-		return true;
+		break;
 	case ARCH_FILL_PRESENT:
-		page_free(page, 0);
-		return true;
+		page_free(frame, 0);
+		break;
 	default:
-		panic_at(f, "stack slot %u has no page table", slot);
+		panic("a stack slot has no page table (address %p)", (void *)page);
 	}
+	return true;
+}
+
+bool stack_commit(uintptr_t hi)
+{
+	return !page_short() && page_fill(hi - PAGE_SIZE);
+}
+
+bool stack_fault(struct arch_frame *f, uintptr_t addr)
+{
+	uint64_t at;
+	if (arena_of(addr, &at) == NULL)
+		return false;
+	if (at < STACK_GUARD)
+		guard_hit(f, addr);
+	struct g *g = arch_hart()->cur;
+	if (!page_fill(addr & ~(uintptr_t)(PAGE_SIZE - 1)))
+		panic_at(f, "out of memory: no page for the stack of goroutine %lu", (unsigned long)g->id);
+	if (addr - g->stack_lo < g->stack_hi - g->stack_lo)
+		g->grown = true;
+	return true;
+}
+
+size_t stack_uncommit(uintptr_t lo, uintptr_t hi, uint64_t *frames, size_t max, uintptr_t *left)
+{
+	ASSERT((lo | hi) % PAGE_SIZE == 0 && stack_region_holds(lo), "whole pages of stacks are uncommitted");
+	size_t n = 0;
+	uintptr_t at = hi;
+	while (at > lo && n < max) {
+		at -= PAGE_SIZE;
+		uint64_t frame = arch_mmu_clear(at);
+		if (frame != 0)
+			frames[n++] = frame;
+	}
+	*left = at;
+	atomic_fetch_sub_explicit(&committed, n, memory_order_relaxed);
+	return n;
 }
 
 size_t stack_pages(void)

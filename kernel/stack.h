@@ -2,7 +2,9 @@
  * Goroutine stacks: slots of virtual address space, each with a guard gap at its low end; pages are committed on first touch by the page
  * fault handler, whoever touches them.
  *
- *	slot:  | guard, 64 KiB, never mapped | usable, 192 KiB, grows down <- top |
+ *	slot:  | guard, 64 KiB, never mapped | usable, grows down <- top |
+ *
+ * Slots come in classes by size, each class in an arena of its own, so that an address says which slot it lies in.
  */
 #ifndef KERNEL_STACK_H
 #define KERNEL_STACK_H
@@ -12,11 +14,13 @@
 #include <stdint.h>
 
 #include "arch/arch.h"
+#include "kernel/limits.h"
 
 enum {
-	STACK_SLOT = 256 << 10, /* bytes */
-	STACK_GUARD = 64 << 10,
-	STACK_SLOTS_MAX = 1 << 18, /* 64 GiB of address space */
+	STACK_GUARD = 64 << 10, /* bytes */
+	STACK_CLASSES = 4,
+	STACK_DEFAULT = 0, /* class: 128 KiB usable */
+	STACK_MAIN = 2,    /* class of main's goroutine: 8 MiB less the guard */
 };
 
 /* Whether addr lies where goroutine stacks do. Any context. */
@@ -25,12 +29,27 @@ static inline bool stack_region_holds(uintptr_t addr)
 	return addr >= ARCH_STACK_BASE && addr - ARCH_STACK_BASE < ARCH_STACK_SIZE;
 }
 
-/* Gives out a slot: [*lo, *hi) is its usable part. False when address space or memory for page tables is out. System or boot
- * context. */
-__attribute__((warn_unused_result)) bool stack_alloc(uintptr_t *lo, uintptr_t *hi);
+/* The smallest class with `size` usable bytes, 0 meaning the default; -1 when there is none. Any context. */
+int stack_class(size_t size);
+/* Bytes of a slot, guard included. Any context. */
+size_t stack_slot_size(unsigned class);
 
-/* Page-fault context: commits the page of a live slot. False when addr is in none; a guard hit is reported and does not return. */
+/* Gives out up to n slots of a class, one behind the other: returns how many, *lo is the low end of the first one's usable part. Fewer
+ * than asked for, or 0, when address space or memory for page tables is out. They are not given back. System or boot context. */
+__attribute__((warn_unused_result)) uint32_t stack_slots(unsigned class, uint32_t n, uintptr_t *lo);
+
+/* Commits the page below hi, which nobody touches meanwhile, unless it is there. False when memory is out, or so short that running
+ * goroutines could soon not grow any more. System or boot context. */
+__attribute__((warn_unused_result)) bool stack_commit(uintptr_t hi);
+
+/* Page-fault context: commits the page of a slot that was given out. False when addr is in none; a guard hit is reported and does not
+ * return. */
 bool stack_fault(struct arch_frame *f, uintptr_t addr);
+
+/* Takes the pages of [lo, hi) out of the page table and puts their frames into frames[], at most max, from the top down; returns how many.
+ * *left is where it stopped: lo, or above it when max was reached. The frames are still in the translations of any hart until a shoot-down
+ * (kernel/shootdown.h). System context, by the owner of the stack. */
+size_t stack_uncommit(uintptr_t lo, uintptr_t hi, uint64_t *frames, size_t max, uintptr_t *left);
 
 /* Pages committed to goroutine stacks now. Any context. */
 size_t stack_pages(void);

@@ -15,26 +15,41 @@ _Thread_local struct g *g_tls;
 
 extern const char __tdata_start[], __tdata_size[], __tls_image_size[];
 
-enum { TCB_SIZE = 64 };
+enum { TCB_SIZE = 64, SHORT_IMAGE = 128 };
 
 size_t tls_size(void)
 {
 	return (((size_t)__tls_image_size + 63) & ~(size_t)63) + TCB_SIZE;
 }
 
+static void g_set(uintptr_t tp, struct g *g)
+{
+	/* where g_tls lies is the same distance from every thread pointer */
+	*(struct g **)(tp + ((uintptr_t)&g_tls - arch_tls())) = g;
+}
+
 uintptr_t tls_make(void *block, struct g *g)
 {
-	size_t image = (size_t)__tls_image_size;
-	char *start = block;
 	uintptr_t tp = (uintptr_t)block;
 	if (ARCH_TLS_VARIANT == 2) {
 		tp = (uintptr_t)block + tls_size() - TCB_SIZE;
-		start = (char *)tp - image;
 		*(uintptr_t *)tp = tp;
 	}
-	memcpy(start, __tdata_start, (size_t)__tdata_size);
-	memset(start + (size_t)__tdata_size, 0, image - (size_t)__tdata_size);
-	/* where g_tls lies is the same distance from every thread pointer */
-	*(struct g **)(tp + ((uintptr_t)&g_tls - arch_tls())) = g;
+	tls_reset(tp, g);
 	return tp;
+}
+
+void tls_reset(uintptr_t tp, struct g *g)
+{
+	size_t image = (size_t)__tls_image_size, data = (size_t)__tdata_size;
+	char *start = ARCH_TLS_VARIANT == 2 ? (char *)tp - image : (char *)tp;
+	/* Short and without a call, as it is for nearly every program: a few words, all zero. */
+	if (data == 0 && image <= SHORT_IMAGE && image % sizeof(uint64_t) == 0) {
+		for (volatile uint64_t *w = (volatile uint64_t *)start; w != (void *)(start + image); w++)
+			*w = 0;
+	} else {
+		memcpy(start, __tdata_start, data);
+		memset(start + data, 0, image - data);
+	}
+	g_set(tp, g);
 }

@@ -1,18 +1,30 @@
 /*
- * Goroutine descriptors: making, recycling and listing them. A descriptor keeps its stack and thread-local block for life and is
- * recycled with them: per hart first, in bulk over a global list.
+ * Goroutine descriptors: making, recycling and listing them. A descriptor lies apart from its stack, and has that stack's address space for
+ * life, but not its pages.
+ *
+ *	               hart                      |  depot (allg lock)
+ *	go() <- warm, <- full, magazine of 32  <-|- warm magazines <- low-water mark <- shrinker
+ *	            \-> full ------------------->|
+ *	go() <- bare, from a block of new ones   |  bare magazines <- shrinker
+ *	                                         |  big[class]
+ *
+ * The list of all descriptors only ever grows at its head, so whoever walks it takes no lock, a panic included.
  *
  * 1. Ids are never reused. Otherwise a profile could mix two goroutines.
  * 2. A descriptor is recycled only by the scheduler after the goroutine left its stack. Otherwise the next owner would run on a stack
  *    that is still in use.
+ * 3. A goroutine is started only when the first page of its stack is there. Otherwise it could die of a full memory before its first
+ *    instruction, and nobody could be told.
  */
 #include <hartbeat/go.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "kernel/assert.h"
 #include "kernel/clock.h"
 #include "kernel/heap.h"
+#include "kernel/page.h"
 #include "kernel/panic.h"
 #include "kernel/stack.h"
 #include "kernel/system.h"
@@ -20,12 +32,21 @@
 #include "kernel/traceback.h"
 #include "sched/impl.h"
 
-enum { DEAD_MAX = 64, PRINT_MAX = 32 };
+enum {
+	MAGAZINE = 32,    /* descriptors that go to and from the depot at once */
+	BLOCK = 4 * 4096, /* bytes of a block of new descriptors */
+	ID_BATCH = 16,    /* ids that a hart takes at once, as Go */
+	PRINT_MAX = 32,
+};
 
-static struct spinlock allg_lock =
-	SPINLOCK_INIT(RANK_ALLG); /* protects all_head, the all_ links and dead_head */
-static struct g *all_head;
-static struct g *dead_head;
+static struct spinlock allg_lock = SPINLOCK_INIT(RANK_ALLG); /* protects depot */
+static struct {
+	struct g *warm, *bare;        /* magazines, linked by batch, their descriptors by next */
+	uint32_t n_warm, low_warm;    /* magazines; the fewest since the shrinker's last look */
+	struct g *big[STACK_CLASSES]; /* by next */
+} depot;
+static _Atomic bool depot_used; /* spares those who find it empty the lock */
+static _Atomic(struct g *) all_head;
 static _Atomic uint64_t last_id;
 static _Atomic uint32_t n_user;
 
@@ -57,53 +78,217 @@ void goroutine_end(void)
 	panic("an ended goroutine ran again");
 }
 
-/* New descriptor with stack and thread-local block; on the system stack. */
-static void g_make_sys(void *out)
+static size_t descriptor_size(void)
 {
-	uintptr_t lo, hi;
-	char *block = heap_aligned(64, tls_size() + sizeof(struct g));
+	return (tls_size() + sizeof(struct g) + 63) & ~(size_t)63;
+}
+
+/* ---- new descriptors ---- */
+
+struct making {
+	unsigned class;
+	struct g *first; /* what was made, by next */
+};
+
+static void publish(struct g *g)
+{
+	struct g *head = atomic_load_explicit(&all_head, memory_order_relaxed);
+	do {
+		g->all_next = head;
+		/* pairs with the acquire in g_all() */
+	} while (!atomic_compare_exchange_weak_explicit(&all_head, &head, g, memory_order_release,
+							memory_order_relaxed));
+}
+
+/* A block of descriptors with slots for their stacks; one when memory is short or the slots are big. On the system stack. */
+static void g_make_sys(void *arg)
+{
+	struct making *m = arg;
+	size_t size = descriptor_size();
+	uint32_t n = m->class == STACK_DEFAULT && !page_short() ? (uint32_t)(BLOCK / size) : 1, got = 0;
+	uintptr_t lo;
+	if (n == 0)
+		n = 1;
+	char *block = heap_aligned(64, n * size);
 	if (block == NULL)
 		return;
-	if (!stack_alloc(&lo, &hi)) {
+	got = stack_slots(m->class, n, &lo);
+	if (got == 0) {
 		heap_free(block);
 		return;
 	}
-	struct g *g = (struct g *)(block + tls_size());
-	memset(g, 0, sizeof *g);
-	g->stack_lo = lo;
-	g->stack_hi = hi;
-	*(struct g **)out = g;
+	size_t slot = stack_slot_size(m->class);
+	memset(block, 0, got * size);
+	for (uint32_t i = got; i-- > 0;) {
+		struct g *g = (struct g *)(block + i * size + tls_size());
+		g->stack_class = (uint8_t)m->class;
+		g->stack_lo = lo + i * slot;
+		g->stack_hi = g->stack_lo + slot - STACK_GUARD;
+		g->bare = true;
+		g->tls = tls_make(block + i * size, g);
+		g->next = m->first;
+		m->first = g;
+		publish(g);
+	}
 }
 
-static struct g *dead_take(struct sched_hart *s)
+static void commit_sys(void *arg)
 {
-	struct g *g = s->dead;
-	if (g != NULL) {
-		s->dead = g->next;
-		s->n_dead--;
-		return g;
+	struct g *g = arg;
+	g->bare = !stack_commit(g->stack_hi);
+}
+
+/* ---- dead ones ---- */
+
+static struct g *magazine_take_locked(struct g **from)
+{
+	struct g *m = *from;
+	if (m != NULL)
+		*from = m->batch;
+	return m;
+}
+
+static void magazine_put_locked(struct g **to, struct g *m)
+{
+	m->batch = *to;
+	*to = m;
+}
+
+/* The warm magazine of this hart is empty: another, or descriptors without pages, or new ones. */
+__attribute__((noinline)) static struct g *take_slow(struct g_cache *c)
+{
+	struct g *m = c->full;
+	c->full = NULL;
+	if (m == NULL && atomic_load_explicit(&depot_used, memory_order_relaxed)) {
+		spin_lock(&allg_lock);
+		m = magazine_take_locked(&depot.warm);
+		if (m != NULL && --depot.n_warm < depot.low_warm)
+			depot.low_warm = depot.n_warm;
+		if (m == NULL && c->bare == NULL)
+			c->bare = magazine_take_locked(&depot.bare);
+		spin_unlock(&allg_lock);
 	}
+	if (m != NULL) {
+		c->warm = m->next;
+		c->n = MAGAZINE - 1;
+		return m;
+	}
+	if (c->bare == NULL) {
+		struct making making = {.class = STACK_DEFAULT};
+		on_system_stack(g_make_sys, &making);
+		c->bare = making.first;
+	}
+	m = c->bare;
+	if (m != NULL)
+		c->bare = m->next;
+	return m;
+}
+
+static struct g *take_big(unsigned class)
+{
 	spin_lock(&allg_lock);
-	g = dead_head;
+	struct g *g = depot.big[class];
 	if (g != NULL)
-		dead_head = g->next;
+		depot.big[class] = g->next;
 	spin_unlock(&allg_lock);
+	if (g == NULL) {
+		struct making making = {.class = class};
+		on_system_stack(g_make_sys, &making);
+		g = making.first;
+	}
 	return g;
 }
 
-static uint64_t start(void (*fn)(void *), void *arg, const char *name, bool system, uintptr_t pc)
+static void put_big(struct g *g)
+{
+	spin_lock(&allg_lock);
+	g->next = depot.big[g->stack_class];
+	depot.big[g->stack_class] = g;
+	spin_unlock(&allg_lock);
+}
+
+__attribute__((noinline)) static void put_slow(struct g_cache *c)
+{
+	if (c->full != NULL) {
+		spin_lock(&allg_lock);
+		magazine_put_locked(&depot.warm, c->full);
+		depot.n_warm++;
+		spin_unlock(&allg_lock);
+		atomic_store_explicit(&depot_used, true, memory_order_relaxed);
+	}
+	c->full = c->warm;
+	c->warm = NULL;
+	c->n = 0;
+}
+
+void g_free_sys(struct hart *h, struct g *g)
+{
+	struct g_cache *c = &h->sched->gs;
+	/* pairs with the acquire in dead_own(): who works on the stack comes after the goroutine */
+	atomic_store_explicit(&g->status, G_DEAD, memory_order_release);
+	if (!g->system)
+		atomic_fetch_sub(&n_user, 1);
+	if (__builtin_expect(g->stack_class != STACK_DEFAULT, 0)) {
+		put_big(g);
+		return;
+	}
+	if (c->n == MAGAZINE)
+		put_slow(c);
+	g->next = c->warm;
+	c->warm = g;
+	c->n++;
+}
+
+/* ---- starting one ---- */
+
+__attribute__((noinline)) static uint64_t ids_take(struct g_cache *c)
+{
+	uint64_t first = atomic_fetch_add_explicit(&last_id, ID_BATCH, memory_order_relaxed) + 1;
+	c->id_end = first + ID_BATCH;
+	return first;
+}
+
+/* The first page of a stack that has none. False: memory is out, and the descriptor is back where it came from. */
+__attribute__((noinline)) static bool bare_fill(struct g_cache *c, struct g *g)
+{
+	on_system_stack(commit_sys, g);
+	if (!g->bare)
+		return true;
+	if (g->stack_class != STACK_DEFAULT) {
+		put_big(g);
+	} else {
+		g->next = c->bare;
+		c->bare = g;
+	}
+	return false;
+}
+
+static uint64_t start(void (*fn)(void *), void *arg, const char *name, unsigned class, bool system,
+		      uintptr_t pc)
 {
 	ASSERT(fn != NULL, "go needs a function");
 	preempt_disable();
-	struct hart *h = arch_hart();
-	struct g *self = g_self(), *g = dead_take(h->sched);
-	if (g == NULL)
-		on_system_stack(g_make_sys, &g);
-	if (g == NULL) {
+	struct sched_hart *s = arch_hart()->sched;
+	struct g_cache *c = &s->gs;
+	struct g *self = g_self(), *g;
+	if (__builtin_expect(class != STACK_DEFAULT, 0)) {
+		g = take_big(class);
+	} else if ((g = c->warm) != NULL) {
+		c->warm = g->next;
+		c->n--;
+	} else {
+		g = take_slow(c);
+	}
+	if (__builtin_expect(g == NULL || (g->bare && !bare_fill(c, g)), 0)) {
 		preempt_enable();
+		errno = ENOMEM;
 		return 0;
 	}
-	uint64_t id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+	uint64_t id = c->id++;
+	if (__builtin_expect(id == c->id_end, 0)) {
+		id = ids_take(c);
+		c->id = id + 1;
+	}
 	g->id = id;
 	g->name = name;
 	g->system = system;
@@ -112,22 +297,14 @@ static uint64_t start(void (*fn)(void *), void *arg, const char *name, bool syst
 	g->fn = fn;
 	g->arg = arg;
 	g->preempt_off = 1; /* until goroutine_entry() */
-	g->area = NULL;
 	g->run_ticks = 0;
-	g->tls = tls_make((char *)g - tls_size(), g);
-	atomic_store_explicit(&g->resched, false, memory_order_relaxed);
+	tls_reset(g->tls, g);
 	arch_context_init(&g->ctx, g->stack_hi, g->tls, goroutine_entry, g);
-	atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_relaxed);
+	/* pairs with the acquire in g_own(): the context is complete */
+	atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_release);
 	if (!system)
 		atomic_fetch_add(&n_user, 1);
-	spin_lock(&allg_lock);
-	g->all_prev = NULL;
-	g->all_next = all_head;
-	if (all_head != NULL)
-		all_head->all_prev = g;
-	all_head = g;
-	spin_unlock(&allg_lock);
-	runq_put(&h->sched->q, g, true);
+	runq_put(&s->q, g, true);
 	wake_one();
 	preempt_enable();
 	return id;
@@ -135,56 +312,41 @@ static uint64_t start(void (*fn)(void *), void *arg, const char *name, bool syst
 
 uint64_t go(void (*fn)(void *), void *arg)
 {
-	return start(fn, arg, NULL, false, (uintptr_t)__builtin_return_address(0));
+	return start(fn, arg, NULL, STACK_DEFAULT, false, (uintptr_t)__builtin_return_address(0));
 }
 
 uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options)
 {
-	return start(fn, arg, options->name, false, (uintptr_t)__builtin_return_address(0));
+	int class = stack_class(options->stack_size);
+	if (class < 0) {
+		errno = EINVAL;
+		return 0;
+	}
+	return start(fn, arg, options->name, (unsigned)class, false, (uintptr_t)__builtin_return_address(0));
 }
 
 uint64_t go_system(void (*fn)(void *), void *arg, const char *name)
 {
-	return start(fn, arg, name, true, (uintptr_t)__builtin_return_address(0));
+	return start(fn, arg, name, STACK_DEFAULT, true, (uintptr_t)__builtin_return_address(0));
 }
 
 uint64_t go_boot(void (*fn)(void *), void *arg, const char *name)
 {
-	return start(fn, arg, name, false, 0);
+	return start(fn, arg, name, STACK_MAIN, false, 0);
 }
 
-void g_free_sys(struct hart *h, struct g *g)
+struct g *g_all(void)
 {
-	atomic_store_explicit(&g->status, G_DEAD, memory_order_relaxed);
-	if (!g->system)
-		atomic_fetch_sub(&n_user, 1);
-	spin_lock(&allg_lock);
-	if (g->all_prev != NULL)
-		g->all_prev->all_next = g->all_next;
-	else
-		all_head = g->all_next;
-	if (g->all_next != NULL)
-		g->all_next->all_prev = g->all_prev;
-	if (h->sched->n_dead >= DEAD_MAX) {
-		g->next = dead_head;
-		dead_head = g;
-		g = NULL;
-	}
-	spin_unlock(&allg_lock);
-	if (g != NULL) {
-		g->next = h->sched->dead;
-		h->sched->dead = g;
-		h->sched->n_dead++;
-	}
+	return atomic_load_explicit(&all_head, memory_order_acquire);
 }
 
 void goroutines_print(void)
 {
 	uint32_t n = 0, more = 0;
-	for (const struct g *g = all_head; g != NULL; g = g->all_next) {
+	for (const struct g *g = g_all(); g != NULL; g = g->all_next) {
 		uint32_t status = atomic_load_explicit(&g->status, memory_order_relaxed) & G_STATUS_MASK;
-		if (g->system || status == G_RUNNING || status == G_PARKING || status == G_READIED ||
-		    g == arch_hart()->cur)
+		if (status == G_IDLE || status == G_DEAD || g->system || status == G_RUNNING ||
+		    status == G_PARKING || status == G_READIED || g == arch_hart()->cur)
 			continue;
 		if (n++ >= PRINT_MAX) {
 			more++;
@@ -207,7 +369,7 @@ void g_init_boot(struct hart *h)
 	char *block = heap_aligned(64, tls_size() + sizeof(struct g));
 	ASSERT(block != NULL, "memory for a hart's g0");
 	struct g *g = (struct g *)(block + tls_size());
-	memset(g, 0, sizeof *g);
+	memset(block, 0, tls_size() + sizeof *g);
 	g->name = "scheduler";
 	g->system = true;
 	g->stack_lo = h->stack_lo[STACK_SYS];

@@ -23,15 +23,23 @@ struct runq {
 	_Atomic(struct g *) ring[RUNQ_SIZE];
 };
 
+/* What a hart keeps to start goroutines from (sched/g.c). Owned by this hart. */
+struct g_cache {
+	struct g *warm; /* dead, stack in place; n of them, by next */
+	uint32_t n;
+	struct g *full; /* NULL, or as many as fit */
+	struct g *bare; /* without a first page, maybe; by next */
+	uint64_t id, id_end;
+};
+
 struct sched_hart {
 	struct runq q;
 	/* owned by this hart */
 	uint32_t tick;
 	bool spinning;
 	uint64_t rng;
-	void *areas;    /* free preemption save areas, linked through their FP part */
-	struct g *dead; /* free descriptors with their stacks, linked by next */
-	uint32_t n_dead;
+	void *areas; /* free preemption save areas, linked through their FP part */
+	struct g_cache gs;
 	uint64_t slice_ticks;
 };
 
@@ -57,6 +65,8 @@ void globq_put_batch(struct g *first, struct g *last, uint32_t n);
 void g_init_boot(struct hart *h);
 /* The goroutine has ended and is on no stack: takes its descriptor back. System context. */
 void g_free_sys(struct hart *h, struct g *g);
+/* Every descriptor, in use or not, from the newest on by all_next; some join at the head meanwhile. Any context. */
+struct g *g_all(void);
 void goroutine_entry(void *g);
 _Noreturn void goroutine_end(void); /* the running one, from any depth of its stack */
 void goroutines_print(void);        /* panic context */

@@ -46,9 +46,12 @@ void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tl
 {
 	ASSERT(stack_top % 16 == 0, "a stack ends 16-byte aligned");
 	struct switch_record *r = (struct switch_record *)(stack_top - sizeof *r);
-	*r = (struct switch_record){.ra = (uintptr_t)context_start + CONTEXT_START_NOP};
+	/* The other callee-saved registers are whatever lies there: nobody has saved anything in them. */
+	r->ra = (uintptr_t)context_start + CONTEXT_START_NOP;
+	r->s[0] = 0; /* ends the chain of frame pointers */
 	r->s[1] = (uintptr_t)entry;
 	r->s[2] = (uintptr_t)arg;
+	r->fp = 0;
 	*c = (struct arch_context){.sp = (uintptr_t)r, .tls = tls};
 }
 

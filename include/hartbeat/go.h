@@ -10,20 +10,23 @@
 #ifndef HARTBEAT_GO_H
 #define HARTBEAT_GO_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Starts fn(arg) in a new goroutine. Returns its id (never reused), or 0 when memory is out: then nothing was started. */
+/* Starts fn(arg) in a new goroutine. Returns its id (never reused), or 0 when memory is out (errno ENOMEM): then nothing was started. */
 uint64_t go(void (*fn)(void *), void *arg) __attribute__((warn_unused_result));
 
 struct go_options {
 	const char *name; /* shown in reports; text that lives as long as the goroutine; NULL for none */
+	size_t stack_size; /* bytes; 0: the default, 128 KiB. Rounded up to 128 KiB, 960 KiB, 8,128 KiB or 65,472 KiB */
 };
 
-/* As go(), with options. */
+/* As go(), with options. 0 too, with errno EINVAL, when stack_size is more than there is. A stack is address space; memory is used for the
+ * pages that were touched. */
 uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options)
 	__attribute__((warn_unused_result));
 

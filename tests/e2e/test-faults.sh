@@ -107,7 +107,7 @@ if chosen stack_overflow; then
 	for at in goroutine main; do
 		boot tests/faults ARGS="stack_overflow $at"
 		bad=0
-		one_report 'panic: stack overflow: goroutine [0-9]+ used its 192 KiB' 2 || bad=1
+		one_report "panic: stack overflow: goroutine [0-9]+ used its $([ $at = main ] && echo 8128 || echo 128) KiB" 2 || bad=1
 		has "$dir/out" '^recurse\(\.\.\.\)$' '^\.\.\.(deeper frames not shown|[0-9]+ frames)' || bad=1
 		[ $at = main ] || has "$dir/out" '\(faulter\) \[running\]:$' '^created by start_faulter in goroutine 1$' || bad=1
 		[ $at = goroutine ] || has "$dir/out" '^hart [0-9]+, goroutine 1 \(main\) \[running\]:$' || bad=1
@@ -115,7 +115,7 @@ if chosen stack_overflow; then
 		ok $bad "stack_overflow by recursion in $at"
 	done
 fi
-death stack_overflow_wide 'panic: stack overflow: goroutine [0-9]+ used its 192 KiB' recurse_wide stack_overflow_wide
+death stack_overflow_wide 'panic: stack overflow: goroutine [0-9]+ used its 128 KiB' recurse_wide stack_overflow_wide
 
 if chosen fault_wild_sp; then
 	boot tests/faults ARGS=fault_wild_sp

@@ -155,7 +155,8 @@ struct slot {
 static void slot_take(void *arg)
 {
 	struct slot *s = arg;
-	s->ok = stack_alloc(&s->lo, &s->hi);
+	s->ok = stack_slots(STACK_DEFAULT, 1, &s->lo) == 1;
+	s->hi = s->lo + stack_slot_size(STACK_DEFAULT) - STACK_GUARD;
 }
 
 void guest_fresh_stack(uintptr_t *lo, uintptr_t *hi)

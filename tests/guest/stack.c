@@ -1,6 +1,7 @@
 /* Goroutine stacks: slots and guards, pages on first touch by whoever touches them, contents over depth. */
 #include "suite.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -18,8 +19,8 @@ static void stack_look(void *arg)
 	const struct g *g = g_self();
 	uintptr_t sp = arch_sp(), slot = g->stack_lo - STACK_GUARD;
 	CHECK(sp > g->stack_lo && sp < g->stack_hi);
-	CHECK_EQ((slot - ARCH_STACK_BASE) % STACK_SLOT, 0);
-	CHECK_EQ(g->stack_hi - slot, STACK_SLOT);
+	CHECK(slot >= ARCH_STACK_BASE);
+	CHECK_EQ(g->stack_hi - slot, stack_slot_size(g->stack_class));
 	CHECK(g->stack_hi <= ARCH_STACK_BASE + ARCH_STACK_SIZE);
 	for (uintptr_t a = slot; a < g->stack_lo; a += PAGE_SIZE)
 		CHECK_EQ(arch_mmu_lookup(a), 0);
@@ -53,10 +54,10 @@ __attribute__((noinline)) static uint64_t deep(uint64_t seed, int level)
 
 static void deep_run(void *arg)
 {
-	CHECK_EQ(deep((uintptr_t)arg, 80), 0);
+	CHECK_EQ(deep((uintptr_t)arg, 54), 0);
 }
 
-GUEST_TEST(stack, deep, "frames keep their contents on stacks of 170 KiB, on all harts at once")
+GUEST_TEST(stack, deep, "frames keep their contents on stacks of 115 KiB, on all harts at once")
 {
 	struct guest_group all = {0};
 	for (uintptr_t i = 0; i < guest_count(40, 400); i++)
@@ -81,11 +82,11 @@ static void touch_run(void *arg)
 	size_t absent = 0, before = stack_pages();
 	for (uintptr_t a = g->stack_lo; a < g->stack_hi; a += PAGE_SIZE)
 		absent += arch_mmu_lookup(a) == 0;
-	touch(9);
+	touch(5);
 	size_t left = 0;
 	for (uintptr_t a = g->stack_lo; a < g->stack_hi; a += PAGE_SIZE)
 		left += arch_mmu_lookup(a) == 0;
-	/* 160 KiB of frames: all pages above the lowest 32 KiB are there */
+	/* 96 KiB of frames: all pages above the lowest 32 KiB are there */
 	CHECK(left <= 8);
 	CHECK(stack_pages() >= before + (absent - left));
 	chan_recv(arg, NULL);
@@ -101,6 +102,89 @@ GUEST_TEST(stack, pages, "a page is committed when it is touched, and counted on
 		chan_send(c, NULL);
 	guest_wait(&all);
 	chan_free(c);
+}
+
+/* ---- sizes ---- */
+
+struct sized {
+	size_t at_least;
+	_Atomic uint32_t done;
+};
+
+/* Uses all of the stack but a little. */
+__attribute__((noinline)) static size_t descend(uintptr_t until)
+{
+	volatile unsigned char frame[4000];
+	frame[0] = 1;
+	return (arch_sp() > until ? descend(until) : 0) + frame[0];
+}
+
+static void sized_run(void *arg)
+{
+	struct sized *s = arg;
+	const struct g *g = g_self();
+	size_t size = g->stack_hi - g->stack_lo;
+	CHECK(size >= s->at_least);
+	CHECK(size <= 16 * s->at_least || size <= 128 << 10);
+	CHECK(descend(g->stack_lo + (16 << 10)) >= (size - (20 << 10)) / 8192);
+	atomic_fetch_add(&s->done, 1);
+}
+
+GUEST_TEST(stack, sizes, "a goroutine has at least the stack it was started with, and can use it")
+{
+	static const size_t sizes[] = {0,         1,       4096,    128 << 10, (128 << 10) + 1,
+				       960 << 10, 2 << 20, 8 << 20, 60 << 20};
+	for (uint32_t round = 0; round < 3; round++) {
+		for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+			struct sized s = {.at_least = sizes[i]};
+			struct go_options o = {.name = "sized", .stack_size = sizes[i]};
+			CHECK(go_with(sized_run, &s, &o) != 0);
+			while (atomic_load(&s.done) == 0)
+				go_yield();
+		}
+	}
+}
+
+GUEST_TEST(stack, bad_sizes, "a stack size that there is not: 0, errno EINVAL, nothing started")
+{
+	static const size_t sizes[] = {64 << 20, (size_t)1 << 32, SIZE_MAX / 2, SIZE_MAX - 65535, SIZE_MAX};
+	uint32_t before = go_count();
+	size_t pages = stack_pages();
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		errno = 0;
+		CHECK_EQ(go_with(sized_run, NULL, &(struct go_options){.stack_size = sizes[i]}), 0);
+		CHECK_EQ(errno, EINVAL);
+	}
+	CHECK_EQ(go_count(), before);
+	CHECK(stack_pages() <= pages + 16); /* other goroutines' */
+}
+
+static void wait_closed(void *arg)
+{
+	chan_recv(arg, NULL);
+}
+
+GUEST_TEST(stack, no_slots,
+	   "when there is no stack of a size any more go says so, and gives them again later")
+{
+	struct chan *c = chan_make(0, 0);
+	struct go_options o = {.stack_size = 60 << 20};
+	uint32_t before = go_count(), n[2];
+	for (int round = 0; round < 2; round++) {
+		n[round] = 0;
+		errno = 0;
+		while (go_with(wait_closed, c, &o) != 0)
+			n[round]++;
+		CHECK_EQ(errno, ENOMEM);
+		CHECK_EQ(go_count(), before + n[round]);
+		chan_close(c);
+		CHECK(guest_count_settles(before));
+		chan_free(c);
+		c = chan_make(0, 0);
+	}
+	chan_free(c);
+	CHECK(n[0] >= 40);
+	CHECK_EQ(n[0], n[1]);
 }
 
 /* ---- pointers into another goroutine's stack ---- */
