@@ -41,6 +41,12 @@ uint64_t clock_wall_ns(void)
 	return boot_wall + clock_ns();
 }
 
+uint64_t clock_ticks_at(uint64_t ns)
+{
+	uint64_t span = clock_to_ticks(ns);
+	return span > UINT64_MAX - 1 - boot_ticks ? UINT64_MAX - 1 : boot_ticks + span;
+}
+
 uint64_t clock_deadline(uint64_t ns)
 {
 	uint64_t now = arch_ticks(), span = clock_to_ticks(ns);

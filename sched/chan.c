@@ -18,6 +18,7 @@
 #include "kernel/assert.h"
 #include "kernel/heap.h"
 #include "kernel/lock.h"
+#include "sched/chan_timer.h"
 #include "sched/sched.h"
 #include "sched/waitq.h"
 
@@ -28,9 +29,10 @@ struct waiter {
 };
 
 struct chan {
-	struct spinlock lock;  /* protects everything below but the immutable sizes */
-	size_t elem_size, cap; /* immutable */
-	size_t n, head;        /* elements in the buffer; index of the first */
+	struct spinlock lock;     /* protects everything below but the immutable sizes */
+	size_t elem_size, cap;    /* immutable */
+	struct chan_timer *timer; /* immutable; whose channel it is, NULL: an ordinary one */
+	size_t n, head;           /* elements in the buffer; index of the first */
 	bool closed;
 	struct waitq receivers, senders; /* g->wait_data is their struct waiter */
 	unsigned char buffer[];
@@ -56,9 +58,38 @@ void chan_free(struct chan *c)
 {
 	if (c == NULL)
 		return;
+	ASSERT(c->timer == NULL, "a timer's channel is freed with the timer");
 	ASSERT(c->receivers.first == NULL && c->senders.first == NULL,
 	       "no goroutine waits on a channel that is freed");
 	heap_free(c);
+}
+
+struct chan *chan_make_timer(size_t elem_size, struct chan_timer *t)
+{
+	struct chan *c = chan_make(elem_size, 1);
+	if (c != NULL)
+		c->timer = t;
+	return c;
+}
+
+void chan_free_timer(struct chan *c)
+{
+	c->timer = NULL;
+	chan_free(c);
+}
+
+struct chan_timer *chan_timer(const struct chan *c)
+{
+	return c->timer;
+}
+
+bool chan_drain(struct chan *c)
+{
+	spin_lock(&c->lock);
+	bool held = c->n > 0;
+	c->n = 0;
+	spin_unlock(&c->lock);
+	return held;
 }
 
 static void nil_wait(enum wait_reason reason)
@@ -181,6 +212,8 @@ static bool recv(struct chan *c, void *elem, bool *ok, bool wait)
 	spin_unlock(&c->lock);
 	if (wake != NULL)
 		ready(wake);
+	if (__builtin_expect(c->timer != NULL, 0))
+		c->timer->taken(c->timer);
 	return got;
 }
 
@@ -240,7 +273,7 @@ void chan_close(struct chan *c)
 
 size_t chan_len(struct chan *c)
 {
-	if (c == NULL)
+	if (c == NULL || c->timer != NULL)
 		return 0;
 	spin_lock(&c->lock);
 	size_t n = c->n;
@@ -250,5 +283,5 @@ size_t chan_len(struct chan *c)
 
 size_t chan_cap(struct chan *c)
 {
-	return c == NULL ? 0 : c->cap;
+	return c == NULL || c->timer != NULL ? 0 : c->cap;
 }
