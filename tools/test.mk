@@ -26,12 +26,12 @@ loop_line = guest-$(1)-loop-$(2) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOO
 loop_lines = $(foreach n,$(LOOPS),echo "$(call loop_line,$(1),$(n))";)
 
 # Scripts of tests/e2e that run once for each architecture.
-E2E := run wordcount profile dumps docs faults badinput mutants
+E2E := run wordcount sieve mandelbrot profile dumps docs faults badinput mutants
 e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";)
 
 .PHONY: test test-images
 test-images: $(BUILD)/tools/hbdump $(BUILD)/tools/symtab $(OPENSBI_FW) $(GOROOT_FILE)
-	@$(foreach a,$(TEST_ARCHES),$(foreach p,hello wordcount tests/guest tests/faults,$(MAKE) ARCH=$(a) APP=$(p) all &&)) true
+	@$(foreach a,$(TEST_ARCHES),$(foreach p,hello wordcount sieve mandelbrot tests/guest tests/faults tests/bench,$(MAKE) ARCH=$(a) APP=$(p) all &&)) true
 
 test: test-images host-tests-build
 	@mkdir -p $(BUILD)/test
