@@ -64,6 +64,8 @@ struct hart {
 		struct spinlock *lock;
 		uintptr_t pc;
 	} held[HELD_MAX];
+	struct arch_frame *
+		stop_frame; /* stopped for a panic: what was interrupted, on the stack that stopped it, or NULL */
 	struct sched_hart *sched;
 	struct sampler_hart
 		*sampler; /* set once by the first profile (release), read by this hart (acquire) */

@@ -4,13 +4,16 @@
  *
  *	panic: <message>                          or  fatal error: <message>
  *	<blank>
- *	hart 2, goroutine 17 (worker) [running]:
- *	<registers, when there is a frame>
+ *	goroutine 17 (worker) [running]:          or  hart 2, in the scheduler:
  *	function(...)
  *		file:line +0x24
  *	...
+ *	<blank>
+ *	hart 2
+ *	<registers, when there is a frame>
  *	held: ...
  *	hart 3 did not stop
+ *	<blank, and the same for other goroutines>
  *	hb: exit 2
  */
 #include "kernel/panic.h"
@@ -26,7 +29,6 @@
 #include "kernel/hart.h"
 #include "kernel/lock.h"
 #include "kernel/print.h"
-#include "kernel/symtab.h"
 #include "kernel/traceback.h"
 
 enum {
@@ -39,6 +41,7 @@ static char message[2048];
 static const char *title;
 static struct arch_frame *panic_frame;
 static struct arch_unwind panic_regs;
+static bool panic_somewhere = true; /* panic_regs is a place to report */
 
 void (*panic_goroutines_hook)(void);
 
@@ -52,6 +55,14 @@ bool panic_elsewhere(void)
 	uint32_t owner = atomic_load_explicit(&panic_owner, memory_order_relaxed);
 	return owner != 0 && owner != arch_hart()->index + 1;
 }
+
+static void panic_print(struct report *r, const char *text, size_t n)
+{
+	(void)r;
+	console_panic_text(text, n);
+}
+
+struct report report_panic = {panic_print};
 
 static void line_print(const char *fmt, va_list ap)
 {
@@ -108,20 +119,25 @@ static void report(void *arg)
 	console_panic_text(title, strlen(title));
 	console_panic_text(message, strlen(message)); /* may be longer than panic_line() can */
 	panic_line("%s", "");
+	if (!panic_somewhere)
+		goto others;
 	panic_line("%s", "");
 	if (g == NULL)
 		panic_line("hart %u, at boot:", h->index);
 	else if (g == h->g0)
 		panic_line("hart %u, in the scheduler:", h->index);
 	else
-		panic_line("hart %u, goroutine %lu (%s) [running]:", h->index, (unsigned long)g->id,
-			   g_name(g));
+		traceback_header(&report_panic, g, "running", 0);
+	/* panic() itself says nothing */
+	traceback_frames(&report_panic, &panic_regs, h, g, panic_frame == NULL ? 1 : 0);
+	if (g != NULL && g->id != 0)
+		traceback_created_by(&report_panic, g);
+	panic_line("%s", "");
+	panic_line("hart %u", h->index);
 	if (panic_frame != NULL)
 		arch_frame_print(panic_frame);
-	traceback_print(&panic_regs, panic_frame == NULL ? 1 : 0); /* panic() itself says nothing */
-	if (g != NULL && g->id != 0 && g->created_at != 0)
-		traceback_created_by(g);
 	locks_print();
+others:
 	for (uint32_t i = 0; i < hart_count; i++)
 		if (harts[i] != NULL && harts[i] != h && atomic_load(&harts[i]->online) &&
 		    !atomic_load(&harts[i]->stopped))
@@ -157,6 +173,7 @@ _Noreturn static void panic_start(const char *kind, struct arch_frame *f, const 
 	title = kind;
 	panic_frame = f;
 	panic_regs = *u;
+	panic_somewhere = f != NULL || u->pc != 0;
 	print_format(message, sizeof message, fmt, ap);
 	/* A double fault is there already, and its frame lies at the top. */
 	bool there = arch_sp() > h->stack_lo[STACK_PANIC] && arch_sp() <= h->panic_stack_top;
@@ -185,6 +202,14 @@ void fatal_error(const char *fmt, ...)
 	panic_start("fatal error: ", NULL, &u, fmt, ap);
 }
 
+void fatal_goroutines(const char *fmt, ...)
+{
+	static const struct arch_unwind nowhere;
+	va_list ap;
+	va_start(ap, fmt);
+	panic_start("fatal error: ", NULL, &nowhere, fmt, ap);
+}
+
 void panic_text(const struct arch_unwind *u, const char *fmt, ...)
 {
 	va_list ap;
@@ -203,8 +228,8 @@ void panic_at(struct arch_frame *f, const char *fmt, ...)
 
 void upcall_stop(struct arch_frame *f)
 {
-	(void)f;
 	struct hart *h = arch_hart();
+	h->stop_frame = f;
 	atomic_store(&h->stopped, true);
 	arch_halt();
 }

@@ -22,6 +22,9 @@ _Noreturn void panic_at(struct arch_frame *f, const char *fmt, ...) __attribute_
 /* Ends with Go's "fatal error: ..." line instead of "panic: ...": deadlock and the like. */
 _Noreturn void fatal_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same for what concerns all goroutines and none: only their stacks are printed. */
+_Noreturn void fatal_goroutines(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* The end of a panic that nobody recovers: text is the title with its "panic: ", of one or more lines; u is where it was raised, in the
  * function that calls this or one that called it, which the traceback leaves out. */
 _Noreturn void panic_text(const struct arch_unwind *u, const char *fmt, ...)

@@ -70,8 +70,22 @@ bool upcall_page_fault(struct arch_frame *f, uintptr_t addr, bool write, bool ex
 	return done;
 }
 
+/* The name of the stack of h whose guard page holds addr, or NULL. */
+static const char *guard_of(const struct hart *h, uintptr_t addr)
+{
+	static const char *const names[STACK_KINDS] = {"interrupt", "exception", "NMI", "panic", "system"};
+	for (int i = 0; i < STACK_KINDS; i++)
+		if (h->stack_lo[i] != 0 && addr < h->stack_lo[i] && addr >= h->stack_lo[i] - PAGE_SIZE)
+			return names[i];
+	return NULL;
+}
+
 void upcall_fault(struct arch_frame *f, const char *cause, uint64_t code, uintptr_t addr)
 {
+	const char *full = guard_of(arch_hart(), addr);
+	if (full != NULL)
+		panic_at(f, "stack overflow: the %s stack of hart %u is full (address %p)", full,
+			 arch_hart()->index, (void *)addr);
 	if (addr < PAGE_SIZE && addr != 0)
 		panic_at(f, "fault: %s at address %p (null pointer plus %lu), code %lu", cause, (void *)addr,
 			 (unsigned long)addr, (unsigned long)code);

@@ -10,7 +10,10 @@
 #include "kernel/stack.h"
 #include "kernel/unwind.h"
 
-enum { SEGMENTS_MAX = 5 }; /* panic stack, exception stack, interrupt stack, system stack, goroutine stack */
+enum {
+	WIRED_GUARD = 4096,
+	SEGMENTS_MAX = 5
+}; /* panic stack, exception stack, interrupt stack, system stack, goroutine stack */
 
 static bool page_present(uintptr_t addr)
 {
@@ -25,16 +28,22 @@ static bool inside(uintptr_t sp, uintptr_t lo, uintptr_t hi, struct walk_bounds 
 	return true;
 }
 
+/* The same for the guard page of a hart's stack. */
+static bool wired(uintptr_t sp, uintptr_t lo, uintptr_t hi, struct walk_bounds *b)
+{
+	return lo != 0 && inside(sp, lo - WIRED_GUARD, hi, b);
+}
+
 bool walk_find(uintptr_t sp, const struct hart *h, const struct g *g, struct walk_bounds *b)
 {
 	/* A goroutine that overflowed stands in its guard, where nothing is present; its callers' frames are above. */
 	if (g != NULL && inside(sp, g->stack_lo - STACK_GUARD, g->stack_hi, b))
 		return true;
-	return h != NULL && (inside(sp, h->stack_lo[STACK_SYS], h->sys_stack_top, b) ||
-			     inside(sp, h->stack_lo[STACK_IRQ], h->irq_stack_top, b) ||
-			     inside(sp, h->stack_lo[STACK_EXC], h->exc_stack_top, b) ||
-			     inside(sp, h->stack_lo[STACK_PANIC], h->panic_stack_top, b) ||
-			     inside(sp, h->stack_lo[STACK_NMI], h->nmi_stack_top, b));
+	return h != NULL && (wired(sp, h->stack_lo[STACK_SYS], h->sys_stack_top, b) ||
+			     wired(sp, h->stack_lo[STACK_IRQ], h->irq_stack_top, b) ||
+			     wired(sp, h->stack_lo[STACK_EXC], h->exc_stack_top, b) ||
+			     wired(sp, h->stack_lo[STACK_PANIC], h->panic_stack_top, b) ||
+			     wired(sp, h->stack_lo[STACK_NMI], h->nmi_stack_top, b));
 }
 
 /* The rule of stack ownership. */

@@ -29,14 +29,12 @@
 #include "kernel/stack.h"
 #include "kernel/system.h"
 #include "kernel/tls.h"
-#include "kernel/traceback.h"
 #include "sched/impl.h"
 
 enum {
 	MAGAZINE = 32,    /* descriptors that go to and from the depot at once */
 	BLOCK = 4 * 4096, /* bytes of a block of new descriptors */
 	ID_BATCH = 16,    /* ids that a hart takes at once, as Go */
-	PRINT_MAX = 32,
 };
 
 static struct spinlock allg_lock = SPINLOCK_INIT(RANK_ALLG); /* protects depot */
@@ -49,9 +47,6 @@ static _Atomic bool depot_used; /* spares those who find it empty the lock */
 static _Atomic(struct g *) all_head;
 static _Atomic uint64_t last_id;
 static _Atomic uint32_t n_user;
-
-static const char *const status_name[] = {"idle",     "runnable", "running", "parking",
-					  "runnable", "waiting",  "dead"};
 
 uint32_t go_count(void)
 {
@@ -266,7 +261,8 @@ __attribute__((noinline)) static bool bare_fill(struct g_cache *c, struct g *g)
 static uint64_t start(void (*fn)(void *), void *arg, const char *name, unsigned class, bool system,
 		      uintptr_t pc)
 {
-	ASSERT(fn != NULL, "go needs a function");
+	if (fn == NULL)
+		fatal_error("go of nil func value");
 	preempt_disable();
 	struct sched_hart *s = arch_hart()->sched;
 	struct g_cache *c = &s->gs;
@@ -338,29 +334,6 @@ uint64_t go_boot(void (*fn)(void *), void *arg, const char *name)
 struct g *g_all(void)
 {
 	return atomic_load_explicit(&all_head, memory_order_acquire);
-}
-
-void goroutines_print(void)
-{
-	uint32_t n = 0, more = 0;
-	for (const struct g *g = g_all(); g != NULL; g = g->all_next) {
-		uint32_t status = atomic_load_explicit(&g->status, memory_order_relaxed) & G_STATUS_MASK;
-		if (status == G_IDLE || status == G_DEAD || g->system || status == G_RUNNING ||
-		    status == G_PARKING || status == G_READIED || g == arch_hart()->cur)
-			continue;
-		if (n++ >= PRINT_MAX) {
-			more++;
-			continue;
-		}
-		panic_line("%s", "");
-		panic_line("goroutine %lu (%s) [%s]:", (unsigned long)g->id, g_name(g),
-			   status == G_WAITING ? wait_reason_text[g->wait_reason].text : status_name[status]);
-		traceback_parked(g);
-		if (g->created_at != 0)
-			traceback_created_by(g);
-	}
-	if (more > 0)
-		panic_line("...and %u more goroutines", more);
 }
 
 /* The boot hart and each further one get an identity for their scheduler. */

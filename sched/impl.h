@@ -69,7 +69,8 @@ void g_free_sys(struct hart *h, struct g *g);
 struct g *g_all(void);
 void goroutine_entry(void *g);
 _Noreturn void goroutine_end(void); /* the running one, from any depth of its stack */
-void goroutines_print(void);        /* panic context */
+/* report.c */
+void goroutines_print(void); /* panic context */
 
 /* sched.c */
 /* Gives the running goroutine's hart to the scheduler; preemption is off, no lock held. */

@@ -186,8 +186,8 @@ static void deadlock_check(void)
 	if (all_idle() && timers_armed() == 0 && !work_anywhere() && all_idle() &&
 	    atomic_load(&idle_entries) == entries) {
 		if (go_count() > 0)
-			fatal_error("all goroutines are asleep - deadlock!");
-		fatal_error("no goroutines (main called go_exit) - deadlock!");
+			fatal_goroutines("all goroutines are asleep - deadlock!");
+		fatal_goroutines("no goroutines (main called go_exit) - deadlock!");
 	}
 }
 

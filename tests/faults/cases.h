@@ -23,6 +23,38 @@ void walk_unowned(void);
 void own_under_lock(void);
 void own_across_park(void);
 
+/* panics.c: X(name) for each. */
+#define PANIC_CASES(X)                        \
+	X(recursive_panic)                    \
+	X(recursive_panic2)                   \
+	X(recursive_panic3)                   \
+	X(recursive_panic4)                   \
+	X(recursive_panic5)                   \
+	X(repanicked_panic)                   \
+	X(repanicked_middle_panic)            \
+	X(repanicked_panic_sandwich)          \
+	X(double_panic)                       \
+	X(panic_traceback)                    \
+	X(panic_deadlock_gosched)             \
+	X(main_goroutine_id)                  \
+	X(simple_deadlock)                    \
+	X(goexit_deadlock)                    \
+	X(goexit_in_panic)                    \
+	X(panic_after_goexit)                 \
+	X(recovered_panic_after_goexit)       \
+	X(recover_before_panic_after_goexit)  \
+	X(recover_before_panic_after_goexit2) \
+	X(go_nil)                             \
+	X(bad_traceback)                      \
+	X(g0_stack_overflow)                  \
+	X(panic_holding_locks)                \
+	X(panic_preempt_off)                  \
+	X(panic_system_stack)                 \
+	X(panic_in_interrupt)                 \
+	X(fault_in_scope)
+#define PANIC_CASE_DECLARE(name) void name(void);
+PANIC_CASES(PANIC_CASE_DECLARE)
+
 /* cpu.c: what is not C, one implementation for each architecture. */
 
 /* An instruction that no processor has. */
