@@ -28,10 +28,11 @@ static bool inside(uintptr_t sp, uintptr_t lo, uintptr_t hi, struct walk_bounds 
 	return true;
 }
 
-/* The same for the guard page of a hart's stack. */
+/* The same for a stack of a hart, or the guard page where it overflowed; below that is the top of another. */
 static bool wired(uintptr_t sp, uintptr_t lo, uintptr_t hi, struct walk_bounds *b)
 {
-	return lo != 0 && inside(sp, lo - WIRED_GUARD, hi, b);
+	return inside(sp, lo, hi, b) ||
+	       (lo != 0 && inside(sp, lo - WIRED_GUARD + 1, lo, b) && (b->hi = hi) != 0);
 }
 
 bool walk_find(uintptr_t sp, const struct hart *h, const struct g *g, struct walk_bounds *b)
