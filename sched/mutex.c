@@ -1,30 +1,58 @@
 /*
- * Mutex: a word that is taken with one compare-and-swap while nobody contends, and a queue of waiters behind it.
+ * Mutex: a word that is taken and given back with one compare-and-swap while nobody contends (include/hartbeat/mutex.h), and a queue of
+ * waiters behind it.
  *
- *	state: 0 free, LOCKED, LOCKED | WAITERS      (WAITERS only changes under the spinlock)
+ *	word:  | the goroutine that holds it, or 0                    | STARVING | WOKEN | WAITERS |
  *
- * 1. WAITERS is set under the spinlock before the waiter parks. Otherwise the unlocker would not look at the queue.
- * 2. Compare-and-swap that releases is sequentially consistent, here and in all of sched/: gcc 12 for riscv64 leaves the release out of a
- *    weaker one. Otherwise what was written under the mutex could be seen after it is free.
- * 3. An unlock with waiters hands the mutex to the first one; it never becomes free in between. Otherwise a waiter could starve.
+ * Normal mode. Who finds the mutex taken spins for a moment if the holder runs on another hart, then queues and parks. An unlock with
+ * waiters frees the mutex and wakes the first of them, which competes with whoever comes by: a goroutine that already has a hart wins
+ * mostly, which is fast. A woken one that lost goes back to the front. While one is awake (WOKEN) no other is woken.
+ *
+ * Starvation mode begins when a woken waiter has waited for more than 1 ms and lost again. An unlock then hands the mutex to the first in
+ * the queue: it is never free, nobody spins, and who comes by queues at the end. The mode ends with the last waiter, or with one that waited
+ * less than 1 ms.
+ *
+ * 1. WAITERS is set under the spinlock before the waiter parks, and cleared under it with the last one. Otherwise the unlocker would not
+ *    look at the queue.
+ * 2. A compare-and-swap that releases is sequentially consistent in both its orders, here and in all of sched/: gcc 12 for riscv64 takes
+ *    the barrier before it from the order of failure. Otherwise what was written under the mutex could be seen after it is free.
+ * 3. An unlock touches the mutex last with the compare-and-swap that frees it, or before it makes ready a goroutine that still has to take
+ *    it. Otherwise the next holder could free the memory it lies in, as C programs do, while the unlocker still uses it.
+ * 4. In starvation mode the mutex is handed over and never free. Otherwise a waiter could lose for ever.
+ * 5. WOKEN is cleared by the one it was set for, when it takes the mutex or parks again. Otherwise nobody would be woken any more.
  */
-#include <hartbeat/sync.h>
+#include "sched/mutex.h"
 
-#include <stdatomic.h>
+#include <hartbeat/go.h>
 
+#include "kernel/assert.h"
+#include "kernel/clock.h"
+#include "kernel/hart.h"
 #include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "sched/sched.h"
 #include "sched/waitq.h"
 
-enum { LOCKED = 1, WAITERS = 2 };
+enum {
+	STARVE_NS = 1000000, /* as Go */
+	SPIN_ROUNDS = 4,     /* as Go */
+	SPIN_PAUSES = 30,    /* as Go */
+};
 
 _Static_assert(sizeof(struct spinlock) <= sizeof(((struct mutex *)0)->lock),
 	       "the public struct has room for a spinlock");
+_Static_assert(_Alignof(struct g) > MUTEX_FLAGS, "the flags fit below a goroutine's address");
 
-static _Atomic uint32_t *state_of(struct mutex *m)
+static _Atomic uint64_t waited_ticks; /* relaxed; a figure for people */
+
+uint64_t mutex_wait_ticks(void)
 {
-	return (_Atomic uint32_t *)&m->state;
+	return atomic_load_explicit(&waited_ticks, memory_order_relaxed);
+}
+
+static _Atomic uintptr_t *word_of(struct mutex *m)
+{
+	return (_Atomic uintptr_t *)&m->word;
 }
 
 static struct spinlock *lock_of(struct mutex *m)
@@ -34,48 +62,169 @@ static struct spinlock *lock_of(struct mutex *m)
 	return l;
 }
 
+static struct g *owner_in(uintptr_t word)
+{
+	return (struct g *)(word & ~(uintptr_t)MUTEX_FLAGS);
+}
+
 bool mutex_trylock(struct mutex *m)
 {
-	uint32_t free = 0;
-	/* pairs with the release in mutex_unlock() */
-	return atomic_compare_exchange_strong_explicit(state_of(m), &free, LOCKED, memory_order_acquire,
-						       memory_order_relaxed);
+	uintptr_t old = atomic_load_explicit(word_of(m), memory_order_relaxed);
+	while (owner_in(old) == NULL) {
+		/* pairs with the release in mutex_unlock() and mutex_unlock_slow() */
+		if (atomic_compare_exchange_weak_explicit(word_of(m), &old, old | (uintptr_t)g_self(),
+							  memory_order_acquire, memory_order_relaxed))
+			return true;
+	}
+	return false;
 }
 
-void mutex_lock(struct mutex *m)
+/* Whether it pays to look again instead of parking: the holder is at work on another hart. What it points to may have ended meanwhile, which
+ * the memory of a goroutine's descriptor survives. */
+static bool may_spin(uintptr_t word, unsigned rounds)
 {
-	if (__builtin_expect(mutex_trylock(m), 1))
-		return;
-	struct spinlock *l = lock_of(m);
-	spin_lock(l);
-	/* Announce a waiter; whoever finds the mutex free here takes it. */
-	if (atomic_fetch_or_explicit(state_of(m), LOCKED | WAITERS, memory_order_acquire) == 0) {
-		if (m->waiters.first == NULL)
-			atomic_fetch_and_explicit(state_of(m), ~(uint32_t)WAITERS, memory_order_relaxed);
-		spin_unlock(l);
-		return;
+	if (rounds >= SPIN_ROUNDS || hart_count == 1 || (word & MUTEX_STARVING) != 0 ||
+	    owner_in(word) == g_self())
+		return false;
+	uint32_t status = atomic_load_explicit(&owner_in(word)->status, memory_order_relaxed);
+	return (status & G_STATUS_MASK) == G_RUNNING;
+}
+
+static void spin_round(struct mutex *m)
+{
+	for (unsigned i = 0; i < SPIN_PAUSES; i++) {
+		arch_pause();
+		if (owner_in(atomic_load_explicit(word_of(m), memory_order_relaxed)) == NULL)
+			return;
 	}
-	waitq_put_locked(&m->waiters, g_self());
+}
+
+/* Queues and parks, unless the mutex is free by now: then false. `again`: it was woken and lost. */
+static bool wait(struct mutex *m, bool again, bool woken, bool starving)
+{
+	struct spinlock *l = lock_of(m);
+	struct g *self = g_self();
+	spin_lock(l);
+	uintptr_t old = atomic_load_explicit(word_of(m), memory_order_relaxed), new;
+	do {
+		if (owner_in(old) == NULL) {
+			spin_unlock(l);
+			return false;
+		}
+		new = old | MUTEX_WAITERS;
+		if (woken)
+			new &= ~(uintptr_t)MUTEX_WOKEN; /* rule 5 */
+		if (starving)
+			new |= MUTEX_STARVING;
+	} while (!atomic_compare_exchange_weak_explicit(word_of(m), &old, new, memory_order_relaxed,
+							memory_order_relaxed));
+	if (again)
+		waitq_put_first_locked(&m->waiters, self);
+	else
+		waitq_put_locked(&m->waiters, self);
+	self->wait_data = m;
 	park_prepare(WAIT_MUTEX);
 	spin_unlock(l);
-	park_commit(); /* the unlocker left LOCKED set: the mutex is ours */
+	park_commit();
+	return true;
 }
 
-void mutex_unlock(struct mutex *m)
+/* The unlocker made the mutex ours. Ends starvation mode when it has done its work. */
+static void handed_over(struct mutex *m, bool starving)
 {
-	uint32_t locked = LOCKED;
-	if (__builtin_expect(atomic_compare_exchange_strong(state_of(m), &locked, 0), 1))
-		return;
-	if ((locked & LOCKED) == 0)
-		fatal_error("sync: unlock of unlocked mutex");
-	struct spinlock *l = lock_of(m);
-	spin_lock(l);
+	uintptr_t word = atomic_load_explicit(word_of(m), memory_order_acquire);
+	if ((word & MUTEX_STARVING) != 0 && !starving)
+		atomic_fetch_and_explicit(word_of(m), ~(uintptr_t)MUTEX_STARVING, memory_order_relaxed);
+}
+
+void mutex_lock_slow(struct mutex *m)
+{
+	struct g *self = g_self();
+	uint64_t since = 0; /* when it parked first */
+	bool woken = false, starving = false;
+	unsigned rounds = 0;
+	uintptr_t old = atomic_load_explicit(word_of(m), memory_order_relaxed);
+	for (;;) {
+		if (owner_in(old) == NULL) {
+			uintptr_t new = (old | (uintptr_t)self) & ~(uintptr_t)(woken ? MUTEX_WOKEN : 0);
+			/* pairs with the release in mutex_unlock() and mutex_unlock_slow() */
+			if (atomic_compare_exchange_weak_explicit(word_of(m), &old, new, memory_order_acquire,
+								  memory_order_relaxed))
+				break;
+			continue;
+		}
+		if (may_spin(old, rounds)) {
+			/* Nobody needs to be woken while this goroutine is awake to take the mutex. */
+			if (!woken && (old & (MUTEX_WAITERS | MUTEX_WOKEN)) == MUTEX_WAITERS)
+				woken = atomic_compare_exchange_strong_explicit(
+					word_of(m), &old, old | MUTEX_WOKEN, memory_order_relaxed,
+					memory_order_relaxed);
+			spin_round(m);
+			rounds++;
+		} else {
+			uint64_t begin = since == 0 ? arch_ticks() : since;
+			if (wait(m, since != 0, woken, starving)) {
+				since = begin;
+				starving = starving || arch_ticks() - since > clock_to_ticks(STARVE_NS);
+				if (mutex_owner(m) == self) {
+					handed_over(m, starving);
+					break;
+				}
+				woken = true; /* the unlocker set it for us */
+				rounds = 0;
+			}
+		}
+		old = atomic_load_explicit(word_of(m), memory_order_relaxed);
+	}
+	if (since != 0)
+		atomic_fetch_add_explicit(&waited_ticks, arch_ticks() - since, memory_order_relaxed);
+}
+
+/* Takes the first waiter out of the queue and either hands the mutex over to it or frees the mutex and wakes it. */
+static struct g *release_to_waiter_locked(struct mutex *m, uintptr_t old, bool *handed)
+{
 	struct g *g = waitq_take_locked(&m->waiters);
-	if (g == NULL)
-		atomic_store_explicit(state_of(m), 0, memory_order_release);
-	else if (m->waiters.first == NULL)
-		atomic_store_explicit(state_of(m), LOCKED, memory_order_release);
+	uintptr_t waiters = m->waiters.first != NULL ? MUTEX_WAITERS : 0, new;
+	do {
+#ifndef MUTANT_mutex_handoff
+		*handed = (old & MUTEX_STARVING) != 0;
+#else
+		*handed = false;
+#endif
+		if (*handed) /* rule 4 */
+			new = (uintptr_t)g | (old & MUTEX_WOKEN) | waiters | (waiters ? MUTEX_STARVING : 0);
+		else
+			new = MUTEX_WOKEN | waiters;
+		/* pairs with the acquire in mutex_lock_slow() and handed_over(); rule 2 */
+	} while (!atomic_compare_exchange_weak(word_of(m), &old, new));
+	return g;
+}
+
+void mutex_unlock_slow(struct mutex *m)
+{
+	uintptr_t old = atomic_load_explicit(word_of(m), memory_order_relaxed);
+	struct spinlock *l;
+	for (;;) {
+		if (owner_in(old) == NULL)
+			fatal_error("sync: unlock of unlocked mutex");
+		uintptr_t flags = old & MUTEX_FLAGS;
+		if ((flags & MUTEX_WAITERS) == 0 || (flags & (MUTEX_WOKEN | MUTEX_STARVING)) == MUTEX_WOKEN) {
+			/* Nobody is to be woken. Pairs with the acquire in mutex_lock_slow(); rules 2 and 3. */
+			if (atomic_compare_exchange_weak(word_of(m), &old, flags))
+				return;
+			continue;
+		}
+		l = lock_of(m);
+		spin_lock(l);
+		old = atomic_load_explicit(word_of(m), memory_order_relaxed);
+		if ((old & (MUTEX_WOKEN | MUTEX_STARVING)) != MUTEX_WOKEN)
+			break;
+		spin_unlock(l); /* one that spins has said so meanwhile */
+	}
+	bool handed;
+	struct g *g = release_to_waiter_locked(m, old, &handed);
 	spin_unlock(l);
-	if (g != NULL)
-		ready(g);
+	ready(g);
+	if (handed && g_self()->preempt_off == 0)
+		go_yield(); /* the new holder runs at once */
 }

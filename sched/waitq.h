@@ -2,7 +2,7 @@
 #ifndef SCHED_WAITQ_H
 #define SCHED_WAITQ_H
 
-#include <hartbeat/sync.h>
+#include <hartbeat/waitq.h>
 
 #include <stddef.h>
 
@@ -16,6 +16,15 @@ static inline void waitq_put_locked(struct waitq *q, struct g *g)
 	else
 		q->first = g;
 	q->last = g;
+}
+
+/* Ahead of all others. */
+static inline void waitq_put_first_locked(struct waitq *q, struct g *g)
+{
+	g->next = q->first;
+	q->first = g;
+	if (q->last == NULL)
+		q->last = g;
 }
 
 static inline struct g *waitq_take_locked(struct waitq *q)
