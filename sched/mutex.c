@@ -35,8 +35,7 @@
 
 enum {
 	STARVE_NS = 1000000, /* as Go */
-	SPIN_ROUNDS = 4,     /* as Go */
-	SPIN_PAUSES = 30,    /* as Go */
+	SPIN_NS = 5000,      /* what Go's 4 rounds of 30 PAUSE take: less than a park and a wake-up */
 };
 
 _Static_assert(sizeof(struct spinlock) <= sizeof(((struct mutex *)0)->lock),
@@ -81,22 +80,25 @@ bool mutex_trylock(struct mutex *m)
 
 /* Whether it pays to look again instead of parking: the holder is at work on another hart. What it points to may have ended meanwhile, which
  * the memory of a goroutine's descriptor survives. */
-static bool may_spin(uintptr_t word, unsigned rounds)
+static bool may_spin(uintptr_t word)
 {
-	if (rounds >= SPIN_ROUNDS || hart_count == 1 || (word & MUTEX_STARVING) != 0 ||
-	    owner_in(word) == g_self())
+	struct g *owner = owner_in(word);
+	if (hart_count == 1 || (word & MUTEX_STARVING) != 0 || owner == g_self())
 		return false;
-	uint32_t status = atomic_load_explicit(&owner_in(word)->status, memory_order_relaxed);
+	uint32_t status = atomic_load_explicit(&owner->status, memory_order_relaxed);
 	return (status & G_STATUS_MASK) == G_RUNNING;
 }
 
-static void spin_round(struct mutex *m)
+/* Until the mutex is free or the holder stops running, for SPIN_NS at most: by the clock, because a pause may last long where the harts of an
+ * emulator take turns. */
+static void spin(struct mutex *m)
 {
-	for (unsigned i = 0; i < SPIN_PAUSES; i++) {
+	uint64_t begin = arch_ticks(), most = clock_to_ticks(SPIN_NS);
+	uintptr_t word;
+	do {
 		arch_pause();
-		if (owner_in(atomic_load_explicit(word_of(m), memory_order_relaxed)) == NULL)
-			return;
-	}
+		word = atomic_load_explicit(word_of(m), memory_order_relaxed);
+	} while (owner_in(word) != NULL && may_spin(word) && arch_ticks() - begin < most);
 }
 
 /* Queues and parks, unless the mutex is free by now: then false. `again`: it was woken and lost. */
@@ -142,7 +144,7 @@ void mutex_lock_slow(struct mutex *m)
 	struct g *self = g_self();
 	uint64_t since = 0; /* when it parked first */
 	bool woken = false, starving = false;
-	unsigned rounds = 0;
+	bool spun = false; /* since it last woke */
 	uintptr_t old = atomic_load_explicit(word_of(m), memory_order_relaxed);
 	for (;;) {
 		if (owner_in(old) == NULL) {
@@ -153,14 +155,14 @@ void mutex_lock_slow(struct mutex *m)
 				break;
 			continue;
 		}
-		if (may_spin(old, rounds)) {
+		if (!spun && may_spin(old)) {
 			/* Nobody needs to be woken while this goroutine is awake to take the mutex. */
 			if (!woken && (old & (MUTEX_WAITERS | MUTEX_WOKEN)) == MUTEX_WAITERS)
 				woken = atomic_compare_exchange_strong_explicit(
 					word_of(m), &old, old | MUTEX_WOKEN, memory_order_relaxed,
 					memory_order_relaxed);
-			spin_round(m);
-			rounds++;
+			spin(m);
+			spun = true;
 		} else {
 			uint64_t begin = since == 0 ? arch_ticks() : since;
 			if (wait(m, since != 0, woken, starving)) {
@@ -171,7 +173,7 @@ void mutex_lock_slow(struct mutex *m)
 					break;
 				}
 				woken = true; /* the unlocker set it for us */
-				rounds = 0;
+				spun = false;
 			}
 		}
 		old = atomic_load_explicit(word_of(m), memory_order_relaxed);
