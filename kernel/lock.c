@@ -69,16 +69,21 @@ static void stop_for_panic(void)
  * An emulator that runs one hart at a time (-icount) goes on to the next only at a timer's deadline: a hart that has waited for long arms
  * its own, so that the holder gets on. The interrupt comes early for whatever the timer was armed for, which is harmless.
  */
-static void wait_for_free(struct hart *h, const struct spinlock *l)
+void spin_pause(uint32_t n)
 {
-	for (uint32_t n = 1; atomic_load_explicit(&l->state, memory_order_relaxed) == LOCK_HELD; n++) {
-		arch_pause();
-		stop_for_panic();
-		if (n % SPINS_TO_KICK == 0) {
-			h->armed_due = arch_ticks() + 1;
-			arch_timer_arm(h->armed_due);
-		}
+	arch_pause();
+	stop_for_panic();
+	if (n % SPINS_TO_KICK == 0) {
+		struct hart *h = arch_hart();
+		h->armed_due = arch_ticks() + 1;
+		arch_timer_arm(h->armed_due);
 	}
+}
+
+static void wait_for_free(const struct spinlock *l)
+{
+	for (uint32_t n = 1; atomic_load_explicit(&l->state, memory_order_relaxed) == LOCK_HELD; n++)
+		spin_pause(n);
 }
 
 /* What the short way holds goes on the list, as if it had been taken the long way. */
@@ -127,7 +132,7 @@ void spin_lock_contended(struct spinlock *l, uint32_t was)
 		return;
 	}
 	do
-		wait_for_free(h, l);
+		wait_for_free(l);
 	while (atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD);
 }
 
@@ -143,7 +148,7 @@ void spin_lock_listed(struct spinlock *l, bool on)
 		h->irq_was_on = on;
 	/* pairs with the release in spin_unlock() */
 	while (atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD)
-		wait_for_free(h, l);
+		wait_for_free(l);
 }
 
 void spin_unlock_listed(struct spinlock *l)
@@ -173,11 +178,16 @@ void rank_hold(struct spinlock *l)
 	arch_irq_restore(on);
 }
 
+/* Nothing else is held: the depth that list_begin() gave it, when a page fault took a lock meanwhile, ends too. */
 void rank_drop(struct spinlock *l)
 {
 	bool on = arch_irq_save();
-	if (!panic_in_progress())
-		list_remove(arch_hart(), l);
+	struct hart *h = arch_hart();
+	if (!panic_in_progress()) {
+		list_remove(h, l);
+		if (h->n_held == 0)
+			h->irq_depth = 0;
+	}
 	arch_irq_restore(on);
 }
 

@@ -83,6 +83,28 @@ static inline uint32_t locks_held(const struct hart *h)
 void rank_hold(struct spinlock *l);
 void rank_drop(struct spinlock *l);
 
+/* The same for code that runs with interrupts on, inline; not for a rank of a bottom half. h: this hart. */
+static inline __attribute__((always_inline)) void rank_hold_short(struct hart *h, struct spinlock *l)
+{
+	if (__builtin_expect(h->lock_one != NULL, 0)) {
+		rank_hold(l);
+		return;
+	}
+	h->lock_one = l;
+	h->lock_one_pc = arch_pc();
+}
+
+static inline __attribute__((always_inline)) void rank_drop_short(struct hart *h, struct spinlock *l)
+{
+	if (__builtin_expect(h->lock_one != l, 0))
+		rank_drop(l);
+	else
+		h->lock_one = NULL;
+}
+
+/* Turn n (from 1) of waiting, for tens of instructions, for what another hart does. Interrupts or preemption off. */
+void spin_pause(uint32_t n);
+
 /* From here on every lock of every hart goes the long way, and locks_release_hook() is called after each last release that turned interrupts
  * on. Boot context. */
 void locks_watch(void (*release)(void));

@@ -2,7 +2,7 @@
  * Parking and waking (the transitions of a goroutine that waits).
  *
  *	RUNNING --park_prepare--> PARKING --scheduler, off the stack--> WAITING --ready--> RUNNABLE
- *	                             \--ready--> READIED --scheduler--> RUNNABLE
+ *	        <--park_cancel---    \--ready--> READIED --scheduler--> RUNNABLE
  *
  * 1. A goroutine becomes WAITING only after its hart has left its stack. Otherwise whoever readies it could run it on two harts.
  * 2. The waiter is visible to wakers before it is PARKING only under the primitive's lock. Otherwise a wake-up gets lost.
@@ -25,6 +25,15 @@ void park_commit(void)
 {
 	ASSERT(g_self()->preempt_off == 1, "park with preemption off only by park_prepare()");
 	switch_out(SWITCH_PARK);
+	preempt_enable();
+}
+
+void park_cancel(void)
+{
+	struct g *g = g_self();
+	ASSERT(atomic_load_explicit(&g->status, memory_order_relaxed) == G_PARKING,
+	       "a park is cancelled before anybody makes ready");
+	atomic_store_explicit(&g->status, G_RUNNING, memory_order_relaxed);
 	preempt_enable();
 }
 

@@ -31,6 +31,8 @@ extern void (*sched_idle_hook)(struct hart *h, bool idle);
  */
 void park_prepare(enum wait_reason reason);
 void park_commit(void);
+/* Instead of park_commit(): the goroutine goes on, because nobody will make it ready for this park. */
+void park_cancel(void);
 /* Makes a goroutine that is parking or waiting runnable. Exactly one ready for each park. Goroutine or system context; a spinlock ranked
  * before sched may be held. */
 void ready(struct g *g);

@@ -10,7 +10,8 @@ KERNEL_ROOM := $(addprefix kernel/, base64.c buddy.c clock.c console.c crc32.c d
 	page.c panic.c print.c report.c size_class.c slab.c stack.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c timer_heap.c tls.c \
 	traceback.c trap.c unwind.c wait_reason.c walk.c) gen/lock_ranks.c
 TRACE_ROOM := trace/sample_ring.c
-SCHED_ROOM := $(addprefix sched/, apptimer.c area.c chan.c defer.c g.c libc.c mutex.c own.c park.c report.c runq.c sched.c sleep.c timer_api.c waitgroup.c)
+SCHED_ROOM := $(addprefix sched/, apptimer.c area.c chan.c chan_wait.c defer.c g.c libc.c mutex.c own.c park.c report.c runq.c sched.c \
+	select.c sleep.c timer_api.c waitgroup.c)
 PROF_ROOM := $(addprefix prof/, builder.c cpu.c decimal.c gzip.c intern.c pprof.c protobuf.c sampler.c top.c)
 BOOT_ROOM := $(addprefix boot/, harts.c info.c line.c main.c option_value.c options.c program.c)
 
@@ -19,6 +20,8 @@ KERNEL_SOURCES = $(ARCH_SOURCES_$(ARCH)) $(KERNEL_ROOM) $(TRACE_ROOM) $(SCHED_RO
 # Files with a flag of their own, and why.
 
 FILE_FLAGS_kernel/memory.c := -fno-builtin
+# Its functions need no frame: see there. They are tens of instructions, and a frame costs six of them.
+FILE_FLAGS_sched/chan.c := -fomit-frame-pointer -fno-jump-tables -fno-bit-tests
 
 HBDUMP_SOURCES := $(addprefix tools/hbdump/, files.c input.c lines.c main.c parse.c store.c) kernel/base64.c kernel/crc32.c
 HBDUMP_HEADERS := $(addprefix tools/hbdump/, files.h input.h lines.h parse.h store.h) kernel/base64.h kernel/crc32.h kernel/framing.h

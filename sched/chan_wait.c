@@ -1,0 +1,296 @@
+/*
+ * Channels: making and freeing, the lock, and the operations that meet a waiter or have to wait. A sender that meets a waiting receiver
+ * copies straight into its variable (which may lie on a stack page that nobody has touched: the page fault handler commits it, lock or not).
+ *
+ * 1. But for waiters of selects that somebody won already, a channel has waiting receivers or buffered elements, never both; the same for
+ *    senders and free room. Otherwise elements would be overtaken.
+ * 2. A waiter is a struct chan_case, on its goroutine's stack or in a select's array, which is valid until its goroutine was made ready or,
+ *    if that was not parked yet, until the lock is released. Otherwise the partner would write into a frame that has returned.
+ * 3. Waiters are made ready after the lock is released. Otherwise stack shrinking could deadlock with it.
+ */
+#include <hartbeat/panic.h>
+
+#include <string.h>
+
+#include "kernel/assert.h"
+#include "kernel/heap.h"
+#include "kernel/panic.h"
+#include "sched/chan.h"
+
+struct chan *chan_make(size_t elem_size, size_t capacity)
+{
+	size_t bytes, all;
+	if (capacity > CHAN_CAP_MAX || __builtin_mul_overflow(elem_size, capacity, &bytes) ||
+	    __builtin_add_overflow(bytes, sizeof(struct chan), &all))
+		return NULL;
+	struct chan *c = heap_alloc(all);
+	if (c == NULL)
+		return NULL;
+	memset(c, 0, sizeof *c);
+	c->word = chan_size_short(elem_size) ? 0 : CHAN_LONG;
+	c->full = (uint32_t)(capacity * CHAN_ONE);
+	c->elem_size = elem_size;
+	c->end = c->buffer + bytes;
+	c->head = c->tail = c->buffer;
+	c->rank = (struct spinlock)SPINLOCK_INIT(RANK_CHAN);
+	return c;
+}
+
+void chan_free(struct chan *c)
+{
+	if (c == NULL)
+		return;
+	ASSERT(c->timer == NULL, "a timer's channel is freed with the timer");
+	ASSERT((atomic_load_explicit(&c->word, memory_order_acquire) &
+		(CHAN_RECVQ | CHAN_SENDQ | CHAN_LOCKED)) == 0,
+	       "no goroutine waits on a channel that is freed");
+	heap_free(c);
+}
+
+uint64_t chan_lock(struct chan *c)
+{
+	rank_hold_short(arch_hart(), &c->rank);
+	for (uint32_t n = 1;; n++) {
+		uint64_t word = atomic_load_explicit(&c->word, memory_order_relaxed);
+		/* pairs with the release in chan_unlock() and short_unlock() */
+		if ((word & CHAN_LOCKED) == 0 &&
+		    atomic_compare_exchange_weak_explicit(&c->word, &word, word | CHAN_LOCKED,
+							  memory_order_acquire, memory_order_relaxed))
+			return word;
+		spin_pause(n);
+	}
+}
+
+static uint64_t lock_unless_held(struct chan *c, uint64_t word)
+{
+	if ((word & CHAN_LOCKED) != 0)
+		return chan_lock(c);
+	rank_hold_short(arch_hart(), &c->rank);
+	return word;
+}
+
+void chan_unlock(struct chan *c, uint64_t word)
+{
+	word &= ~(CHAN_RECVQ | CHAN_SENDQ);
+	if (!chan_queue_empty(&c->receivers))
+		word |= CHAN_RECVQ;
+	if (!chan_queue_empty(&c->senders))
+		word |= CHAN_SENDQ;
+	rank_drop_short(arch_hart(), &c->rank);
+	/* pairs with the acquire in chan_lock() and short_lock(), and in a look of select.c */
+	atomic_store_explicit(&c->word, word + CHAN_VERSION, memory_order_release);
+}
+
+/* The first waiter that can be won. Caller holds the lock. */
+static struct chan_case *winner(struct chan_queue *q, bool *parked)
+{
+	struct chan_case *w;
+	while ((w = q->first) != NULL) {
+		bool won = select_win(w, parked);
+		chan_queue_remove(q, w);
+		if (won)
+			return w;
+	}
+	return NULL;
+}
+
+bool chan_send_locked(struct chan *c, const void *elem, uint64_t *word, struct g **wake)
+{
+	bool parked;
+	struct chan_case *w = winner(&c->receivers, &parked);
+	if (w != NULL) {
+		if (w->elem != NULL)
+			chan_copy(w->elem, elem, c->elem_size);
+		w->ok = true;
+		*wake = parked ? w->g : NULL;
+		return true;
+	}
+	if (chan_full(c, *word))
+		return false;
+	chan_put_locked(c, elem);
+	*word += CHAN_ONE;
+	return true;
+}
+
+bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, struct g **wake)
+{
+	bool parked, buffered = chan_count(*word) > 0;
+	*ok = true;
+	if (buffered)
+		chan_take_locked(c, elem);
+	struct chan_case *w = winner(&c->senders, &parked);
+	if (w != NULL) {
+		if (buffered)
+			chan_put_locked(c, w->elem);
+		else if (elem != NULL)
+			chan_copy(elem, w->elem, c->elem_size);
+		w->ok = true;
+		*wake = parked ? w->g : NULL;
+		return true;
+	}
+	if (buffered) {
+		*word -= CHAN_ONE;
+		return true;
+	}
+	if ((*word & CHAN_CLOSED) == 0)
+		return false;
+	*ok = false;
+	if (elem != NULL)
+		memset(elem, 0, c->elem_size);
+	return true;
+}
+
+/* Waits on a queue for a partner or the close; true: an element was handed over. Caller holds the lock, which is released, and raised
+ * preempt_off once, which is lowered. */
+static bool wait_locked(struct chan *c, struct chan_queue *q, void *elem, uint64_t word,
+			enum wait_reason reason)
+{
+	struct g *self = g_self();
+	struct chan_case w;
+	w.elem = elem;
+	w.select = NULL;
+	w.g = self;
+	chan_queue_put(q, &w);
+	park_prepare(reason);
+	chan_unlock(c, word);
+	self->preempt_off--; /* park_prepare() raised it too */
+	park_commit();
+	return w.ok;
+}
+
+bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait)
+{
+	struct g *wake = NULL;
+	bool sent = true;
+	word = lock_unless_held(c, word);
+	if ((word & CHAN_CLOSED) == 0) {
+		sent = chan_send_locked(c, elem, &word, &wake);
+		if (sent || !wait) {
+			chan_unlock(c, word);
+			if (wake != NULL)
+				ready(wake);
+			preempt_enable();
+			return sent;
+		}
+		if (wait_locked(c, &c->senders, (void *)(uintptr_t)elem, word, WAIT_CHAN_SEND))
+			return true;
+	} else {
+		chan_unlock(c, word);
+		preempt_enable();
+	}
+	go_panic("send on closed channel");
+}
+
+bool chan_recv_long(struct chan *c, void *elem, bool *ok, uint64_t word, bool wait)
+{
+	struct g *wake = NULL;
+	bool came = false;
+	word = lock_unless_held(c, word);
+	bool got = chan_recv_locked(c, elem, &came, &word, &wake);
+	if (!got && wait) {
+		came = wait_locked(c, &c->receivers, elem, word, WAIT_CHAN_RECEIVE);
+		got = true;
+	} else {
+		chan_unlock(c, word);
+		if (wake != NULL)
+			ready(wake);
+		preempt_enable();
+		if (c->timer != NULL && got)
+			c->timer->taken(c->timer);
+	}
+	if (got && ok != NULL)
+		*ok = came;
+	return got;
+}
+
+bool chan_recv_wait(struct chan *c, void *elem, uint64_t word)
+{
+	bool ok;
+	chan_recv_long(c, elem, &ok, word, true);
+	return ok;
+}
+
+/* Everybody in q learns that the channel is closed; those to be made ready go to *woken. Caller holds the lock. */
+static void release_all(struct chan *c, struct chan_queue *q, bool receivers, struct chan_queue *woken)
+{
+	bool parked;
+	for (struct chan_case *w = winner(q, &parked); w != NULL; w = winner(q, &parked)) {
+		if (receivers && w->elem != NULL)
+			memset(w->elem, 0, c->elem_size);
+		w->ok = false;
+		if (parked)
+			chan_queue_put(woken, w);
+	}
+}
+
+void chan_nil_wait(enum wait_reason reason)
+{
+	park_prepare(reason);
+	park_commit();
+	panic("a goroutine that waits on a nil channel was made ready");
+}
+
+bool chan_preempted(void)
+{
+	if (g_self()->preempt_off == 0)
+		preempt_hook();
+	return true;
+}
+
+void chan_close(struct chan *c)
+{
+	if (c == NULL)
+		go_panic("close of nil channel");
+	struct chan_queue woken = {NULL, NULL};
+	preempt_disable();
+	uint64_t word = chan_lock(c);
+	if ((word & CHAN_CLOSED) != 0) {
+		chan_unlock(c, word);
+		preempt_enable();
+		go_panic("close of closed channel");
+	}
+	release_all(c, &c->receivers, true, &woken);
+	release_all(c, &c->senders, false, &woken);
+	chan_unlock(c, word | CHAN_CLOSED);
+	struct chan_case *next;
+	for (struct chan_case *w = woken.first; w != NULL; w = next) {
+		next = w->next;
+		ready(w->g);
+	}
+	preempt_enable();
+}
+
+/* ---- channels of timers ---- */
+
+struct chan *chan_make_timer(size_t elem_size, struct chan_timer *t)
+{
+	struct chan *c = chan_make(elem_size, 1);
+	if (c != NULL) {
+		c->timer = t;
+		atomic_store_explicit(&c->word, CHAN_LONG, memory_order_relaxed);
+	}
+	return c;
+}
+
+void chan_free_timer(struct chan *c)
+{
+	c->timer = NULL;
+	chan_free(c);
+}
+
+struct chan_timer *chan_timer(const struct chan *c)
+{
+	return c->timer;
+}
+
+bool chan_drain(struct chan *c)
+{
+	preempt_disable();
+	uint64_t word = chan_lock(c);
+	uint32_t n = chan_count(word);
+	ASSERT((word & CHAN_SENDQ) == 0, "nobody waits to send to a timer's channel");
+	c->head = c->tail;
+	chan_unlock(c, word - n * CHAN_ONE);
+	preempt_enable();
+	return n > 0;
+}

@@ -1,0 +1,360 @@
+/*
+ * Select. No two channel locks are ever held together; what makes the choice one is the word `state` of the select:
+ *
+ *	OPEN ---select parks---> PARKED          somebody else: select_win(), or the timer
+ *	 |  \                      |
+ *	 |   `--- by anybody ------+-----> the case that was done, or EXPIRED        by one compare-and-swap
+ *	CLAIMED (by itself, for a moment)
+ *
+ * Look: the words of all channels are loaded, without locks. Among the cases that may be ready one is drawn, each with the same probability,
+ * and tried like a single operation; if that fails the look is repeated. When nothing is ready:
+ *
+ * - With a default, a second look follows. If it finds nothing either and the sum of all versions is the same, then each version is the
+ *   same (they only grow), so by rule 3 of sched/chan.h no case was ready at any time between the two looks: that nothing was ready at one
+ *   common moment is true, as if all locks had been held. Otherwise the look is repeated. (Versions have 32 bits: a select would have to be
+ *   off its hart for exactly a multiple of 2^32 operations to be fooled.)
+ * - Without one, the goroutine enrolls: for each channel, with its lock held, it either goes on (below) or is queued. Then it parks.
+ *   Whatever happens on a channel before it is queued there, it sees under the lock; whatever happens after, finds it in the queue. So no
+ *   wake-up is lost, though the locks are taken one after the other.
+ *
+ * From its first place in a queue on, the select may be won:
+ *
+ * 1. Whoever does an operation that completes a select's case first wins the select for that case. Otherwise two cases would be done.
+ * 2. It does so, and copies, with the lock of the case's channel held. A select that finds itself won before it has parked takes that lock
+ *    once, and so waits for the copy; one that is made ready knows that the copy is done. Otherwise it would read an element half written.
+ * 3. A select that finds, while it enrolls, a case ready that needs no other select wins itself first, then goes on. If it was won meanwhile
+ *    by somebody else it leaves the channel as it is. Otherwise an element would be lost.
+ * 4. Two selects that meet are won together: the one that enrolls claims itself, wins the other, then completes its own state. While it is
+ *    CLAIMED nobody else can win it, and whoever wants to waits; that lasts some instructions, with preemption off. A select that meets
+ *    another which is CLAIMED too keeps its claim only if its own address is the lower one, else it opens itself until the other has
+ *    decided. So whoever waits CLAIMED waits for a higher address, and the wait ends. Otherwise two selects would wait for each other.
+ * 5. Nobody takes a lock while CLAIMED or while waiting for a claim. Otherwise 4 does not hold: lock holders wait for claims.
+ * 6. A select that has returned is in no queue: it takes itself out under each channel's lock, or whoever met it there and found it won did.
+ *    Otherwise a queue would point into memory that is used for something else.
+ *
+ * A select that enrolls begins at a case chosen at random, so that no case is always the first that others can find.
+ */
+#include <hartbeat/select.h>
+
+#include <errno.h>
+#include <hartbeat/panic.h>
+
+#include "kernel/assert.h"
+#include "kernel/clock.h"
+#include "kernel/ktimer.h"
+#include "kernel/random.h"
+#include "sched/chan.h"
+#include "sched/impl.h"
+
+/* What one attempt to go on with a case came to. */
+enum outcome {
+	QUEUED, /* not ready: in the channel's queue now */
+	DONE,   /* this case was done */
+	LOST,   /* another case won, or the time is over */
+	STALE,  /* the partner had been won by somebody else */
+};
+
+static bool swap(struct chan_select *s, uintptr_t from, uintptr_t to)
+{
+	/* pairs with the acquire loads of state by others, and with the one behind the park */
+	return atomic_compare_exchange_strong_explicit(&s->state, &from, to, memory_order_acq_rel,
+						       memory_order_acquire);
+}
+
+static uintptr_t state(const struct chan_select *s)
+{
+	return atomic_load_explicit(&s->state, memory_order_acquire);
+}
+
+/* Wins s with this value of its state. */
+static bool win(struct chan_select *s, uintptr_t to, bool *parked)
+{
+	for (uint32_t n = 1;;) {
+		uintptr_t was = state(s);
+		if (was == SELECT_CLAIMED) {
+			spin_pause(n++);
+		} else if (was != SELECT_OPEN && was != SELECT_PARKED) {
+			return false;
+		} else if (swap(s, was, to)) {
+			*parked = was == SELECT_PARKED;
+			return true;
+		}
+	}
+}
+
+bool select_win(struct chan_case *w, bool *parked)
+{
+	*parked = true;
+	return w->select == NULL || win(w->select, (uintptr_t)w, parked);
+}
+
+/* Wins both a, for the case mine, and the select that other waits in (rule 4). a enrolls and runs here. */
+static enum outcome win_both(struct chan_select *a, struct chan_case *mine, struct chan_case *other,
+			     bool *parked)
+{
+	struct chan_select *b = other->select;
+	for (uint32_t n = 1;; n++) {
+		if (!swap(a, SELECT_OPEN, SELECT_CLAIMED))
+			return LOST;
+		uintptr_t was;
+		while ((was = state(b)) == SELECT_CLAIMED || was == SELECT_OPEN || was == SELECT_PARKED) {
+			if (was != SELECT_CLAIMED && swap(b, was, (uintptr_t)other)) {
+				*parked = was == SELECT_PARKED;
+				atomic_store_explicit(&a->state, (uintptr_t)mine, memory_order_release);
+				return DONE;
+			}
+			if (was != SELECT_CLAIMED)
+				continue;
+#ifndef MUTANT_select_order
+			if (a > b)
+				break;
+#endif
+			ASSERT(a < b, "a claimed select waits only for one at a higher address");
+			spin_pause(n++);
+		}
+		atomic_store_explicit(&a->state, SELECT_OPEN, memory_order_release);
+		if (was != SELECT_CLAIMED)
+			return STALE;
+		while (state(b) == SELECT_CLAIMED)
+			spin_pause(n++);
+	}
+}
+
+static enum outcome win_self(struct chan_select *s, struct chan_case *w)
+{
+	return swap(s, SELECT_OPEN, (uintptr_t)w) ? DONE : LOST;
+}
+
+/* Goes on with w if a partner waits. STALE: none does. Caller holds the lock. */
+static enum outcome meet_locked(struct chan_select *s, struct chan_case *w, struct g **wake)
+{
+	struct chan *c = w->c;
+	struct chan_queue *q = w->dir == CHAN_SEND ? &c->receivers : &c->senders;
+	struct chan_case *next;
+	for (struct chan_case *o = q->first; o != NULL; o = next) {
+		bool parked = true;
+		next = o->next;
+		if (o->select == s)
+			continue; /* the same channel in both directions */
+		enum outcome r = o->select == NULL ? win_self(s, w) : win_both(s, w, o, &parked);
+		if (r == LOST)
+			return LOST;
+		chan_queue_remove(q, o);
+		if (r == STALE)
+			continue;
+		struct chan_case *to = w->dir == CHAN_SEND ? o : w, *from = to == o ? w : o;
+		if (to->elem != NULL)
+			chan_copy(to->elem, from->elem, c->elem_size);
+		w->ok = o->ok = true;
+		*wake = parked ? o->g : NULL;
+		return DONE;
+	}
+	return STALE;
+}
+
+/* Goes on with w if it is ready, else queues it. Caller holds the lock. */
+static enum outcome enroll_locked(struct chan_select *s, struct chan_case *w, uint64_t *word, struct g **wake)
+{
+	struct chan *c = w->c;
+	bool send = w->dir == CHAN_SEND, closed = (*word & CHAN_CLOSED) != 0;
+	enum outcome r;
+	if (closed && send) {
+		w->ok = false;
+		return win_self(s, w);
+	}
+	if (!send && (closed || chan_count(*word) > 0)) {
+		r = win_self(s, w);
+		if (r == DONE)
+			chan_recv_locked(c, w->elem, &w->ok, word, wake);
+		return r;
+	}
+	r = meet_locked(s, w, wake);
+	if (r != STALE)
+		return r;
+	if (send && !chan_full(c, *word)) {
+		r = win_self(s, w);
+		if (r == DONE) {
+			chan_put_locked(c, w->elem);
+			*word += CHAN_ONE;
+			w->ok = true;
+		}
+		return r;
+	}
+	chan_queue_put(send ? &c->senders : &c->receivers, w);
+	return QUEUED;
+}
+
+static enum outcome enroll(struct chan_select *s, struct chan_case *w)
+{
+	struct g *wake = NULL;
+	w->queued = false;
+	w->select = s;
+	w->g = s->g;
+	preempt_disable();
+	uint64_t word = chan_lock(w->c);
+	enum outcome r = enroll_locked(s, w, &word, &wake);
+	chan_unlock(w->c, word);
+	if (wake != NULL)
+		ready(wake);
+	preempt_enable();
+	if (r == DONE && w->c->timer != NULL && w->dir == CHAN_RECV)
+		w->c->timer->taken(w->c->timer);
+	return r;
+}
+
+static void leave(struct chan_case *w)
+{
+	preempt_disable();
+	uint64_t word = chan_lock(w->c);
+	if (w->queued)
+		chan_queue_remove(w->dir == CHAN_SEND ? &w->c->senders : &w->c->receivers, w);
+	chan_unlock(w->c, word);
+	preempt_enable();
+}
+
+static size_t random_below(size_t n)
+{
+	preempt_disable();
+	uint64_t r = random_step(&arch_hart()->sched->rng) >> 32;
+	preempt_enable();
+	return r * n >> 32;
+}
+
+/* Parks until won, unless that has happened already. */
+static void park_select(struct chan_select *s, enum wait_reason reason)
+{
+	park_prepare(reason);
+	if (swap(s, SELECT_OPEN, SELECT_PARKED))
+		park_commit();
+	else
+		park_cancel();
+}
+
+/* Waits until a case was done or s has expired. Returns the case, NULL: expired. */
+static struct chan_case *wait_for(struct chan_select *s, struct chan_case *cases, size_t n)
+{
+	enum outcome r = QUEUED;
+	size_t start = n > 1 ? random_below(n) : 0, i = start, k = 0;
+	for (; k < n && r == QUEUED; k++, i = i + 1 == n ? 0 : i + 1)
+		if (cases[i].c != NULL)
+			r = enroll(s, &cases[i]);
+	if (r == QUEUED)
+		park_select(s, n == 0 ? WAIT_SELECT_NO_CASES : WAIT_SELECT);
+	uintptr_t won = state(s);
+	struct chan_case *w = won == SELECT_EXPIRED ? NULL : (struct chan_case *)won;
+	ASSERT(won >= SELECT_EXPIRED, "a select goes on when it was won");
+	/* w's lock too: who won for w may still be copying (rule 2) */
+	for (i = start; k > 0; k--, i = i + 1 == n ? 0 : i + 1)
+		if (cases[i].c != NULL)
+			leave(&cases[i]);
+	return w;
+}
+
+/* One look at all cases: the index of one that may be ready, each with the same probability, or -1. *versions: their sum. */
+static int look(const struct chan_case *cases, size_t n, uint64_t *versions)
+{
+	uint64_t sum = 0;
+	size_t found = 0, chosen = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct chan *c = cases[i].c;
+		if (c == NULL)
+			continue;
+		/* pairs with the release in chan_unlock() and short_unlock() */
+		uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire);
+		sum += word / CHAN_VERSION;
+		if (cases[i].dir == CHAN_SEND ? !chan_maybe_send(c, word) : !chan_maybe_recv(word))
+			continue;
+		if (++found == 1 || random_below(found) == 0)
+			chosen = i;
+	}
+	*versions = sum;
+	return found == 0 ? -1 : (int)chosen;
+}
+
+/* Does a case that is ready, or returns CHAN_SELECT_NONE. certain: only if none was at one moment. */
+static int try_cases(struct chan_case *cases, size_t n, bool certain)
+{
+	uint64_t versions, before = 0;
+	bool again = false;
+	if (n > CHAN_SELECT_MAX)
+		go_panic("select: too many cases");
+	for (;;) {
+		int i = look(cases, n, &versions);
+		if (i < 0) {
+			if (!certain || (again && versions == before))
+				return CHAN_SELECT_NONE;
+			before = versions;
+			again = true;
+			continue;
+		}
+		struct chan_case *w = &cases[i];
+		if (w->dir == CHAN_SEND ? chan_try_send(w->c, w->elem) : chan_try_recv(w->c, w->elem, &w->ok))
+			return i;
+		again = false;
+	}
+}
+
+static int result(const struct chan_case *cases, const struct chan_case *w)
+{
+	if (w == NULL)
+		return CHAN_SELECT_NONE;
+	if (w->dir == CHAN_SEND && !w->ok)
+		go_panic("send on closed channel");
+	return (int)(w - cases);
+}
+
+int chan_select(struct chan_case *cases, size_t n, bool has_default)
+{
+	int i = try_cases(cases, n, has_default);
+	if (i >= 0 || has_default)
+		return i;
+	struct chan_select s = {.state = SELECT_OPEN, .g = g_self()};
+	return result(cases, wait_for(&s, cases, n));
+}
+
+static void expire(struct ktimer *t)
+{
+	struct chan_select *s = t->arg;
+	struct g *g = s->g;
+	bool parked;
+	if (win(s, SELECT_EXPIRED, &parked) && parked)
+		ready(g);
+}
+
+int chan_select_timeout(struct chan_case *cases, size_t n, uint64_t ns)
+{
+	bool now = ns - 1 >= INT64_MAX; /* 0 or negative */
+	int i = try_cases(cases, n, now);
+	if (i >= 0 || now)
+		return i;
+	struct chan_select s = {.state = SELECT_OPEN, .g = g_self()};
+	struct ktimer t = {.fn = expire, .arg = &s, .system = s.g->system};
+	if (!ktimer_add(&t, clock_deadline(ns)))
+		return CHAN_SELECT_NOMEM;
+	struct chan_case *w = wait_for(&s, cases, n);
+	ktimer_cancel_wait(&t);
+	return result(cases, w);
+}
+
+static bool one_timeout(struct chan_case *w, uint64_t ns)
+{
+	int i = chan_select_timeout(w, 1, ns);
+	if (i != 0)
+		errno = i == CHAN_SELECT_NOMEM ? ENOMEM : ETIMEDOUT;
+	return i == 0;
+}
+
+bool chan_send_timeout(struct chan *c, const void *elem, uint64_t ns)
+{
+	struct chan_case w = CHAN_CASE_SEND(c, elem);
+	return one_timeout(&w, ns);
+}
+
+bool chan_recv_timeout(struct chan *c, void *elem, bool *ok, uint64_t ns)
+{
+	struct chan_case w = CHAN_CASE_RECV(c, elem);
+	bool came = one_timeout(&w, ns);
+	if (came && ok != NULL)
+		*ok = w.ok;
+	return came;
+}
