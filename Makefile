@@ -4,6 +4,7 @@
 #?             [BOOT="key=value ..."] [REPEAT=N] [EXACT=1] [DETERMINISTIC=1] [BIOS=FILE] [CPU=MODEL] [TIMEOUT=SECONDS]
 #?             builds an application, runs it in QEMU, writes its profile to out/ARCH/APP/; APP is a folder of apps/ or any path
 #? make test   [ARCH=...] [FULL=1]   everything that can fail; both architectures when ARCH is not given
+#? make stress [SECONDS=600] [ARCH=...] [SEED=N]   everything at once, at random, on 1 to 8 harts; SECONDS for each architecture
 #? make check  static rules: layers, headers, warnings, formatting, code that interrupts may reach
 #? make bench  [ARCH=...] [BENCH="WORD ..."]   operations beside Go's, memory, boot time, image size, speed-up, cost of profiling
 #? make bench-diff [ARCH=...] [KEEP=1]   instructions of each operation that changed by more than 3 %; KEEP=1 keeps the new ones
@@ -77,7 +78,7 @@ KERNEL_FLAGS = $(TARGET_FLAGS) $(KERNEL_MACHINE_$(ARCH)) $(WARNINGS) -I. -Iarch/
 	$(MUTANT:%=-DMUTANT_%)
 APP_FLAGS = $(TARGET_FLAGS) -Wall -Wextra
 # The guest tests, the faults and the benchmarks are applications that look into the kernel; part of each is for one architecture.
-KERNEL_APPS := tests/guest tests/faults tests/bench
+KERNEL_APPS := tests/guest tests/faults tests/bench tests/stress
 ifneq ($(filter $(KERNEL_APPS),$(APP_DIR)),)
 APP_FLAGS += -Werror -I. -Iarch/$(ARCH) -I$(BUILD) -I$(APP_DIR)/$(ARCH)
 endif
@@ -176,6 +177,7 @@ all: $(ELF) $(BUILD)/tools/hbdump
 include tools/host-tests.mk
 include tools/check.mk
 include tools/test.mk
+include tools/stress.mk
 
 # What the run leaves behind, by name and in the order people look at it.
 RUN_OUT := $(OUT)/$(ARCH)/$(APP_NAME)

@@ -25,18 +25,21 @@ loop_line = guest-$(1)-loop-$(2) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOO
 	OUT=$(BUILD)/test/$(1)-loop TIMEOUT=300
 loop_lines = $(foreach n,$(LOOPS),echo "$(call loop_line,$(1),$(n))";)
 
+# The stress image in short form (tools/stress.mk).
+STRESS_SECONDS := $(if $(FULL_ARG),600,6)
+
 # Scripts of tests/e2e that run once for each architecture.
 E2E := run wordcount sieve mandelbrot profile dumps docs faults badinput mutants
 e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";)
 
 .PHONY: test test-images
 test-images: $(BUILD)/tools/hbdump $(BUILD)/tools/symtab $(OPENSBI_FW) $(GOROOT_FILE)
-	@$(foreach a,$(TEST_ARCHES),$(foreach p,hello wordcount sieve mandelbrot tests/guest tests/faults tests/bench,$(MAKE) ARCH=$(a) APP=$(p) all &&)) true
+	@$(foreach a,$(TEST_ARCHES),$(foreach p,hello wordcount sieve mandelbrot tests/guest tests/faults tests/bench tests/stress,$(MAKE) ARCH=$(a) APP=$(p) all &&)) true
 
 test: test-images host-tests-build
 	@mkdir -p $(BUILD)/test
 	@{ echo "@status"; echo "@timeout 600"; echo "check make -s check BUILD=$(BUILD)"; \
 	cat $(HOST_TEST_LIST); \
 	echo "@tap"; echo "@jobs 1"; echo "@timeout $(if $(FULL_ARG),7200,900)"; \
-	$(foreach a,$(TEST_ARCHES),$(call guest_lines,$(a)) $(call loop_lines,$(a)) $(call e2e_lines,$(a))) } > $(TEST_LIST)
+	$(foreach a,$(TEST_ARCHES),$(call guest_lines,$(a)) $(call stress_lines,$(a),$(STRESS_SECONDS)) $(call loop_lines,$(a)) $(call e2e_lines,$(a))) } > $(TEST_LIST)
 	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS tests/run-tests -o $(BUILD)/log/tests $(TEST_LIST)

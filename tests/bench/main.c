@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/hart.h"
 #include "tests/bench/loop.h"
 
 uint64_t bench_target_ns = 200 * TIME_MILLISECOND, bench_reps = 5, bench_parked_n = 100000,
@@ -142,6 +143,8 @@ int main(int argc, char **argv)
 		}
 	}
 	bench_target_ns = target_ms * TIME_MILLISECOND;
+	while (go_harts() < hart_count) /* they start one after the other */
+		time_sleep(TIME_MILLISECOND);
 	if (loop_millions > 0) {
 		loop(loop_millions * 1000000);
 		return 0;
