@@ -18,6 +18,12 @@ _Noreturn void boot_secondary(struct hart *h);
 /* Ends the machine with a boot error line and status 2: no console output is lost. */
 _Noreturn void boot_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* boot/<arch>/start.c, boot/x86_64/calibrate.c */
+/* Between the two arch_ticks_hz() comes to be known, which a processor may have to measure: boot goes on meanwhile, and the boot hart's
+ * timer is not armed. Interrupts off. */
+void boot_clock_begin(void);
+void boot_clock_end(void);
+
 /* boot/<arch>/harts.c */
 /* Asks the firmware or the interrupt controller to start hart h at its secondary entry. 0, or -1 when it refused. Boot hart, after
  * arch_mmu_init(). */

@@ -7,8 +7,8 @@
  *
  * 1. Every read is inside [base, base + size), size at most the caller's limit, otherwise a blob that lies
  * about its length walks boot into devices or unmapped memory.
- * 2. fdt_open reads every token with token_read, and the walk uses the same function, so a tree that was
- * accepted has no surprises later: one place checks.
+ * 2. Every walk reads every token with token_read, which checks it, and goes to the end mark unless its caller
+ * has found an error. Otherwise a damaged tree could be used up to the damage and no further, in silence.
  * 3. Each token moves forward by at least a cell, otherwise a damaged tree could hold boot for ever.
  * 4. In a node all properties come before all children (the specification's rule), otherwise a child could be
  * read before its parent's #address-cells.
@@ -66,11 +66,13 @@ static const char *token_read(const struct fdt *t, uint32_t at, struct token *k)
 	uint32_t left = t->nodes_end - at;
 	if (k->kind == TOKEN_BEGIN) {
 		const uint8_t *name = t->base + at;
-		const uint8_t *nul = left > 0 ? memchr(name, 0, left) : NULL;
-		if (nul == NULL)
+		uint32_t n = 0;
+		while (n < left && name[n] != 0)
+			n++;
+		if (n == left)
 			return boot_error("device tree: node name at offset %u does not end", at);
 		k->name = (const char *)name;
-		k->len = (uint32_t)(nul - name) + 1;
+		k->len = n + 1;
 	} else if (k->kind == TOKEN_PROP) {
 		if (left < 8)
 			return boot_error("device tree: property at offset %u is cut", at);
@@ -107,19 +109,21 @@ static const char *header_check(struct fdt *t, const uint8_t *p, size_t limit)
 	if (p == NULL || limit < HEADER_SIZE)
 		return boot_error("device tree: none, or shorter than its header of %u bytes",
 				  (unsigned)HEADER_SIZE);
-	if (fdt_cell(p) != FDT_MAGIC)
-		return boot_error("device tree: starts with %#lx, %#lx expected", (uint64_t)fdt_cell(p),
+	uint32_t h[HEADER_SIZE / 4];
+	for (int i = 0; i < HEADER_SIZE / 4; i++)
+		h[i] = fdt_cell(p + 4 * i);
+	uint32_t size = h[1], nodes = h[2], strings = h[3], reserved = h[4], version = h[5],
+		 compatible = h[6];
+	uint32_t strings_size = h[8], nodes_size = h[9];
+	if (h[0] != FDT_MAGIC)
+		return boot_error("device tree: starts with %#lx, %#lx expected", (uint64_t)h[0],
 				  (uint64_t)FDT_MAGIC);
-	uint32_t size = fdt_cell(p + 4), version = fdt_cell(p + 20), compatible = fdt_cell(p + 24);
 	if (size < HEADER_SIZE || size > limit)
 		return boot_error("device tree: says it has %u bytes, %u to %lu expected", size,
 				  (unsigned)HEADER_SIZE, (uint64_t)limit);
 	if (version < VERSION || compatible > VERSION)
 		return boot_error("device tree: version %u (compatible to %u), %u expected", version,
 				  compatible, (unsigned)VERSION);
-
-	uint32_t nodes = fdt_cell(p + 8), strings = fdt_cell(p + 12), reserved = fdt_cell(p + 16);
-	uint32_t strings_size = fdt_cell(p + 32), nodes_size = fdt_cell(p + 36);
 	if (!block_fits(nodes, nodes_size, size) || nodes_size % 4 != 0)
 		return boot_error("device tree: structure of %u bytes at %u does not fit %u bytes",
 				  nodes_size, nodes, size);
@@ -146,60 +150,10 @@ static const char *reserved_check(const struct fdt *t)
 	return NULL;
 }
 
-/* Reads every token of the structure block; the tree must be one root node and then the end mark. */
-static const char *nodes_check(const struct fdt *t)
-{
-	int depth = 0;
-	bool props = false; /* may a property come here? */
-	bool root = false;  /* has the root ended? */
-	uint32_t at = t->nodes;
-	for (;;) {
-		struct token k;
-		const char *error = token_read(t, at, &k);
-		if (error != NULL)
-			return error;
-		switch (k.kind) {
-		case TOKEN_BEGIN:
-			if (depth == FDT_DEPTH_MAX)
-				return boot_error("device tree: node '%s' is nested deeper than %u levels",
-						  k.name, (unsigned)FDT_DEPTH_MAX);
-			if (root)
-				return boot_error("device tree: a second root node '%s'", k.name);
-			depth++;
-			props = true;
-			break;
-		case TOKEN_PROP:
-			if (!props)
-				return boot_error(
-					"device tree: property '%s' behind a child node or outside any",
-					k.name);
-			break;
-		case TOKEN_END:
-			if (depth == 0)
-				return boot_error("device tree: a node ends at offset %u that never began",
-						  at);
-			depth--;
-			props = false;
-			root = depth == 0;
-			break;
-		default:
-			if (!root)
-				return boot_error(
-					"device tree: end mark at offset %u before the root node's end", at);
-			return NULL;
-		}
-		at = k.next;
-	}
-}
-
 const char *fdt_open(struct fdt *tree, const void *blob, size_t limit)
 {
 	const char *error = header_check(tree, blob, limit);
-	if (error == NULL)
-		error = reserved_check(tree);
-	if (error == NULL)
-		error = nodes_check(tree);
-	return error;
+	return error != NULL ? error : reserved_check(tree);
 }
 
 bool fdt_reserved(const struct fdt *tree, uint32_t k, uint64_t *start, uint64_t *size)
@@ -210,124 +164,193 @@ bool fdt_reserved(const struct fdt *tree, uint32_t k, uint64_t *start, uint64_t 
 	return *start != 0 || *size != 0;
 }
 
-const uint8_t *fdt_prop(const struct fdt *tree, const struct fdt_node *node, const char *name, uint32_t *len)
+bool fdt_text_is(const char *text, const char *other, char stop)
 {
-	struct token k;
-	for (uint32_t at = node->props;; at = k.next) {
-		if (token_read(tree, at, &k) != NULL || k.kind != TOKEN_PROP)
-			return NULL;
-		/* Most differ in a letter: calls are what costs in an emulator. */
-		if (k.name[0] == name[0] && strcmp(k.name, name) == 0) {
-			*len = k.len;
-			return k.data;
-		}
+	for (; *other != '\0'; text++, other++) {
+		if (*text != *other)
+			return false;
 	}
-}
-
-bool fdt_prop_u32(const struct fdt *tree, const struct fdt_node *node, const char *name, uint32_t *value)
-{
-	uint32_t len;
-	const uint8_t *p = fdt_prop(tree, node, name, &len);
-	if (p == NULL || len != 4)
-		return false;
-	*value = fdt_cell(p);
-	return true;
-}
-
-bool fdt_prop_number(const struct fdt *tree, const struct fdt_node *node, const char *name, uint64_t *value)
-{
-	uint32_t len;
-	const uint8_t *p = fdt_prop(tree, node, name, &len);
-	if (p == NULL || (len != 4 && len != 8))
-		return false;
-	*value = cells_read(p, len / 4);
-	return true;
-}
-
-const char *fdt_prop_string(const struct fdt *tree, const struct fdt_node *node, const char *name)
-{
-	uint32_t len;
-	const uint8_t *p = fdt_prop(tree, node, name, &len);
-	return p != NULL && len > 0 && p[len - 1] == 0 ? (const char *)p : NULL;
-}
-
-bool fdt_prop_lists(const struct fdt *tree, const struct fdt_node *node, const char *name, const char *text)
-{
-	uint32_t len;
-	const uint8_t *p = fdt_prop(tree, node, name, &len);
-	if (p == NULL || len == 0 || p[len - 1] != 0)
-		return false;
-	for (const uint8_t *end = p + len; p < end; p += strlen((const char *)p) + 1) {
-		if (strcmp((const char *)p, text) == 0)
-			return true;
-	}
-	return false;
+	return *text == '\0' || *text == stop;
 }
 
 bool fdt_node_is(const struct fdt_node *node, const char *name)
 {
-	size_t n = strlen(name);
-	return strncmp(node->name, name, n) == 0 && (node->name[n] == '\0' || node->name[n] == '@');
+	return fdt_text_is(node->name, name, '@');
 }
 
-static uint8_t cells_of(const struct fdt *t, const struct fdt_node *node, const char *name, uint8_t missing)
+bool fdt_number(const struct fdt_walk *walk, enum fdt_name name, uint64_t *value)
 {
-	uint32_t len, value;
-	if (fdt_prop(t, node, name, &len) == NULL)
+	const struct fdt_prop *p = &walk->prop[name];
+	if (p->data == NULL || (p->len != 4 && p->len != 8))
+		return false;
+	*value = cells_read(p->data, p->len / 4);
+	return true;
+}
+
+bool fdt_u32(const struct fdt_walk *walk, enum fdt_name name, uint32_t *value)
+{
+	uint64_t number;
+	if (walk->prop[name].len != 4 || !fdt_number(walk, name, &number))
+		return false;
+	*value = (uint32_t)number;
+	return true;
+}
+
+const char *fdt_string(const struct fdt_walk *walk, enum fdt_name name)
+{
+	const struct fdt_prop *p = &walk->prop[name];
+	return p->data != NULL && p->len > 0 && p->data[p->len - 1] == 0 ? (const char *)p->data : NULL;
+}
+
+int fdt_list_find(const struct fdt_walk *walk, enum fdt_name name, const char *const *texts, int n)
+{
+	const char *p = fdt_string(walk, name);
+	if (p == NULL)
+		return -1;
+	const char *end = p + walk->prop[name].len;
+	while (p < end) {
+		for (int i = 0; i < n; i++) {
+			if (fdt_text_is(p, texts[i], '\0'))
+				return i;
+		}
+		while (*p++ != '\0')
+			;
+	}
+	return -1;
+}
+
+static uint8_t cells_of(const struct fdt_walk *walk, enum fdt_name name, uint8_t missing)
+{
+	uint32_t value;
+	if (walk->prop[name].data == NULL)
 		return missing;
-	return fdt_prop_u32(t, node, name, &value) && value < FDT_CELLS_BAD ? (uint8_t)value : FDT_CELLS_BAD;
+	return fdt_u32(walk, name, &value) && value < FDT_CELLS_BAD ? (uint8_t)value : FDT_CELLS_BAD;
 }
 
-static bool status_okay(const struct fdt *t, const struct fdt_node *node)
+static bool status_okay(const struct fdt_walk *walk)
 {
-	uint32_t len;
-	if (fdt_prop(t, node, "status", &len) == NULL)
+	if (walk->prop[FDT_STATUS].data == NULL)
 		return true;
-	const char *status = fdt_prop_string(t, node, "status");
-	return status != NULL && (strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0);
+	const char *status = fdt_string(walk, FDT_STATUS);
+	return status != NULL && (fdt_text_is(status, "okay", '\0') || fdt_text_is(status, "ok", '\0'));
+}
+
+static void prop_keep(struct fdt_walk *walk, const struct token *k)
+{
+	static const char *const names[FDT_NAMES] = {
+		[FDT_ADDRESS_CELLS] = "#address-cells",
+		[FDT_SIZE_CELLS] = "#size-cells",
+		[FDT_STATUS] = "status",
+		[FDT_RANGES] = "ranges",
+		[FDT_REG] = "reg",
+		[FDT_COMPATIBLE] = "compatible",
+		[FDT_BOOTARGS] = "bootargs",
+		[FDT_STDOUT_PATH] = "stdout-path",
+		[FDT_INITRD_START] = "linux,initrd-start",
+		[FDT_INITRD_END] = "linux,initrd-end",
+		[FDT_ISA] = "riscv,isa",
+		[FDT_ISA_EXTENSIONS] = "riscv,isa-extensions",
+		[FDT_TIMEBASE] = "timebase-frequency",
+		[FDT_PHANDLE] = "phandle",
+		[FDT_INTERRUPT_CELLS] = "#interrupt-cells",
+		[FDT_INTERRUPTS] = "interrupts",
+		[FDT_INTERRUPTS_EXTENDED] = "interrupts-extended",
+		[FDT_REG_SHIFT] = "reg-shift",
+	};
+	for (int i = 0; i < FDT_NAMES; i++) {
+		if (!fdt_text_is(k->name, names[i], '\0'))
+			continue;
+		if (walk->prop[i].data == NULL)
+			walk->prop[i] = (struct fdt_prop){k->data, k->len};
+		return;
+	}
 }
 
 void fdt_walk_start(struct fdt_walk *walk, const struct fdt *tree)
 {
-	memset(walk, 0, sizeof *walk);
 	walk->tree = tree;
 	walk->at = tree->nodes;
 	walk->depth = -1;
+	walk->rooted = false;
+	walk->error = NULL;
+}
+
+static struct fdt_node *node_begin(struct fdt_walk *walk, const char *name)
+{
+	if (walk->rooted) {
+		walk->error = boot_error("device tree: a second root node '%s'", name);
+		return NULL;
+	}
+	if (walk->depth + 1 == FDT_DEPTH_MAX) {
+		walk->error = boot_error("device tree: node '%s' is nested deeper than %u levels", name,
+					 (unsigned)FDT_DEPTH_MAX);
+		return NULL;
+	}
+	for (int i = 0; i < FDT_NAMES; i++)
+		walk->prop[i] = (struct fdt_prop){NULL, 0};
+	struct fdt_node *node = &walk->path[++walk->depth];
+	node->name = name;
+	return node;
+}
+
+/* All properties of the node have been read. */
+static const struct fdt_node *node_whole(struct fdt_walk *walk, struct fdt_node *node)
+{
+	const struct fdt_prop *ranges = &walk->prop[FDT_RANGES];
+	const struct fdt_node *parent = walk->depth > 0 ? node - 1 : NULL;
+	node->address_cells = cells_of(walk, FDT_ADDRESS_CELLS, FDT_CELLS_DEFAULT_A);
+	node->size_cells = cells_of(walk, FDT_SIZE_CELLS, FDT_CELLS_DEFAULT_S);
+	node->disabled = (parent != NULL && parent->disabled) || !status_okay(walk);
+	node->translated = (parent != NULL && parent->translated) || ranges->len > 0;
+	return node;
 }
 
 const struct fdt_node *fdt_walk_next(struct fdt_walk *walk)
 {
-	const struct fdt *t = walk->tree;
+	struct fdt_node *node = NULL; /* has begun, its properties are being read */
 	for (;;) {
 		struct token k;
-		if (token_read(t, walk->at, &k) != NULL || k.kind == TOKEN_DONE)
+		walk->error = token_read(walk->tree, walk->at, &k);
+		if (walk->error != NULL)
 			return NULL;
-		walk->at = k.next;
-		if (k.kind == TOKEN_END) {
-			walk->depth--;
+		if (k.kind == TOKEN_PROP) {
+			if (node == NULL) {
+				walk->error = boot_error(
+					"device tree: property '%s' behind a child node or outside any",
+					k.name);
+				return NULL;
+			}
+			prop_keep(walk, &k);
+		} else if (node != NULL) {
+			return node_whole(walk, node); /* this token is for the next call */
 		} else if (k.kind == TOKEN_BEGIN) {
-			ASSERT(walk->depth + 1 < FDT_DEPTH_MAX, "fdt_open has bounded the depth");
-			const struct fdt_node *parent = walk->depth >= 0 ? &walk->path[walk->depth] : NULL;
-			struct fdt_node *node = &walk->path[++walk->depth];
-			uint32_t len = 0;
-			node->name = k.name;
-			node->props = k.next;
-			node->address_cells = cells_of(t, node, "#address-cells", FDT_CELLS_DEFAULT_A);
-			node->size_cells = cells_of(t, node, "#size-cells", FDT_CELLS_DEFAULT_S);
-			node->disabled = (parent != NULL && parent->disabled) || !status_okay(t, node);
-			node->translated = (parent != NULL && parent->translated) ||
-					   (fdt_prop(t, node, "ranges", &len) != NULL && len > 0);
-			return node;
+			node = node_begin(walk, k.name);
+			if (node == NULL)
+				return NULL;
+		} else if (k.kind == TOKEN_END) {
+			if (walk->depth < 0) {
+				walk->error = boot_error(
+					"device tree: a node ends at offset %u that never began", walk->at);
+				return NULL;
+			}
+			walk->rooted = --walk->depth < 0;
+		} else {
+			if (!walk->rooted)
+				walk->error = boot_error(
+					"device tree: end mark at offset %u before the root node's end",
+					walk->at);
+			return NULL;
 		}
+		walk->at = k.next;
 	}
 }
 
 const char *fdt_reg_count(const struct fdt_walk *walk, uint32_t *n)
 {
 	const struct fdt_node *node = &walk->path[walk->depth];
-	uint32_t len;
+	const struct fdt_prop *reg = &walk->prop[FDT_REG];
 	*n = 0;
-	if (walk->depth == 0 || fdt_prop(walk->tree, node, "reg", &len) == NULL)
+	if (walk->depth == 0 || reg->data == NULL)
 		return NULL;
 	const struct fdt_node *parent = node - 1;
 	uint32_t a = parent->address_cells, s = parent->size_cells;
@@ -337,20 +360,20 @@ const char *fdt_reg_count(const struct fdt_walk *walk, uint32_t *n)
 	if (s > 2)
 		return boot_error("device tree: #size-cells of '%s' is %u, 0 to 2 expected", parent->name, s);
 	uint32_t entry = (a + s) * 4;
-	if (len == 0 || len % entry != 0)
+	if (reg->len == 0 || reg->len % entry != 0)
 		return boot_error("device tree: reg of '%s' has %u bytes, a multiple of %u expected",
-				  node->name, len, entry);
-	*n = len / entry;
+				  node->name, reg->len, entry);
+	*n = reg->len / entry;
 	return NULL;
 }
 
 void fdt_reg(const struct fdt_walk *walk, uint32_t i, uint64_t *address, uint64_t *size)
 {
-	const struct fdt_node *node = &walk->path[walk->depth];
-	uint32_t len = 0, a = node[-1].address_cells, s = node[-1].size_cells;
-	const uint8_t *p = fdt_prop(walk->tree, node, "reg", &len);
-	ASSERT(p != NULL && i < len / ((a + s) * 4), "fdt_reg_count bounds the entries");
-	p += (size_t)i * (a + s) * 4;
+	const struct fdt_node *parent = &walk->path[walk->depth - 1];
+	uint32_t a = parent->address_cells, s = parent->size_cells;
+	const struct fdt_prop *reg = &walk->prop[FDT_REG];
+	ASSERT(reg->data != NULL && i < reg->len / ((a + s) * 4), "fdt_reg_count bounds the entries");
+	const uint8_t *p = reg->data + (size_t)i * (a + s) * 4;
 	*address = cells_read(p, a);
 	*size = cells_read(p + 4 * a, s);
 }

@@ -1,6 +1,10 @@
 /*
- * Reader of a flattened device tree (Devicetree Specification 0.4, chapter 5): checks the blob once, then
- * walks its nodes and reads their properties where they lie. Knows no binding; boot/fdt_info does.
+ * Reader of a flattened device tree (Devicetree Specification 0.4, chapter 5): a walk over its nodes
+ * that checks each token as it comes to it and leaves the properties where they lie. Knows no binding;
+ * boot/fdt_info does.
+ *
+ * It runs once, in an emulator that translates each piece of code before it runs for the first time: little
+ * code that runs often is what counts here.
  */
 #ifndef BOOT_FDT_H
 #define BOOT_FDT_H
@@ -16,7 +20,7 @@ enum {
 	FDT_CELLS_BAD = 255, /* a cell count that is not one */
 };
 
-/* A blob that fdt_open has accepted. Offsets count from base. */
+/* A blob whose header fdt_open has accepted. Offsets count from base. */
 struct fdt {
 	const uint8_t *base;
 	uint32_t size;
@@ -25,9 +29,36 @@ struct fdt {
 	uint32_t reserved; /* memory reservation block */
 };
 
+/* The properties that boot reads: the walk picks them out of each node in one pass over its properties. */
+enum fdt_name {
+	FDT_ADDRESS_CELLS,
+	FDT_SIZE_CELLS,
+	FDT_STATUS,
+	FDT_RANGES,
+	FDT_REG,
+	FDT_COMPATIBLE,
+	FDT_BOOTARGS,
+	FDT_STDOUT_PATH,
+	FDT_INITRD_START,
+	FDT_INITRD_END,
+	FDT_ISA,
+	FDT_ISA_EXTENSIONS,
+	FDT_TIMEBASE,
+	FDT_PHANDLE,
+	FDT_INTERRUPT_CELLS,
+	FDT_INTERRUPTS,
+	FDT_INTERRUPTS_EXTENDED,
+	FDT_REG_SHIFT,
+	FDT_NAMES
+};
+
+struct fdt_prop {
+	const uint8_t *data; /* NULL: the node has no such property */
+	uint32_t len;
+};
+
 struct fdt_node {
 	const char *name;
-	uint32_t props;        /* offset of its first property */
 	uint8_t address_cells; /* what it says about its children */
 	uint8_t size_cells;
 	bool disabled;   /* it or a parent has a status other than okay */
@@ -39,12 +70,15 @@ struct fdt_walk {
 	const struct fdt *tree;
 	uint32_t at;
 	int depth;
+	bool rooted;                     /* the root node has ended */
+	const char *error;               /* after the last node: what is wrong with the tree, or NULL */
+	struct fdt_prop prop[FDT_NAMES]; /* of the node it stands on; of two with one name the first */
 	struct fdt_node path[FDT_DEPTH_MAX];
 };
 
 /*
- * Checks header, blocks, every token, name and length, and the nesting of the blob, of which at most limit
- * bytes may be read. No alignment needed. NULL, or an error line; then nothing else may be called with it.
+ * Checks the header, the blocks and the memory reservations of the blob, of which at most limit bytes may be
+ * read. No alignment needed. NULL, or an error line; then nothing else may be called with it.
  */
 const char *fdt_open(struct fdt *tree, const void *blob, size_t limit);
 
@@ -53,23 +87,29 @@ bool fdt_reserved(const struct fdt *tree, uint32_t k, uint64_t *start, uint64_t 
 
 void fdt_walk_start(struct fdt_walk *walk, const struct fdt *tree);
 
-/* Steps to the next node; NULL after the last. */
+/*
+ * Steps to the next node. NULL after the last, or at the first token, name, length or nesting that is wrong:
+ * then walk->error is a line that says so.
+ */
 const struct fdt_node *fdt_walk_next(struct fdt_walk *walk);
 
-/* A property's bytes and their number, or NULL. Never NULL for an empty property. */
-const uint8_t *fdt_prop(const struct fdt *tree, const struct fdt_node *node, const char *name, uint32_t *len);
-
 /* The property as a number of one cell; false when it is missing or has another length. */
-bool fdt_prop_u32(const struct fdt *tree, const struct fdt_node *node, const char *name, uint32_t *value);
+bool fdt_u32(const struct fdt_walk *walk, enum fdt_name name, uint32_t *value);
 
 /* The property as a number of one or two cells; false when it is missing or has another length. */
-bool fdt_prop_number(const struct fdt *tree, const struct fdt_node *node, const char *name, uint64_t *value);
+bool fdt_number(const struct fdt_walk *walk, enum fdt_name name, uint64_t *value);
 
 /* The property as a string; NULL when it is missing or does not end in NUL. */
-const char *fdt_prop_string(const struct fdt *tree, const struct fdt_node *node, const char *name);
+const char *fdt_string(const struct fdt_walk *walk, enum fdt_name name);
 
-/* Is text one of the strings of the property (a string list, such as "compatible")? */
-bool fdt_prop_lists(const struct fdt *tree, const struct fdt_node *node, const char *name, const char *text);
+/*
+ * The first of the property's strings (it is a list, such as "compatible") that is one of n texts: the number
+ * of the text, or -1.
+ */
+int fdt_list_find(const struct fdt_walk *walk, enum fdt_name name, const char *const *texts, int n);
+
+/* Is text, up to its NUL or to the character stop, the same as other? */
+bool fdt_text_is(const char *text, const char *other, char stop);
 
 /* Is this the node's name, not counting the unit address ("@...")? */
 bool fdt_node_is(const struct fdt_node *node, const char *name);

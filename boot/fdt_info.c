@@ -1,9 +1,9 @@
 /*
  * The device tree bindings that boot needs.
  *
- * Two walks. The first notes memory, harts, devices and /chosen. Then the memory is sealed, and the second
- * walk applies what refers to the first: /reserved-memory (to memory) and the PLIC's interrupts-extended (to
- * the harts' interrupt controllers), which may stand before or behind what they refer to.
+ * Two walks. The first notes memory, harts and /chosen. Then the memory is sealed, and the second walk applies
+ * what refers to the first and may stand before or behind it: /reserved-memory (to memory), devices (to the
+ * console chosen), and the PLIC's interrupts-extended (to the harts' interrupt controllers).
  *
  * 1. A node that is not "okay", or has a parent that is not, is not there.
  * 2. The PLIC's context of a hart is its place in interrupts-extended and never computed from its id,
@@ -32,36 +32,36 @@ struct scan {
 	const char *console; /* last part of the console's path, or NULL; ends in NUL or ':' */
 };
 
-static const char *memory_node(struct scan *s)
+/* Gives each entry of the node's "reg" to take(). */
+static const char *__attribute__((noinline))
+ranges_take(struct scan *s, const char *(*take)(struct boot_info *info, uint64_t start, uint64_t size))
 {
 	uint32_t n;
 	const char *error = fdt_reg_count(&s->walk, &n);
 	for (uint32_t i = 0; i < n && error == NULL; i++) {
 		uint64_t start, size;
 		fdt_reg(&s->walk, i, &start, &size);
-		error = boot_info_add_ram(s->info, start, size);
+		error = take(s->info, start, size);
 	}
 	return error;
 }
 
-/* Is name one whole part of an ISA string, such as rv64imafdc_zicsr_sstc? */
-static bool isa_string_has(const char *isa, const char *name)
+/* Is name a whole part of the ISA string, such as rv64imafdc_zicsr_sstc, or of the list of extensions? */
+static bool isa_has(const struct fdt_walk *w, const char *name)
 {
-	size_t n = strlen(name);
-	while (*isa != '\0') {
-		size_t part = strcspn(isa, "_");
-		if (part == n && memcmp(isa, name, n) == 0)
-			return true;
-		isa += part + (isa[part] == '_');
+	for (enum fdt_name prop = FDT_ISA; prop <= FDT_ISA_EXTENSIONS; prop++) {
+		const char *p = fdt_string(w, prop);
+		if (p == NULL)
+			continue;
+		for (const char *end = p + w->prop[prop].len; p < end;) {
+			if (fdt_text_is(p, name, '_'))
+				return true;
+			while (*p != '\0' && *p != '_')
+				p++;
+			p++;
+		}
 	}
 	return false;
-}
-
-static bool isa_has(const struct scan *s, const struct fdt_node *cpu, const char *name)
-{
-	const char *isa = fdt_prop_string(&s->tree, cpu, "riscv,isa");
-	return fdt_prop_lists(&s->tree, cpu, "riscv,isa-extensions", name) ||
-	       (isa != NULL && isa_string_has(isa, name));
 }
 
 static const char *cpu_node(struct scan *s, const struct fdt_node *node)
@@ -82,119 +82,119 @@ static const char *cpu_node(struct scan *s, const struct fdt_node *node)
 	if (error != NULL || s->hart == NULL)
 		return error;
 	s->intc[s->hart - info->hart] = 0;
-	info->isa_sstc = isa_has(s, node, "sstc") && (first || info->isa_sstc);
-	info->isa_sscofpmf = isa_has(s, node, "sscofpmf") && (first || info->isa_sscofpmf);
+	info->isa_sstc = isa_has(&s->walk, "sstc") && (first || info->isa_sstc);
+	info->isa_sscofpmf = isa_has(&s->walk, "sscofpmf") && (first || info->isa_sscofpmf);
 	if (info->timebase_hz == 0)
-		fdt_prop_number(&s->tree, node, "timebase-frequency", &info->timebase_hz);
+		fdt_number(&s->walk, FDT_TIMEBASE, &info->timebase_hz);
 	return NULL;
 }
 
 static const char *intc_node(struct scan *s, const struct fdt_node *node)
 {
 	uint32_t cells = 1, phandle;
-	if (s->hart == NULL || !fdt_prop_lists(&s->tree, node, "compatible", "riscv,cpu-intc"))
+	static const char *const intc[] = {"riscv,cpu-intc"};
+	if (s->hart == NULL || fdt_list_find(&s->walk, FDT_COMPATIBLE, intc, 1) < 0)
 		return NULL;
-	fdt_prop_u32(&s->tree, node, "#interrupt-cells", &cells);
+	fdt_u32(&s->walk, FDT_INTERRUPT_CELLS, &cells);
 	if (cells != 1)
 		return boot_error("device tree: #interrupt-cells of '%s' is %u, 1 expected", node->name,
 				  cells);
-	if (fdt_prop_u32(&s->tree, node, "phandle", &phandle))
+	if (fdt_u32(&s->walk, FDT_PHANDLE, &phandle))
 		s->intc[s->hart - s->info->hart] = phandle;
 	return NULL;
 }
 
-static const char *chosen_node(struct scan *s, const struct fdt_node *node)
+/* The console's node name, from a path such as "/soc/serial@10000000:115200"; aliases are not followed. */
+static const char *console_name(const char *path)
 {
-	uint32_t len;
-	const char *text = fdt_prop_string(&s->tree, node, "bootargs");
+	const char *name = NULL;
+	if (path == NULL || path[0] != '/')
+		return NULL;
+	for (; *path != '\0' && *path != ':'; path++) {
+		if (*path == '/')
+			name = path + 1;
+	}
+	return name;
+}
+
+static const char *chosen_node(struct scan *s)
+{
+	const struct fdt_walk *w = &s->walk;
+	const char *text = fdt_string(w, FDT_BOOTARGS);
 	if (text != NULL) {
 		size_t n = strlen(text);
 		if (n >= BOOT_CMDLINE_MAX)
 			return boot_error("command line: %lu characters, at most %u expected", (uint64_t)n,
 					  (unsigned)BOOT_CMDLINE_MAX - 1);
 		memcpy(s->info->cmdline, text, n + 1);
-	} else if (fdt_prop(&s->tree, node, "bootargs", &len) != NULL && len > 0) {
+	} else if (w->prop[FDT_BOOTARGS].len > 0) {
 		return boot_error("device tree: bootargs does not end in NUL");
 	}
 
-	bool starts = fdt_prop(&s->tree, node, "linux,initrd-start", &len) != NULL;
-	bool ends = fdt_prop(&s->tree, node, "linux,initrd-end", &len) != NULL;
-	if (starts || ends) {
-		if (!fdt_prop_number(&s->tree, node, "linux,initrd-start", &s->initrd_start) ||
-		    !fdt_prop_number(&s->tree, node, "linux,initrd-end", &s->initrd_end))
+	if (w->prop[FDT_INITRD_START].data != NULL || w->prop[FDT_INITRD_END].data != NULL) {
+		if (!fdt_number(w, FDT_INITRD_START, &s->initrd_start) ||
+		    !fdt_number(w, FDT_INITRD_END, &s->initrd_end))
 			return boot_error(
 				"device tree: linux,initrd-start and -end expected as 1 or 2 cells each");
 		if (s->initrd_end < s->initrd_start)
 			return boot_error("device tree: linux,initrd-end %#lx lies before its start %#lx",
 					  s->initrd_end, s->initrd_start);
 	}
+	s->console = console_name(fdt_string(w, FDT_STDOUT_PATH));
 	return NULL;
-}
-
-/* The console's node name, from a path such as "/soc/serial@10000000:115200"; aliases are not followed. */
-static void console_find(struct scan *s)
-{
-	fdt_walk_start(&s->walk, &s->tree);
-	const struct fdt_node *node;
-	while ((node = fdt_walk_next(&s->walk)) != NULL) {
-		if (s->walk.depth != 1 || !fdt_node_is(node, "chosen"))
-			continue;
-		const char *path = fdt_prop_string(&s->tree, node, "stdout-path");
-		if (path != NULL && path[0] == '/') {
-			for (const char *p = path; *p != '\0' && *p != ':'; p++) {
-				if (*p == '/')
-					s->console = p + 1;
-			}
-		}
-		return;
-	}
-}
-
-static bool is_console(const struct scan *s, const struct fdt_node *node)
-{
-	size_t n = strlen(node->name);
-	return s->console != NULL && strncmp(s->console, node->name, n) == 0 &&
-	       (s->console[n] == '\0' || s->console[n] == ':');
 }
 
 static const char *uart_node(struct scan *s, const struct fdt_node *node, uint64_t base)
 {
-	uint32_t len, shift = 0;
+	uint32_t shift = 0;
 	struct boot_uart *uart = &s->info->uart;
-	if (fdt_prop_u32(&s->tree, node, "reg-shift", &shift) && shift > 3)
+	if (fdt_u32(&s->walk, FDT_REG_SHIFT, &shift) && shift > 3)
 		return boot_error("device tree: reg-shift of '%s' is %u, 0 to 3 expected", node->name, shift);
 	*uart = (struct boot_uart){.base = base, .reg_shift = (uint8_t)shift};
-	const uint8_t *irq = fdt_prop(&s->tree, node, "interrupts", &len);
-	if (irq != NULL && len >= 4) {
-		uart->irq = fdt_cell(irq);
-	} else {
-		irq = fdt_prop(&s->tree, node, "interrupts-extended", &len);
-		if (irq != NULL && len >= 8)
-			uart->irq = fdt_cell(irq + 4);
-	}
+	const struct fdt_prop *irq = &s->walk.prop[FDT_INTERRUPTS];
+	const struct fdt_prop *extended = &s->walk.prop[FDT_INTERRUPTS_EXTENDED];
+	if (irq->len >= 4)
+		uart->irq = fdt_cell(irq->data);
+	else if (extended->len >= 8)
+		uart->irq = fdt_cell(extended->data + 4);
 	return NULL;
 }
 
-static bool is_plic(const struct scan *s, const struct fdt_node *node)
+static void plic_contexts(struct scan *s)
 {
-	return fdt_prop_lists(&s->tree, node, "compatible", "riscv,plic0") ||
-	       fdt_prop_lists(&s->tree, node, "compatible", "sifive,plic-1.0.0");
+	const struct fdt_prop *p = &s->walk.prop[FDT_INTERRUPTS_EXTENDED];
+	for (uint32_t k = 0; k < p->len / 8; k++) {
+		uint32_t phandle = fdt_cell(p->data + 8 * k), irq = fdt_cell(p->data + 8 * k + 4);
+		for (uint32_t h = 0; h < s->info->n_harts && irq == IRQ_S_EXT; h++) {
+			if (s->intc[h] == phandle && phandle != 0)
+				s->info->hart[h].plic_context = k;
+		}
+	}
 }
 
 static const char *device_node(struct scan *s, const struct fdt_node *node)
 {
+	enum { UART, TEST, RTC, PLIC, PLIC_SIFIVE, DEVICES };
+	static const char *const compatible[DEVICES] = {[UART] = "ns16550a",
+							[TEST] = "sifive,test0",
+							[RTC] = "google,goldfish-rtc",
+							[PLIC] = "riscv,plic0",
+							[PLIC_SIFIVE] = "sifive,plic-1.0.0"};
 	struct boot_info *info = s->info;
-	uint64_t *base = NULL;
-	bool uart = fdt_prop_lists(&s->tree, node, "compatible", "ns16550a");
-	if (uart)
+	int device = fdt_list_find(&s->walk, FDT_COMPATIBLE, compatible, DEVICES);
+	if (device < 0)
+		return NULL;
+	uint64_t *base = &info->plic_base;
+	bool console = false;
+	if (device == UART) {
 		base = &info->uart.base;
-	else if (fdt_prop_lists(&s->tree, node, "compatible", "sifive,test0"))
+		console = s->console != NULL && fdt_text_is(s->console, node->name, ':');
+	} else if (device == TEST) {
 		base = &info->sifive_test_base;
-	else if (fdt_prop_lists(&s->tree, node, "compatible", "google,goldfish-rtc"))
+	} else if (device == RTC) {
 		base = &info->rtc_base;
-	else if (is_plic(s, node))
-		base = &info->plic_base;
-	if (base == NULL || (*base != 0 && !(uart && is_console(s, node))))
+	}
+	if (*base != 0 && !console)
 		return NULL;
 
 	uint32_t n;
@@ -204,75 +204,51 @@ static const char *device_node(struct scan *s, const struct fdt_node *node)
 		return error;
 	if (n == 0)
 		return boot_error("device tree: '%s' has no reg, its address expected", node->name);
-	if (s->walk.path[s->walk.depth - 1].translated)
+	if (node[-1].translated)
 		return boot_error(
 			"device tree: '%s' lies behind address translation, an empty ranges expected",
 			node->name);
 	fdt_reg(&s->walk, 0, &address, &size);
-	if (uart)
+	if (device == UART)
 		return uart_node(s, node, address);
 	*base = address;
+	if (device >= PLIC)
+		plic_contexts(s);
 	return NULL;
 }
 
+/* Memory, harts and what the firmware chose. */
 static const char *first_visit(struct scan *s, const struct fdt_node *node)
 {
 	const struct fdt_walk *w = &s->walk;
-	bool under_cpus = w->depth >= 2 && fdt_node_is(&w->path[1], "cpus");
-	if (w->depth == 0)
-		return NULL;
-	if (under_cpus && w->depth == 2 && fdt_node_is(node, "cpu"))
-		return cpu_node(s, node);
-	if (under_cpus && w->depth == 3 && fdt_node_is(&w->path[2], "cpu"))
-		return intc_node(s, node);
-	if (w->depth == 1 && fdt_node_is(node, "memory"))
-		return memory_node(s);
-	if (w->depth == 1 && fdt_node_is(node, "chosen"))
-		return chosen_node(s, node);
-	if (w->depth == 1 && fdt_node_is(node, "cpus"))
-		fdt_prop_number(&s->tree, node, "timebase-frequency", &s->info->timebase_hz);
-	return device_node(s, node);
-}
-
-static void plic_contexts(struct scan *s, const struct fdt_node *node)
-{
-	uint32_t len;
-	const uint8_t *p = fdt_prop(&s->tree, node, "interrupts-extended", &len);
-	for (uint32_t k = 0; p != NULL && k < len / 8; k++) {
-		uint32_t phandle = fdt_cell(p + 8 * k), irq = fdt_cell(p + 8 * k + 4);
-		for (uint32_t h = 0; h < s->info->n_harts && irq == IRQ_S_EXT; h++) {
-			if (s->intc[h] == phandle && phandle != 0)
-				s->info->hart[h].plic_context = k;
-		}
-	}
-}
-
-static const char *second_visit(struct scan *s, const struct fdt_node *node)
-{
-	const struct fdt_walk *w = &s->walk;
-	if (w->depth == 2 && fdt_node_is(&w->path[1], "reserved-memory")) {
-		uint32_t n;
-		const char *error = fdt_reg_count(w, &n);
-		for (uint32_t i = 0; i < n && error == NULL; i++) {
-			uint64_t start, size;
-			fdt_reg(w, i, &start, &size);
-			error = boot_info_reserve(s->info, start, size);
-		}
-		return error;
-	}
-	if (s->info->plic_base != 0 && is_plic(s, node)) {
-		uint32_t n;
-		uint64_t base = 0, size;
-		if (w->depth > 0 && fdt_reg_count(w, &n) == NULL && n > 0)
-			fdt_reg(w, 0, &base, &size);
-		if (base == s->info->plic_base)
-			plic_contexts(s, node);
+	if (w->depth == 1) {
+		if (fdt_node_is(node, "memory"))
+			return ranges_take(s, boot_info_add_ram);
+		if (fdt_node_is(node, "chosen"))
+			return chosen_node(s);
+		if (fdt_node_is(node, "cpus"))
+			fdt_number(w, FDT_TIMEBASE, &s->info->timebase_hz);
+	} else if (w->depth > 1 && fdt_node_is(&w->path[1], "cpus") && fdt_node_is(&w->path[2], "cpu")) {
+		if (w->depth == 2)
+			return cpu_node(s, node);
+		if (w->depth == 3)
+			return intc_node(s, node);
 	}
 	return NULL;
 }
 
-static const char *scan_walk(struct scan *s,
-			     const char *(*visit)(struct scan *s, const struct fdt_node *node))
+/* What needs the first: reservations, devices, the PLIC's lines to the harts. */
+static const char *second_visit(struct scan *s, const struct fdt_node *node)
+{
+	const struct fdt_walk *w = &s->walk;
+	if (w->depth == 2 && fdt_node_is(&w->path[1], "reserved-memory"))
+		return ranges_take(s, boot_info_reserve);
+	return w->depth > 0 ? device_node(s, node) : NULL;
+}
+
+/* Not inlined, as every line of it would be translated twice. */
+static const char *__attribute__((noinline))
+scan_walk(struct scan *s, const char *(*visit)(struct scan *s, const struct fdt_node *node))
 {
 	const struct fdt_node *node;
 	const char *error = NULL;
@@ -281,7 +257,7 @@ static const char *scan_walk(struct scan *s,
 		if (!node->disabled)
 			error = visit(s, node);
 	}
-	return error;
+	return error != NULL ? error : s->walk.error;
 }
 
 const char *fdt_boot_info(const void *fdt, size_t limit, uint64_t boot_hart, struct boot_info *out)
@@ -291,7 +267,6 @@ const char *fdt_boot_info(const void *fdt, size_t limit, uint64_t boot_hart, str
 	const char *error = fdt_open(&s.tree, fdt, limit);
 	if (error != NULL)
 		return error;
-	console_find(&s);
 	error = scan_walk(&s, first_visit);
 	if (error == NULL)
 		error = boot_info_set_initrd(out, s.initrd_start, s.initrd_end - s.initrd_start);

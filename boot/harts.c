@@ -33,24 +33,13 @@ static struct g boot_g;
 
 static void stack_set(struct hart *h, enum hart_stack kind, uintptr_t lo)
 {
-	uintptr_t top = lo + ((uintptr_t)PAGE_SIZE << stack_order[kind]);
+	uintptr_t *const tops[STACK_KINDS] = {
+		[STACK_IRQ] = &h->irq_stack_top, [STACK_EXC] = &h->exc_stack_top,
+		[STACK_NMI] = &h->nmi_stack_top, [STACK_PANIC] = &h->panic_stack_top,
+		[STACK_SYS] = &h->sys_stack_top,
+	};
 	h->stack_lo[kind] = lo;
-	switch (kind) {
-	case STACK_IRQ:
-		h->irq_stack_top = top;
-		break;
-	case STACK_EXC:
-		h->exc_stack_top = top;
-		break;
-	case STACK_NMI:
-		h->nmi_stack_top = top;
-		break;
-	case STACK_PANIC:
-		h->panic_stack_top = top;
-		break;
-	default:
-		h->sys_stack_top = top;
-	}
+	*tops[kind] = lo + ((uintptr_t)PAGE_SIZE << stack_order[kind]);
 }
 
 struct hart *hart_boot(uint64_t hwid)

@@ -40,6 +40,15 @@ void boot_info_warn(struct boot_info *info, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Moves the ranges from `from` on, so that the first of them comes to `to`. Mostly none: not worth a call of memmove(). */
+static void ranges_move(struct boot_info *info, uint32_t from, uint32_t to)
+{
+	for (uint32_t n = info->n_ram - from, i = 0; i < n; i++) {
+		uint32_t at = from < to ? n - 1 - i : i;
+		info->ram[to + at] = info->ram[from + at];
+	}
+}
+
 const char *boot_info_add_ram(struct boot_info *info, uint64_t start, uint64_t size)
 {
 	ASSERT(info->ram_total == 0, "memory is added before it is sealed");
@@ -62,7 +71,7 @@ const char *boot_info_add_ram(struct boot_info *info, uint64_t start, uint64_t s
 	uint32_t n = info->n_ram - (hi - lo) + 1;
 	if (n > BOOT_RAM_MAX)
 		return too_many_ranges();
-	memmove(&info->ram[lo + 1], &info->ram[hi], (info->n_ram - hi) * sizeof info->ram[0]);
+	ranges_move(info, hi, lo + 1);
 	info->ram[lo] = new;
 	info->n_ram = n;
 	return NULL;
@@ -92,7 +101,7 @@ const char *boot_info_set_initrd(struct boot_info *info, uint64_t start, uint64_
 
 static void range_remove(struct boot_info *info, uint32_t i)
 {
-	memmove(&info->ram[i], &info->ram[i + 1], (info->n_ram - i - 1) * sizeof info->ram[0]);
+	ranges_move(info, i + 1, i);
 	info->n_ram--;
 }
 
@@ -135,7 +144,7 @@ const char *boot_info_reserve(struct boot_info *info, uint64_t start, uint64_t s
 		} else if (r->start < start && r->end - 1 > last) {
 			if (info->n_ram == BOOT_RAM_MAX)
 				return too_many_ranges();
-			memmove(r + 1, r, (info->n_ram - i) * sizeof *r);
+			ranges_move(info, i, i + 1);
 			info->n_ram++;
 			r[0].end = start;
 			r[1].start = last + 1;

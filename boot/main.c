@@ -1,9 +1,9 @@
 /*
  * boot_main(): the machine-independent half of boot, in the order things come to life:
  *
- *	console -> this hart -> clock -> pages -> page tables -> heap -> harts -> scheduler -> main's goroutine
+ *	console -> this hart -> pages -> page tables -> heap -> harts -> clock -> scheduler -> main's goroutine
  *
- * which goes on (boot/program.c): symbols -> options -> profile -> main()
+ * which goes on (boot/program.c): symbols -> wall clock -> options -> profile -> main()
  *
  * Each step may use what is left of it and nothing else. Until the scheduler runs there is one hart and no goroutine.
  */
@@ -17,7 +17,6 @@
 #include "boot/program.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
-#include "kernel/dump.h"
 #include "kernel/exit.h"
 #include "kernel/g.h"
 #include "kernel/hart.h"
@@ -58,7 +57,7 @@ static void memory_start(const struct boot_info *info)
 	page_init(ranges, info->n_ram);
 	arch_mmu_init(mapped, n);
 	harts_guard_boot();
-	heap_init();
+	heap_init(info->n_harts);
 }
 
 static void run(void *arg)
@@ -79,10 +78,11 @@ void boot_main(struct boot_info *info)
 {
 	console_init();
 	struct hart *h = hart_boot(info->boot_hart_id);
-	clock_init();
+	boot_clock_begin();
 	memory_start(info);
-	dump_init();
 	harts_make(info);
+	boot_clock_end();
+	clock_init();
 	for (uint32_t i = 0; i < hart_count; i++)
 		sched_hart_init(harts[i]);
 	arch_set_tls(h->g0->tls);

@@ -18,10 +18,13 @@
 #include "boot/options.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
+#include "kernel/dump.h"
 #include "kernel/exit.h"
 #include "kernel/hart.h"
+#include "kernel/page.h"
 #include "kernel/print.h"
 #include "kernel/symtab.h"
+#include "kernel/system.h"
 #include "prof/prof.h"
 #include "sched/sched.h"
 
@@ -94,6 +97,9 @@ void program_run(void *arg)
 		print_line("hb: %s", refused);
 	if (info->warning[0] != '\0')
 		print_line("hb: %s", info->warning);
+	on_system_stack(page_rest_sys, NULL);
+	clock_wall_init();
+	dump_init();
 	options_register(&table);
 	const char *error = options_parse(info->cmdline, app_name, &args);
 	if (error != NULL)

@@ -19,7 +19,10 @@
  * 4. A head lies in a ready chunk: one whose descriptors were cleared. Inside a block of more than a chunk
  *the descriptors may never have been written, and are not read. Otherwise starting up would have to write
  *    every descriptor (4 MiB for 1 GiB of RAM).
- * 5. Frame 0 is never managed, so 0 ends a list and means "none".
+ * 5. Of the largest zone only the first frames are in the lists when buddy_init() returns; buddy_rest_locked() adds the rest, once, before a
+ *    take fails. Otherwise boot would touch descriptors all over the table, and with each a page of the host's that nobody has used yet.
+ *    Where the two parts meet ends a block of the first, so rule 3 and the next paragraph hold across it.
+ * 6. Frame 0 is never managed, so 0 ends a list and means "none".
  *
  * Reading the buddy of a block needs no ready check: the frame at the other half of a split, or of the first
  * cover of the zone, has been a head ever since.
@@ -31,14 +34,18 @@
 #include "kernel/assert.h"
 
 enum {
-	RUN_TRIES = 1024
-}; /* free blocks looked at when no single one is large enough; bounds the time under lock */
+	RUN_TRIES =
+		1024, /* free blocks looked at when no single one is large enough; bounds the time under lock */
+	START_FRAMES = 1024, /* of the largest zone, in its free lists from the start: boot needs no more */
+};
 
 struct page_zone page_zones[PAGE_ZONE_MAX];
 unsigned page_zone_count;
 struct buddy_stats buddy_stats;
 
 static uint32_t heads[PAGE_ORDER_MAX + 1];
+static uint32_t
+	rest; /* frames of the largest zone that are not in its free lists yet, behind those that are */
 static uint32_t packed_end; /* the frame after the last run whose length is no power of two, 0: none */
 
 static struct page_zone *zone_of(uint32_t frame)
@@ -282,7 +289,7 @@ static uint32_t run_take(size_t count, unsigned align_order)
 	return count != (size_t)1 << align_order ? run_search(count, align_order) : 0;
 }
 
-uint32_t buddy_take_locked(size_t count, unsigned align_order)
+static uint32_t take(size_t count, unsigned align_order)
 {
 	if (count == 0 || count > buddy_stats.unused)
 		return 0;
@@ -295,6 +302,16 @@ uint32_t buddy_take_locked(size_t count, unsigned align_order)
 		const struct page_zone *z = zone_of(frame);
 		uint64_t end = (uint64_t)frame + count;
 		packed_end = end < (uint64_t)z->first + z->frames ? (uint32_t)end : 0;
+	}
+	return frame;
+}
+
+uint32_t buddy_take_locked(size_t count, unsigned align_order)
+{
+	uint32_t frame = take(count, align_order);
+	if (frame == 0 && rest != 0) {
+		buddy_rest_locked();
+		frame = take(count, align_order);
 	}
 	return frame;
 }
@@ -378,8 +395,22 @@ void buddy_init(const struct page_range *ranges, size_t n)
 	big->first += (uint32_t)taken;
 	big->frames -= (uint32_t)taken;
 	big->chunk = big->first >> PAGE_CHUNK_SHIFT;
+	/* Up to a chunk's end: chunks become ready as a whole. */
+	uint32_t chunk = 1u << PAGE_CHUNK_SHIFT, start = START_FRAMES + chunk - big->first % chunk;
+	rest = big->frames > start ? big->frames - start : 0;
+	big->frames -= rest;
 	for (unsigned i = 0; i < page_zone_count; i++) {
 		buddy_stats.total += page_zones[i].frames;
 		run_release(page_zones[i].first, page_zones[i].frames);
 	}
+}
+
+void buddy_rest_locked(void)
+{
+	struct page_zone *big = &page_zones[0];
+	uint32_t more = rest, frame = big->first + big->frames;
+	rest = 0;
+	__atomic_store_n(&big->frames, big->frames + more, __ATOMIC_RELAXED);
+	buddy_stats.total += more;
+	run_release(frame, more);
 }

@@ -11,8 +11,10 @@ struct buddy_stats {
 
 extern struct buddy_stats buddy_stats; /* guarded by the page lock */
 
-/* Builds the zones, their descriptors and the free lists. Boot, once. */
+/* Builds the zones, their descriptors and the free lists, of the largest zone for its first frames only. Boot, once. */
 void buddy_init(const struct page_range *ranges, size_t n);
+/* Adds the other frames of the largest zone, if that has not been done; buddy_take_locked() does when it has to. */
+void buddy_rest_locked(void);
 /* The first frame number of `count` contiguous free frames, aligned to 2^align_order, marked as used blocks;
  * 0 when there is no such run. */
 uint32_t buddy_take_locked(size_t count, unsigned align_order);

@@ -6,14 +6,19 @@
 
 #define NS 1000000000ull
 
-static uint64_t hz, boot_ticks, boot_wall;
+static uint64_t hz, boot_ticks, boot_wall; /* boot_wall: ns since 1970 at boot_ticks, 0: not known */
 
 void clock_init(void)
 {
 	hz = arch_ticks_hz();
 	ASSERT(hz > 0 && hz < UINT64_MAX / NS, "the tick rate is known at boot");
 	boot_ticks = arch_ticks();
-	boot_wall = arch_wall_ns();
+}
+
+void clock_wall_init(void)
+{
+	uint64_t now = arch_wall_ns();
+	boot_wall = now != 0 ? now - clock_ns() : 0;
 }
 
 /* Whole seconds apart, so that 64 bits are enough: hz and ns within a second multiply to less than 2^64 for any rate below 18 GHz. */

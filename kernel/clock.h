@@ -4,8 +4,10 @@
 
 #include <stdint.h>
 
-/* Boot, once, before the first use: remembers the tick rate and the wall clock. */
+/* Boot, once, before the first use: remembers the tick rate. */
 void clock_init(void);
+void clock_wall_init(
+	void); /* the first goroutine, before the first use of clock_wall_ns(): reads the platform's clock */
 uint64_t clock_ns(void);                   /* ns since clock_init(); monotonic; any context */
 uint64_t clock_wall_ns(void);              /* ns since 1970, or since boot when the platform has no RTC */
 uint64_t clock_from_ticks(uint64_t ticks); /* a span in arch_ticks() -> ns */

@@ -6,7 +6,7 @@
 
 #include "kernel/sink.h"
 
-/* Draws this boot's nonce. Boot, once, after clock_init(). */
+/* Draws this boot's nonce. The first goroutine, once, after clock_wall_init(). */
 void dump_init(void);
 /* A sink that writes into d. */
 struct sink *dump_sink(struct dump *d);

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Sets the heap up, after page_init(). Boot, once. */
-void heap_init(void);
+/* Sets the heap up for so many harts, after page_init(). Boot, once. */
+void heap_init(unsigned n_harts);
 
 /* `size` bytes, contents undefined. Aligned to 16 bytes, or to 8 when size is at most 8; size 0 gives an
  * object of its own. NULL when out of memory (counted). */

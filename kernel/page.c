@@ -143,6 +143,14 @@ void page_init(const struct page_range *ranges, size_t n)
 	peak = failed = 0;
 }
 
+void page_rest_sys(void *unused)
+{
+	(void)unused;
+	spin_lock(&lock);
+	buddy_rest_locked();
+	spin_unlock(&lock);
+}
+
 void *page_alloc_span(size_t pages, unsigned align_order)
 {
 	ASSERT(align_order <= PAGE_ORDER_MAX, "pages are aligned to at most the largest block");

@@ -72,10 +72,10 @@ struct page {
 
 _Static_assert(sizeof(struct page) == 16, "a page descriptor is 0.4 % of its page");
 
-/* A contiguous range of RAM under management. Immutable after page_init(), except `ready`. */
+/* A contiguous range of RAM under management. Immutable after page_init(), except `ready`, and that `frames` of the largest grows once. */
 struct page_zone {
 	uint32_t first;     /* frame number */
-	uint32_t frames;    /* length */
+	uint32_t frames;    /* length; written under the page lock */
 	uint32_t chunk;     /* number of the first frame's chunk */
 	struct page *pages; /* descriptor of frame first + i at [i] */
 	_Atomic uint8_t
@@ -108,10 +108,12 @@ static inline struct page *page_find(uintptr_t addr)
 	return p;
 }
 
-/* Takes over the RAM in ranges (any order, disjoint; page 0 and partial pages are left out). The descriptors
- * are carved from the largest one; panics when it cannot hold them. Ranges beyond PAGE_ZONE_MAX are counted
+/* Takes over the RAM in ranges (any order, disjoint; page 0 and partial pages are left out), of
+ * the largest one for now only the first 4 MiB or so. The descriptors are carved from the largest one; panics when it cannot hold them. Ranges beyond PAGE_ZONE_MAX are counted
  * in page_stats.ignored. Boot, once. */
 void page_init(const struct page_range *ranges, size_t n);
+/* Takes over the rest, at the latest before an allocation fails. System context; the argument is for on_system_stack(). */
+void page_rest_sys(void *unused);
 
 /* 2^order pages, aligned to their size, not zeroed. NULL when there is no such block (counted).
  * Order 0 comes from this hart's cache and seldom takes the lock. */

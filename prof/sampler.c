@@ -276,7 +276,8 @@ bool sampler_prepare(void)
 		if (harts[i]->sampler == NULL && !sampler_make(harts[i]))
 			return false;
 	timer_sample_hook = tick;
-	trap_ipi_hook = ipi;
+	/* pairs with the load in sched_loop(): the hook, then (in command_give()) who is online */
+	__atomic_store_n(&trap_ipi_hook, ipi, __ATOMIC_RELAXED);
 	sched_idle_hook = idle_change;
 	return true;
 }

@@ -22,6 +22,7 @@
 #include "kernel/panic.h"
 #include "kernel/random.h"
 #include "kernel/timer.h"
+#include "kernel/trap.h"
 #include "sched/impl.h"
 #include "sched/own.h"
 
@@ -314,7 +315,9 @@ void sched_loop(struct hart *h)
 	atomic_store(&h->online, true);
 	/* pairs with command_give() in prof/sampler.c: online first, then what is asked of all harts */
 	atomic_thread_fence(memory_order_seq_cst);
-	arch_ipi_send(h);
+	/* Nothing has been asked of anybody before there is a hook. */
+	if (__atomic_load_n(&trap_ipi_hook, __ATOMIC_RELAXED) != NULL)
+		arch_ipi_send(h);
 	arch_irq_enable();
 	for (;;) {
 		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))

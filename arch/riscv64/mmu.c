@@ -135,14 +135,18 @@ int arch_mmu_map(uintptr_t va, uint64_t pa, size_t size, unsigned prot)
 		if (entry == NULL)
 			return -1;
 		/* As many as lie in this table: it is not walked for each. */
-		do {
-			ASSERT(atomic_load_explicit(entry, memory_order_relaxed) == 0,
+		size_t step = level_size(level), n = size / step, room = ENTRIES - (va / step) % ENTRIES;
+		if (n > room)
+			n = room;
+		for (size_t i = 0; i < n; i++) {
+			ASSERT(atomic_load_explicit(&entry[i], memory_order_relaxed) == 0,
 			       "a page is mapped once");
-			atomic_store_explicit(entry++, leaf_entry(pa, prot), memory_order_release);
-			va += level_size(level);
-			pa += level_size(level);
-			size -= level_size(level);
-		} while (size >= level_size(level) && (va & (level_size(level + 1) - 1)) != 0);
+			atomic_store_explicit(&entry[i], leaf_entry(pa + i * step, prot),
+					      memory_order_release);
+		}
+		va += n * step;
+		pa += n * step;
+		size -= n * step;
 	}
 	return 0;
 }
@@ -157,16 +161,27 @@ static void map_identity(uint64_t start, uint64_t end, unsigned prot)
 	ASSERT(error == 0, "there is memory for the kernel's page tables");
 }
 
-static void map_section(const char *start, const char *end, unsigned prot)
+static void map_sections(void)
 {
-	map_identity((uintptr_t)start, ((uintptr_t)end + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1), prot);
+	static const struct {
+		const char *start, *end;
+		unsigned prot;
+	} sections[] = {{__text_start, __text_end, ARCH_PROT_READ | ARCH_PROT_EXEC},
+			{__rodata_start, __rodata_end, ARCH_PROT_READ},
+			{__data_start, __data_end, ARCH_PROT_READ | ARCH_PROT_WRITE},
+			{__hbsym_start, __image_end, ARCH_PROT_READ}};
+	for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
+		map_identity((uintptr_t)sections[i].start,
+			     ((uintptr_t)sections[i].end + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1),
+			     sections[i].prot);
 }
 
 /* A device outside the usual place. */
-static void map_device(uint64_t base)
+static inline void map_device(uint64_t base)
 {
 	uint64_t page = base & ~(uint64_t)(PAGE_SIZE - 1);
-	if (base != 0 && arch_mmu_lookup(base) == 0)
+	bool usual = base >= DEVICES_START && base < DEVICES_END;
+	if (base != 0 && !usual && arch_mmu_lookup(base) == 0)
 		map_identity(page, page + PAGE_SIZE, ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_DEVICE);
 }
 
@@ -177,13 +192,10 @@ void arch_mmu_init(const struct arch_range *ram, size_t n_ram)
 	for (size_t i = 0; i < n_ram; i++)
 		map_identity(ram[i].start < DEVICES_END ? DEVICES_END : ram[i].start,
 			     ram[i].start + ram[i].size, rw);
-	map_section(__text_start, __text_end, ARCH_PROT_READ | ARCH_PROT_EXEC);
-	map_section(__rodata_start, __rodata_end, ARCH_PROT_READ);
-	map_section(__data_start, __data_end, rw);
-	map_section(__hbsym_start, __image_end, ARCH_PROT_READ);
-	map_device(arch_platform.uart_base);
-	map_device(arch_platform.test_base);
-	map_device(arch_platform.rtc_base);
+	map_sections();
+	const uint64_t devices[] = {arch_platform.uart_base, arch_platform.test_base, arch_platform.rtc_base};
+	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
+		map_device(devices[i]);
 
 	mmu_satp = SATP_SV39 | (uintptr_t)root >> 12;
 	arch_tlb_flush_all();

@@ -137,8 +137,13 @@ static void identity_map(uint64_t start, uint64_t end)
 		unsigned level = arch_platform.has_page_1g ? 2 : 1;
 		while (level > 0 && ((addr & (level_size(level) - 1)) != 0 || end - addr < level_size(level)))
 			level--;
-		identity_set(addr, level, PTE_DATA);
-		addr += level_size(level);
+		/* As many as lie in this table: it is not walked for each. */
+		uint64_t *entry = walk_make(addr, level);
+		ASSERT(entry != NULL, "there is memory for the first page tables");
+		do {
+			*entry++ = addr | PTE_DATA | (level > 0 ? PTE_LARGE : 0);
+			addr += level_size(level);
+		} while (end - addr >= level_size(level) && (addr & (level_size(level + 1) - 1)) != 0);
 	}
 }
 

@@ -53,6 +53,15 @@ void boot_start(uint64_t hart_id, const void *fdt, uint64_t entry_ticks)
 	boot_main(&info);
 }
 
+/* The device tree has said the rate. */
+void boot_clock_begin(void)
+{
+}
+
+void boot_clock_end(void)
+{
+}
+
 void boot_trap_report(uint64_t cause, uintptr_t pc, uintptr_t addr)
 {
 	static bool again;

@@ -12,7 +12,6 @@
 #include "boot/acpi.h"
 #include "boot/boot.h"
 #include "boot/pvh.h"
-#include "boot/x86_64/calibrate.h"
 #include "boot/x86_64/entry.h"
 #include "boot/x86_64/tables.h"
 #include "kernel/hart.h"
@@ -81,7 +80,6 @@ void start(uint32_t start_info)
 	check(boot_info_check(&info));
 	info.uart = (struct boot_uart){.base = ARCH_COM1, .irq = COM1_IRQ, .is_port = true};
 	platform_fill();
-	calibrate();
 	info.entry_ticks = entry_ticks;
 	boot_main(&info);
 }

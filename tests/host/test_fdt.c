@@ -390,6 +390,13 @@ static const char *open_nodes(void (*fill)(struct fdt_builder *b))
 	fdt_token(&b, 9);
 	uint8_t *blob = fdt_blob(&b, &size);
 	const char *error = fdt_open(&tree, blob, size);
+	if (error == NULL) {
+		struct fdt_walk walk;
+		fdt_walk_start(&walk, &tree);
+		while (fdt_walk_next(&walk) != NULL)
+			;
+		error = walk.error;
+	}
 	free(blob);
 	return error;
 }

@@ -10,6 +10,7 @@
 
 #include "kernel/page.h"
 #include "kernel/size_class.h"
+#include "kernel/system.h"
 #include "tests/host/check.h"
 #include "tests/host/host_lock.h"
 #include "tests/host/host_panic.h"
@@ -45,7 +46,8 @@ static void arena_open(size_t bytes)
 	arena_bytes = bytes;
 	struct page_range r[] = {{ARENA, bytes}};
 	page_init(r, 1);
-	heap_init();
+	on_system_stack(page_rest_sys, NULL);
+	heap_init(HART_MAX);
 	host_harts = 1;
 }
 
@@ -64,6 +66,7 @@ static void arena_close(void)
 	page_zone_count = 0;
 	struct page_range r[] = {{ARENA, arena_bytes}};
 	page_init(r, 1);
+	on_system_stack(page_rest_sys, NULL);
 	CHECK(memcmp(pages().free_blocks, s.free_blocks, sizeof s.free_blocks) == 0);
 	page_zone_count = 0;
 	munmap((void *)ARENA, arena_bytes);

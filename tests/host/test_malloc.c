@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "kernel/page.h"
+#include "kernel/system.h"
 #include "tests/host/check.h"
 #include "tests/host/host_lock.h"
 
@@ -50,7 +51,8 @@ TEST(malloc_family)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	struct page_range r[] = {{(uintptr_t)arena, BYTES}};
 	page_init(r, 1);
-	heap_init();
+	on_system_stack(page_rest_sys, NULL);
+	heap_init(HART_MAX);
 	volatile size_t huge = SIZE_MAX / 2;
 
 	char *p = malloc(10);

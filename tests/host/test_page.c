@@ -65,6 +65,7 @@ TEST(page_all_memory_comes_back)
 	arena_open(bytes);
 	struct page_range r[] = {{ARENA + 100, bytes - 100}};
 	page_init(r, 1);
+	page_rest_sys(NULL);
 	struct page_stats before = stats();
 	CHECK_EQ(before.total, before.unused);
 	CHECK(before.total > 36 * MIB / PAGE_SIZE);
@@ -86,6 +87,45 @@ TEST(page_all_memory_comes_back)
 	struct page_stats after = stats();
 	CHECK_EQ(after.unused, before.unused);
 	CHECK(memcmp(after.free_blocks, before.free_blocks, sizeof before.free_blocks) == 0);
+	arena_close(bytes);
+}
+
+/* Of the largest range only the start is there at first; the rest comes before an allocation fails, and merges with it. */
+TEST(page_rest_comes_when_it_is_needed)
+{
+	const size_t bytes = 40 * MIB, start = 1024 + 2 * (1u << PAGE_CHUNK_SHIFT);
+	arena_open(bytes);
+	struct page_range r[] = {{ARENA + 3 * PAGE_SIZE, bytes - 3 * PAGE_SIZE}};
+	memset((void *)ARENA, PAGE_FREE, MIB); /* descriptors that must not be read before they are cleared */
+	page_init(r, 1);
+	CHECK(stats().total <= start);
+	CHECK_EQ(stats().total, page_zones[0].frames);
+	CHECK(page_find(ARENA + bytes - PAGE_SIZE) == NULL);
+	static void *all[40 * MIB / PAGE_SIZE];
+	size_t n = 0;
+	for (void *p; (p = page_alloc(0)) != NULL; n++) {
+		all[n] = p;
+		memset(p, (int)n, PAGE_SIZE);
+	}
+	CHECK(n > 39 * MIB / PAGE_SIZE);
+	CHECK_EQ(n, page_zones[0].frames);
+	CHECK_EQ(stats().total, n);
+	CHECK_EQ(stats().failed, 1);
+	for (size_t i = 0; i < n; i++)
+		page_free(all[i], 0);
+	page_drain();
+	size_t blocks[PAGE_ORDER_MAX + 1] = {0}, left = n;
+	for (size_t at = page_zones[0].first; left > 0;) {
+		unsigned order = 0;
+		while ((at >> order & 1) == 0 && (size_t)2 << order <= left)
+			order++;
+		blocks[order]++;
+		at += (size_t)1 << order;
+		left -= (size_t)1 << order;
+	}
+	CHECK(memcmp(stats().free_blocks, blocks, sizeof blocks) == 0);
+	page_rest_sys(NULL); /* nothing is left of it */
+	CHECK_EQ(stats().unused, n);
 	arena_close(bytes);
 }
 
@@ -113,6 +153,7 @@ TEST(page_random_against_a_shadow)
 	struct page_range r[] = {{ARENA + 5 * PAGE_SIZE, bytes - 9 * PAGE_SIZE},
 				 {ARENA + bytes + 77 * PAGE_SIZE, bytes - 77 * PAGE_SIZE}};
 	page_init(r, 2);
+	page_rest_sys(NULL);
 	struct page_stats before = stats();
 	static unsigned char shadow[32 * MIB / PAGE_SIZE];
 	static struct owned owned[OWNED_MAX];
@@ -187,6 +228,7 @@ TEST(page_span_takes_no_power_of_two)
 	arena_open(bytes);
 	struct page_range r[] = {{ARENA + 3 * MIB, bytes - 3 * MIB}};
 	page_init(r, 1);
+	page_rest_sys(NULL);
 	size_t total = stats().total;
 	CHECK_EQ(stats().free_blocks[15], 0);
 	void *p = page_alloc_span(100 * MIB / PAGE_SIZE, 0);
@@ -215,6 +257,7 @@ TEST(page_spans_of_odd_length_pack)
 	arena_open(64 * MIB);
 	struct page_range r[] = {{ARENA, 64 * MIB}};
 	page_init(r, 1);
+	page_rest_sys(NULL);
 	size_t total = stats().total;
 	for (size_t pages = 3; pages < 40; pages += 6) {
 		static void *p[64 * MIB / PAGE_SIZE];
@@ -239,6 +282,7 @@ TEST(page_holes_up_to_a_tebibyte)
 				 {0x7fff0000000, 0},
 				 {(1ul << 40) + 2048ul * MIB, 3 * PAGE_SIZE}};
 	page_init(r, 5);
+	page_rest_sys(NULL);
 	CHECK_EQ(page_zone_count, 4);
 	struct page_stats before = stats();
 	size_t descriptors = 1280 * 256 - page_zones[0].frames;
@@ -273,6 +317,7 @@ TEST(page_blocks_stay_in_their_zone)
 				 {ARENA + 2 * MIB, MIB + PAGE_SIZE},
 				 {ARENA + 3 * MIB + PAGE_SIZE, MIB - PAGE_SIZE}};
 	page_init(r, 3);
+	page_rest_sys(NULL);
 	struct page_stats before = stats();
 	static void *p[4 * MIB / PAGE_SIZE];
 	for (int backwards = 1; backwards >= 0; backwards--) {
@@ -295,6 +340,7 @@ TEST(page_ranges_beyond_the_limit_are_counted)
 	for (unsigned i = 0; i < PAGE_ZONE_MAX + 2; i++)
 		r[i] = (struct page_range){ARENA + i * 16 * PAGE_SIZE, 8 * PAGE_SIZE};
 	page_init(r, PAGE_ZONE_MAX + 2);
+	page_rest_sys(NULL);
 	CHECK_EQ(stats().ignored, 16);
 	arena_close(4 * MIB);
 }
@@ -304,6 +350,7 @@ TEST(page_zero_is_zero)
 	arena_open(4 * MIB);
 	struct page_range r[] = {{ARENA, 4 * MIB}};
 	page_init(r, 1);
+	page_rest_sys(NULL);
 	unsigned char *p = page_alloc_zero(2), sum = 0;
 	for (unsigned i = 0; i < 4 * PAGE_SIZE; i++)
 		sum |= p[i];
@@ -317,6 +364,7 @@ TEST(page_misuse_panics)
 	arena_open(64 * MIB);
 	struct page_range r[] = {{ARENA, 64 * MIB}};
 	page_init(r, 1);
+	page_rest_sys(NULL);
 	char *p = page_alloc(0), *s = page_alloc_span(7, 0), *b = page_alloc(3);
 	page_free(p, 0);
 	CHECK_PANIC(page_free(p, 0), "given back once");
