@@ -61,6 +61,16 @@ static struct option options[] = {
 	 .min = 1,
 	 .max = sizeof app_name,
 	 .help = "name of the program"},
+	{.name = "sched.trace",
+	 .type = OPTION_U64,
+	 .value = &sched_trace_ms,
+	 .min = 0,
+	 .max = 3600000,
+	 .help = "a line about the scheduler every so many ms; 0: none"},
+	{.name = "sched.trace.detail",
+	 .type = OPTION_BOOL,
+	 .value = &sched_trace_detail,
+	 .help = "with sched.trace: harts and goroutines too"},
 	{.name = "boot.quiet", .type = OPTION_BOOL, .value = &boot_quiet, .help = "no banner"},
 };
 
@@ -112,5 +122,6 @@ void program_run(void *arg)
 			   hart_count, (unsigned long)(clock_from_ticks(ticks) / 1000));
 	if (prof_cpu && prof_start((unsigned)prof_hz) != 0)
 		print_line("hb: no memory for a CPU profile");
+	sched_trace_start();
 	exit(main(args.argc, args.argv));
 }

@@ -50,6 +50,7 @@ struct g {
 	void *area;                   /* non-NULL: suspended by preemption; frame and FP state lie there */
 	enum wait_reason wait_reason; /* of the last wait */
 	uint64_t wait_since;          /* arch_ticks() */
+	uint64_t ready_at;            /* arch_ticks() of a wake-up that is followed, or 0 (sched/latency.h) */
 	uint64_t run_ticks;           /* on-CPU time so far */
 	uint64_t run_since;
 	struct g *next;  /* in a queue or a free list */

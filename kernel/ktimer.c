@@ -262,6 +262,11 @@ uint32_t timers_armed(void)
 	return n;
 }
 
+uint32_t timers_in_heap(uint32_t hart)
+{
+	return __atomic_load_n(&queues[hart].heap.n, __ATOMIC_RELAXED);
+}
+
 /* At most as many as there were: a timer whose function arms it again at once waits for the next pass. */
 static bool run_due(struct timer_queue *q, uint64_t now)
 {

@@ -44,6 +44,9 @@ bool ktimer_cancel_wait(struct ktimer *t);
 /* Timers of the program armed on all harts. Any context; exact while no hart arms, cancels or fires one. */
 uint32_t timers_armed(void);
 
+/* Timers armed in the heap of one hart, the kernel's too. Any context; a figure for people. */
+uint32_t timers_in_heap(uint32_t hart);
+
 /* Fires what is due in this hart's heap and sets the hart's timers_due. System context (the scheduler). */
 void timers_run_sys(struct hart *h);
 /* Fires what is due in the heaps of other harts, which are late. True if anything was. System context (a hart without work). */

@@ -243,6 +243,18 @@ __attribute__((noinline)) static uint64_t ids_take(struct g_cache *c)
 	return first;
 }
 
+uint64_t go_created(void)
+{
+	uint64_t n = atomic_load_explicit(&last_id, memory_order_relaxed);
+	for (uint32_t i = 0; i < hart_count; i++) {
+		struct g_cache *c = &harts[i]->sched->gs;
+		uint64_t end = __atomic_load_n(&c->id_end, __ATOMIC_RELAXED),
+			 next = __atomic_load_n(&c->id, __ATOMIC_RELAXED);
+		n -= end > next && end - next <= ID_BATCH ? end - next : 0;
+	}
+	return n;
+}
+
 /* The first page of a stack that has none. False: memory is out, and the descriptor is back where it came from. */
 __attribute__((noinline)) static bool bare_fill(struct g_cache *c, struct g *g)
 {

@@ -59,6 +59,7 @@ void globq_put(struct g *g);
 /* One goroutine from the global queue, a batch of more goes to q. */
 struct g *globq_get(struct runq *q, uint32_t harts);
 bool globq_empty(void);
+uint32_t globq_count(void); /* a figure for people */
 void globq_put_batch(struct g *first, struct g *last, uint32_t n);
 
 /* g.c */
@@ -67,6 +68,7 @@ void g_init_boot(struct hart *h);
 void g_free_sys(struct hart *h, struct g *g);
 /* Every descriptor, in use or not, from the newest on by all_next; some join at the head meanwhile. Any context. */
 struct g *g_all(void);
+uint64_t go_created(void); /* goroutines started so far; may be a little behind. Any context. */
 void goroutine_entry(void *g);
 _Noreturn void goroutine_end(void); /* the running one, from any depth of its stack */
 /* report.c */

@@ -11,6 +11,7 @@
  */
 #include "kernel/assert.h"
 #include "sched/impl.h"
+#include "sched/latency.h"
 
 void park_prepare(enum wait_reason reason)
 {
@@ -40,6 +41,7 @@ void park_cancel(void)
 void ready(struct g *g)
 {
 	preempt_disable();
+	latency_ready(g);
 	uint32_t s = atomic_load_explicit(&g->status, memory_order_acquire);
 	for (;;) {
 		uint32_t owned = s & G_OWNED;

@@ -21,6 +21,11 @@ bool globq_empty(void)
 	return atomic_load(&global_n) == 0;
 }
 
+uint32_t globq_count(void)
+{
+	return atomic_load_explicit(&global_n, memory_order_relaxed);
+}
+
 void globq_put_batch(struct g *first, struct g *last, uint32_t n)
 {
 	last->next = NULL;

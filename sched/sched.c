@@ -24,7 +24,10 @@
 #include "kernel/timer.h"
 #include "kernel/trap.h"
 #include "sched/impl.h"
+#include "sched/latency.h"
+#include "sched/metrics.h"
 #include "sched/own.h"
+#include "sched/schedtrace.h"
 
 static _Atomic uint64_t idle_mask; /* bit per hart that sleeps or is about to */
 static _Atomic uint32_t n_spinning;
@@ -208,12 +211,14 @@ static void idle(struct hart *h)
 			h->slice_due = UINT64_MAX;
 			if (sched_idle_hook != NULL)
 				sched_idle_hook(h, true);
+			metrics_hart_idle(h, true);
 			h->armed_due = UINT64_MAX;
 			if (h->timers_due == UINT64_MAX)
 				arch_timer_arm(UINT64_MAX);
 			timer_rearm_irq(h);
 			arch_wait();
 			arch_irq_disable();
+			metrics_hart_idle(h, false);
 			if (sched_idle_hook != NULL)
 				sched_idle_hook(h, false);
 			timer_rearm_irq(h);
@@ -252,6 +257,7 @@ static bool execute(struct hart *h, struct g *g, bool inherit)
 	if (!inherit || h->slice_due == UINT64_MAX)
 		slice_start(h, now);
 	g->run_since = now;
+	latency_run(g, now);
 	void *area = g->area;
 	h->cur = g;
 	if (area == NULL) {
@@ -311,6 +317,7 @@ void sched_loop(struct hart *h)
 {
 	struct g *g = NULL;
 	bool inherit = false;
+	metrics_hart_begin(h);
 	atomic_fetch_add(&n_online, 1);
 	atomic_store(&h->online, true);
 	/* pairs with command_give() in prof/sampler.c: online first, then what is asked of all harts */
@@ -331,6 +338,11 @@ void sched_loop(struct hart *h)
 		g = execute(h, g, inherit) ? settle(h, g) : NULL;
 		inherit = g != NULL;
 	}
+}
+
+void sched_counts(struct sched_counts *c)
+{
+	*c = (struct sched_counts){atomic_load(&idle_mask), atomic_load(&n_spinning), globq_count()};
 }
 
 void sched_hart_init(struct hart *h)

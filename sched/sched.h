@@ -44,6 +44,13 @@ uint64_t go_system(void (*fn)(void *), void *arg, const char *name) __attribute_
 /* Starts main's goroutine at boot. */
 uint64_t go_boot(void (*fn)(void *), void *arg, const char *name) __attribute__((warn_unused_result));
 
+/* sched/schedtrace.c */
+
+extern uint64_t sched_trace_ms; /* boot options; 0: no trace */
+extern bool sched_trace_detail;
+/* Starts what the options ask for. Goroutine context, once. */
+void sched_trace_start(void);
+
 /* sched/libc.c */
 
 /* Where fopen(INPUT) and stdin read from; name may be NULL. Boot context. */
