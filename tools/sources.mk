@@ -17,6 +17,10 @@ BOOT_ROOM := $(addprefix boot/, harts.c info.c line.c main.c option_value.c opti
 
 KERNEL_SOURCES = $(ARCH_SOURCES_$(ARCH)) $(KERNEL_ROOM) $(TRACE_ROOM) $(SCHED_ROOM) $(PROF_ROOM) $(BOOT_ROOM) $(BOOT_SOURCES_$(ARCH))
 
+# What goroutines synchronise with.
+
+SCHED_ROOM += $(addprefix sched/, cond.c once.c rwmutex.c semaphore.c)
+
 # Files with a flag of their own, and why.
 
 FILE_FLAGS_kernel/memory.c := -fno-builtin

@@ -80,6 +80,15 @@ death panic_long 'panic: 0{299}7 end$' panic_long
 death panic_partial_line 'panic: after a partial line$' panic_partial_line
 death unlock_unlocked 'fatal error: sync: unlock of unlocked mutex$' unlock_unlocked
 death negative_waitgroup 'panic: sync: negative WaitGroup counter$' negative_waitgroup
+for name in misuse_unlock2 misuse_in_scope; do
+	death $name 'fatal error: sync: unlock of unlocked mutex$' $name
+done
+for name in misuse_rw_unlock misuse_rw_unlock2 misuse_rw_unlock3; do
+	death $name 'fatal error: sync: Unlock of unlocked RWMutex$' $name
+done
+for name in misuse_rw_runlock misuse_rw_runlock2 misuse_rw_runlock3; do
+	death $name 'fatal error: sync: RUnlock of unlocked RWMutex$' $name
+done
 death closed_send 'panic: send on closed channel$' closed_send
 death closed_close 'panic: close of closed channel$' closed_close
 death nil_close 'panic: close of nil channel$' nil_close
@@ -185,6 +194,15 @@ if chosen main_gone; then
 	bad=0
 	one_report 'fatal error: no goroutines \(main called go_exit\) - deadlock!$' 2 || bad=1
 	ok $bad "main_gone: the last goroutine ends without exit()"
+fi
+
+if chosen waitgroup_go_panic; then
+	boot tests/faults ARGS=waitgroup_go_panic
+	bad=0
+	one_report 'panic: in a goroutine of a group$' 2 || bad=1
+	has "$dir/out" '^fail\(\.\.\.\)$' '^created by waitgroup_go in goroutine [0-9]+$' || bad=1
+	! grep 'wait returned' "$dir/out" >>"$dir/notes" || bad=1
+	ok $bad "waitgroup_go_panic: a panic in the group ends the program, wait does not return"
 fi
 
 if chosen exit_amid_others; then

@@ -55,6 +55,20 @@ void own_across_park(void);
 #define PANIC_CASE_DECLARE(name) void name(void);
 PANIC_CASES(PANIC_CASE_DECLARE)
 
+/* misuse.c: X(name) for each. */
+#define MISUSE_CASES(X)       \
+	X(misuse_unlock2)     \
+	X(misuse_rw_unlock)   \
+	X(misuse_rw_unlock2)  \
+	X(misuse_rw_unlock3)  \
+	X(misuse_rw_runlock)  \
+	X(misuse_rw_runlock2) \
+	X(misuse_rw_runlock3) \
+	X(misuse_in_scope)    \
+	X(waitgroup_go_panic)
+#define MISUSE_CASE_DECLARE(name) void name(void);
+MISUSE_CASES(MISUSE_CASE_DECLARE)
+
 /* cpu.c: what is not C, one implementation for each architecture. */
 
 /* An instruction that no processor has. */

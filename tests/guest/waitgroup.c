@@ -2,8 +2,10 @@
 #include "suite.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include <hartbeat/go.h>
+#include <hartbeat/panic.h>
 #include <hartbeat/sync.h>
 #include <hartbeat/time.h>
 
@@ -112,4 +114,20 @@ GUEST_TEST(sync, wait_group_on_stack, "a wait group may go away when wait has re
 		__asm__ volatile("" : : "r"(&w) : "memory");
 	}
 	guest_wait(&all);
+}
+
+GUEST_TEST(sync, wait_group_misuse,
+	   "a counter below 0 is a panic that can be recovered (TestWaitGroupMisuse)")
+{
+	static struct waitgroup w;
+	volatile bool landed = false;
+	memset(&w, 0, sizeof w);
+	RECOVER_SCOPE (r) {
+		waitgroup_add(&w, 1);
+		waitgroup_done(&w);
+		waitgroup_done(&w);
+	} else {
+		landed = strcmp(r.message, "sync: negative WaitGroup counter") == 0;
+	}
+	CHECK(landed);
 }

@@ -1,0 +1,89 @@
+/* Mutexes used wrongly: the eight ways of Go's TestMutexMisuse, and a panic under waitgroup_go() (TestIssue76126). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <hartbeat/panic.h>
+#include <hartbeat/rwmutex.h>
+#include <hartbeat/sync.h>
+
+#include "tests/faults/cases.h"
+
+static struct mutex m;
+static struct rwmutex rw;
+
+SHOWN void misuse_unlock2(void)
+{
+	mutex_lock(&m);
+	mutex_unlock(&m);
+	mutex_unlock(&m);
+	KEEP_FRAME();
+}
+
+SHOWN void misuse_rw_unlock(void)
+{
+	rwmutex_unlock(&rw);
+	KEEP_FRAME();
+}
+
+SHOWN void misuse_rw_unlock2(void)
+{
+	rwmutex_rlock(&rw);
+	rwmutex_unlock(&rw);
+	KEEP_FRAME();
+}
+
+SHOWN void misuse_rw_unlock3(void)
+{
+	rwmutex_lock(&rw);
+	rwmutex_unlock(&rw);
+	rwmutex_unlock(&rw);
+	KEEP_FRAME();
+}
+
+SHOWN void misuse_rw_runlock(void)
+{
+	rwmutex_runlock(&rw);
+	KEEP_FRAME();
+}
+
+SHOWN void misuse_rw_runlock2(void)
+{
+	rwmutex_lock(&rw);
+	rwmutex_runlock(&rw);
+	KEEP_FRAME();
+}
+
+SHOWN void misuse_rw_runlock3(void)
+{
+	rwmutex_rlock(&rw);
+	rwmutex_runlock(&rw);
+	rwmutex_runlock(&rw);
+	KEEP_FRAME();
+}
+
+/* What a program does to survive: a fatal error is none that it can. */
+SHOWN void misuse_in_scope(void)
+{
+	RECOVER_SCOPE (r) {
+		mutex_unlock(&m);
+	} else {
+		printf("recovered: %s\n", r.message);
+	}
+	KEEP_FRAME();
+}
+
+SHOWN static void fail(void *arg)
+{
+	(void)arg;
+	go_panic("in a goroutine of a group");
+}
+
+SHOWN void waitgroup_go_panic(void)
+{
+	struct waitgroup w = {0};
+	if (waitgroup_go(&w, fail, NULL) == 0)
+		exit(3);
+	waitgroup_wait(&w);
+	printf("wait returned\n");
+	KEEP_FRAME();
+}
