@@ -33,8 +33,8 @@ struct bench {
 };
 
 /* The tables, in the order they run; each ends with a NULL name. */
-extern const struct bench bench_cpu[], bench_sched[], bench_chan[], bench_mutex[], bench_latency[],
-	bench_parallel[], bench_parked[];
+extern const struct bench bench_cpu[], bench_sched[], bench_chan[], bench_select[], bench_mutex[],
+	bench_latency[], bench_parallel[], bench_parked[];
 
 /* Settings, from the arguments (main.c). */
 extern uint64_t bench_target_ns; /* t=MS: length of one sample */
@@ -55,8 +55,10 @@ void bench_note(const char *name, const char *why);
 
 /* Starts fn(arg); the benchmark ends with a message when memory is out. */
 void bench_go(void (*fn)(void *), void *arg);
-/* malloc, and the same. */
+/* malloc, and chan_make(), and the same. */
 void *bench_alloc(size_t size);
+struct chan;
+struct chan *bench_chan_make(size_t elem_size, size_t capacity);
 /* A goroutine that only reports to the wait group it is given. */
 void bench_done(void *waitgroup);
 

@@ -1,22 +1,12 @@
 /* Channels of ints. */
 #include "tests/bench/bench.h"
 
-#include <stdlib.h>
-
 #include <hartbeat/chan.h>
-
-static struct chan *make(size_t capacity)
-{
-	struct chan *c = chan_make(sizeof(int), capacity);
-	if (c == NULL)
-		exit(1);
-	return c;
-}
 
 /* One goroutine, a buffer of one: send and receive without a switch. */
 static uint64_t noswitch(uint64_t n)
 {
-	struct chan *c = make(1);
+	struct chan *c = bench_chan_make(sizeof(int), 1);
 	uint64_t start = time_now();
 	for (uint64_t i = 0; i < n; i++) {
 		int v = (int)i;
@@ -61,7 +51,10 @@ static void ask(void *arg)
 /* Two goroutines, two unbuffered channels: an operation is one round trip. */
 static uint64_t pingpong(uint64_t n)
 {
-	struct players p = {.a = make(0), .b = make(0), .start = make(0), .n = n};
+	struct players p = {.a = bench_chan_make(sizeof(int), 0),
+			    .b = bench_chan_make(sizeof(int), 0),
+			    .start = bench_chan_make(sizeof(int), 0),
+			    .n = n};
 	waitgroup_add(&p.done, 2);
 	bench_go(answer, &p);
 	bench_go(ask, &p);
@@ -105,7 +98,7 @@ static void consume(void *arg)
 /* A producer and a consumer, 128 places between them: an operation is one message. */
 static uint64_t buffered(uint64_t n)
 {
-	struct stream s = {.c = make(128), .n = n};
+	struct stream s = {.c = bench_chan_make(sizeof(int), 128), .n = n};
 	waitgroup_add(&s.done, 1);
 	uint64_t start = time_now();
 	bench_go(produce, &s);

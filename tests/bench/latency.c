@@ -42,9 +42,7 @@ static void wake_idle(void)
 {
 	int64_t *v = bench_alloc(bench_sleeps_n * sizeof v[0]);
 	for (uint64_t r = 0; r < bench_reps; r++) {
-		struct sleeper s = {.c = chan_make(sizeof(uint64_t), 0)};
-		if (s.c == NULL)
-			exit(1);
+		struct sleeper s = {.c = bench_chan_make(sizeof(uint64_t), 0)};
 		waitgroup_add(&s.done, 1);
 		bench_go(sleeper, &s);
 		for (uint64_t i = 0; i < bench_sleeps_n; i++) {

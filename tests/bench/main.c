@@ -28,9 +28,9 @@ static const struct subject {
 	const char *name;
 	const struct bench *table;
 } subjects[] = {
-	{"cpu", bench_cpu},       {"sched", bench_sched},     {"chan", bench_chan},
-	{"mutex", bench_mutex},   {"latency", bench_latency}, {"parallel", bench_parallel},
-	{"parked", bench_parked},
+	{"cpu", bench_cpu},           {"sched", bench_sched},   {"chan", bench_chan},
+	{"select", bench_select},     {"mutex", bench_mutex},   {"latency", bench_latency},
+	{"parallel", bench_parallel}, {"parked", bench_parked},
 };
 
 static const struct setting {

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <hartbeat/chan.h>
+
 void bench_line(const char *name, uint32_t p, uint64_t rep, uint64_t n, double ns_op, const char *extra)
 {
 	printf("B %s P=%u rep=%llu n=%llu ns_op=%.3f%s%s\n", name, (unsigned)p, (unsigned long long)rep,
@@ -50,6 +52,16 @@ void *bench_alloc(size_t size)
 		exit(1);
 	}
 	return p;
+}
+
+struct chan *bench_chan_make(size_t elem_size, size_t capacity)
+{
+	struct chan *c = chan_make(elem_size, capacity);
+	if (c == NULL) {
+		fprintf(stderr, "bench: out of memory: no channel\n");
+		exit(1);
+	}
+	return c;
 }
 
 void bench_done(void *waitgroup)
