@@ -161,6 +161,21 @@ GUEST_TEST(ticker, manual_ticker, "stopping a struct ticker that ticker_new() di
 	chan_free(t.c);
 }
 
+GUEST_TEST(ticker, overflow_period,
+	   "a ticker with a period beyond the clock's range never ticks, nor one that is set to it while it "
+	   "ticks")
+{
+	struct ticker *t = make(INT64_MAX), *quick = make(1);
+	CHECK(recv_patiently(quick->c, NULL));
+	ticker_reset(quick, INT64_MAX);
+	time_sleep(TIME_MILLISECOND);
+	CHECK(nothing_in(t->c) && nothing_in(quick->c));
+	ticker_reset(t, 1);
+	CHECK(recv_patiently(t->c, NULL));
+	ticker_free(t);
+	ticker_free(quick);
+}
+
 GUEST_TEST(ticker, chan,
 	   "after a stop or reset no tick from before is received; the channel looks unbuffered (TestChan)")
 {

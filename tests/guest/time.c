@@ -4,8 +4,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include <hartbeat/chan.h>
 #include <hartbeat/go.h>
 #include <hartbeat/time.h>
+
+#include "kernel/assert.h"
+#include "sched/sched.h"
 
 static void sleep_check(void *arg)
 {
@@ -26,6 +30,66 @@ GUEST_TEST(time, at_least, "a sleep is never shorter than asked")
 			guest_go(&all, sleep_check, (void *)(uintptr_t)spans[i]);
 	}
 	guest_wait(&all);
+}
+
+GUEST_TEST(time, sleep, "a sleep takes as long, though another goroutine wakes in the middle of it")
+{
+	struct guest_group other = {0};
+	const uint64_t delay = 40 * TIME_MILLISECOND;
+	guest_go(&other, sleep_check, (void *)(uintptr_t)(delay / 2));
+	sleep_check((void *)(uintptr_t)delay);
+	guest_wait(&other);
+}
+
+static void churn(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 100; i++) {
+		free(malloc(100000));
+		go_yield();
+	}
+}
+
+GUEST_TEST(time, sleep_zero_deadlock, "sleeping for no time leaves the goroutine as it was")
+{
+	struct guest_group all = {0};
+	guest_go(&all, churn, NULL);
+	for (int i = 0; i < 100; i++) {
+		time_sleep(0);
+		struct chan *c = chan_make(sizeof i, 1);
+		int got = -1;
+		chan_send(c, &i);
+		CHECK(chan_recv(c, &got) && got == i);
+		chan_free(c);
+	}
+	guest_wait(&all);
+}
+
+static void sleep_for_ever(void *arg)
+{
+	(void)arg;
+	time_sleep(INT64_MAX);
+	panic("a sleep of 292 years is over");
+}
+
+GUEST_TEST(time, overflow_sleep,
+	   "a duration beyond the clock's range never ends, nor gets in the way; a negative one is over")
+{
+	static const uint64_t negative[] = {(uint64_t)INT64_MIN, (uint64_t)-1, (uint64_t)-1000000};
+	/* for ever: not one of the program's goroutines, which this test would leave behind */
+	if (go_system(sleep_for_ever, NULL, "sleeps for ever") == 0)
+		panic("out of memory: no goroutine for a test");
+	struct timer *big = timer_new(INT64_MAX), *soon = timer_new(25 * TIME_MILLISECOND);
+	CHECK(big != NULL && soon != NULL && chan_recv(soon->c, NULL));
+	CHECK(!chan_try_recv(big->c, NULL, NULL));
+	CHECK(timer_reset(big, INT64_MAX - 1));
+	for (size_t i = 0; i < sizeof negative / sizeof negative[0]; i++) {
+		time_sleep(negative[i]);
+		CHECK(timer_reset(big, negative[i]) == (i == 0));
+		CHECK(chan_recv(big->c, NULL));
+	}
+	timer_free(big);
+	timer_free(soon);
 }
 
 enum { SLEEPERS = 1000 };
