@@ -30,7 +30,8 @@ STRESS_SECONDS := $(if $(FULL_ARG),600,6)
 
 # Scripts of tests/e2e that run once for each architecture.
 E2E := run wordcount sieve mandelbrot profile dumps docs faults badinput mutants
-e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";)
+e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";) \
+	echo "docs-api-$(1) ARCH=$(1) BUILD=$(BUILD) DOC=docs/api.md tests/e2e/test-docs.sh";
 
 .PHONY: test test-images
 test-images: $(BUILD)/tools/hbdump $(BUILD)/tools/symtab $(OPENSBI_FW) $(GOROOT_FILE)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The programs of docs/writing-an-application.md, cut out, built and run: each must end with status 0 and print the lines shown.
+# The programs of a page of docs/, cut out, built and run: each must end with status 0 and print the lines shown.
 #
 #	<!-- program: NAME [make variables] -->, then a block of C, then a block of text: lines that the run prints, in this order
 #
@@ -9,7 +9,7 @@ set -u
 export ARCH=${ARCH:-riscv64} BUILD=${BUILD:-build}
 doc=${DOC:-docs/writing-an-application.md}
 # The same folder each time: the build remembers where an application of this name came from.
-tmp=$BUILD/test-docs/$ARCH
+tmp=$BUILD/test-docs/$ARCH/$(basename "$doc" .md)
 rm -rf "$tmp"
 mkdir -p "$tmp" || exit 1
 

@@ -271,6 +271,8 @@ fi
 asleep=$'fatal error: all goroutines are asleep - deadlock!\n\n'
 none='fatal error: no goroutines (main called go_exit) - deadlock!'
 prints simple_deadlock "$asleep"$'goroutine 1 [chan receive (nil chan)]:\n' '^simple_deadlock\(\.\.\.\)$'
+# A ticker that nobody listens to keeps nobody alive.
+prints ticker_deadlock "$asleep"$'goroutine 1 [chan receive (nil chan)]:\n' '^ticker_deadlock\(\.\.\.\)$'
 prints goexit_deadlock "$none"
 prints goexit_in_panic "$none"
 prints panic_after_goexit "panic: hello$running" '^panic_after_goexit\(\.\.\.\)$'

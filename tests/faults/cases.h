@@ -38,6 +38,7 @@ void own_across_park(void);
 	X(panic_deadlock_gosched)             \
 	X(main_goroutine_id)                  \
 	X(simple_deadlock)                    \
+	X(ticker_deadlock)                    \
 	X(goexit_deadlock)                    \
 	X(goexit_in_panic)                    \
 	X(panic_after_goexit)                 \

@@ -207,6 +207,16 @@ SHOWN void simple_deadlock(void)
 	KEEP_FRAME();
 }
 
+SHOWN void ticker_deadlock(void)
+{
+	struct ticker *t = ticker_new(TIME_MILLISECOND);
+	if (t == NULL || time_after_func(TIME_MILLISECOND, yields, NULL) == NULL)
+		abort();
+	time_sleep(5 * TIME_MILLISECOND);
+	chan_recv(NULL, NULL);
+	KEEP_FRAME();
+}
+
 static void counts(void *arg)
 {
 	(void)arg;
