@@ -133,3 +133,39 @@ GUEST_TEST(ktimer, cancel_race, "cancel says true exactly when the timer does no
 	CHECK_EQ(timers_armed(), armed);
 	guest_note("%u cancelled, %u fired", atomic_load(&races_cancelled), atomic_load(&races_fired));
 }
+
+static _Atomic bool stolen_stop;
+
+static void come_and_go(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&stolen_stop))
+		time_sleep(50 * TIME_MICROSECOND);
+}
+
+GUEST_TEST(ktimer, stolen, "a timer of a hart that has preemption off is run by a hart that looks for work")
+{
+	struct guest_group all = {0};
+	struct shot s;
+	if (go_harts() == 1) {
+		guest_skip("one hart: nobody else is there");
+		return;
+	}
+	atomic_store(&stolen_stop, false);
+	for (unsigned i = 0; i < 2 * go_harts(); i++)
+		guest_go(&all, come_and_go, NULL);
+	bool stolen = false;
+	for (int i = 0; i < GUEST_ATTEMPTS && !stolen; i++) {
+		preempt_disable();
+		shot_start(&s, TIME_MILLISECOND);
+		for (uint64_t end = time_now() + 300 * TIME_MILLISECOND; time_now() < end && !stolen;)
+			stolen = atomic_load(&s.last) != 0;
+		if (stolen)
+			CHECK(s.hart != hart_index());
+		preempt_enable();
+		ktimer_cancel_wait(&s.timer);
+	}
+	atomic_store(&stolen_stop, true);
+	guest_wait(&all);
+	CHECK(stolen);
+}
