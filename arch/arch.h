@@ -16,11 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct g;
 struct hart;
 struct arch_frame; /* full register set of interrupted code; layout private to the architecture */
 
-/* A suspended voluntary context. The callee-saved registers lie at sp; tls is the thread pointer to load with
- * it. */
+/* A suspended voluntary context. The callee-saved registers lie at sp; tls is the thread pointer to load with it, which a switch does not
+ * write. */
 struct arch_context {
 	uintptr_t sp;
 	uintptr_t tls;
@@ -93,18 +94,34 @@ _Noreturn void arch_halt(void); /* this hart stops for good, interrupts off */
 
 /* ---- switching (assembly, in the linker section .text.switch between __switch_start and __switch_end) -- */
 
-/* Saves the running voluntary context in *from and resumes *to. Interrupts stay as they are. */
-void arch_switch(struct arch_context *from, struct arch_context *to);
+/* What a context that is resumed learns from whoever resumed it: where that one was saved (low half), and its word (high half). Two registers:
+ * gcc would send a struct of two through memory. */
+typedef unsigned __int128 arch_arrival;
+
+static inline struct arch_context *arch_arrival_from(arch_arrival a)
+{
+	return (struct arch_context *)(uintptr_t)a;
+}
+
+static inline uintptr_t arch_arrival_word(arch_arrival a)
+{
+	return (uintptr_t)(a >> 64);
+}
+
+/* Saves the running voluntary context in *from and resumes *to, which learns `from` and `word`. *cur becomes g between the switch's bounds, as
+ * the thread pointer changes. Interrupts stay as they are. */
+arch_arrival arch_switch(struct arch_context *from, const struct arch_context *to, struct g **cur,
+			 struct g *g, uintptr_t word);
 /* Saves the running voluntary context in *from and resumes interrupted code from a copied frame (interrupts
  * must be off; they come back as the frame had them). The thread pointer in the frame is restored, the hart
  * pointer is this hart's. */
-void arch_switch_frame(struct arch_context *from, struct arch_frame *frame);
-/* Leaves interrupt context: resumes *to (the scheduler) and forgets the running interrupt stack. Interrupts
- * stay off. */
-_Noreturn void arch_leave_trap(struct arch_context *to);
-/* Prepares a context whose first resume calls entry(arg) on the stack that ends at stack_top (16-byte
+arch_arrival arch_switch_frame(struct arch_context *from, struct arch_frame *frame);
+/* Leaves interrupt context: resumes *to (the scheduler), which learns `word`, and forgets the running interrupt stack. Interrupts stay off. */
+_Noreturn void arch_leave_trap(struct arch_context *to, uintptr_t word);
+typedef void arch_entry_fn(void *arg, struct arch_context *from, uintptr_t word);
+/* Prepares a context whose first resume calls entry(arg, what it learns) on the stack that ends at stack_top (16-byte
  * aligned), with the CFI of a root frame: an unwinder stops there. */
-void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, void (*entry)(void *),
+void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, arch_entry_fn *entry,
 		       void *arg);
 /* Calls fn(arg) on the stack that ends at stack_top and comes back. The caller's frame pointer chain and CFI
  * lead from fn's stack back to the caller. Preemption must be off. */

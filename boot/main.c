@@ -60,8 +60,10 @@ static void memory_start(const struct boot_info *info)
 	heap_init(info->n_harts);
 }
 
-static void run(void *arg)
+static void run(void *arg, struct arch_context *from, uintptr_t word)
 {
+	(void)from;
+	(void)word;
 	sched_loop(arg);
 }
 
@@ -70,7 +72,7 @@ _Noreturn static void scheduler_enter(struct hart *h, uintptr_t top)
 {
 	struct arch_context left, loop;
 	arch_context_init(&loop, top, h->g0->tls, run, h);
-	arch_switch(&left, &loop);
+	arch_switch(&left, &loop, &h->cur, h->g0, SWITCH_NONE);
 	__builtin_unreachable();
 }
 

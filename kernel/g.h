@@ -15,14 +15,20 @@
 #include "arch/arch.h"
 #include "kernel/wait_reason.h"
 
+/*
+ * Two things happen to a goroutine that waits, in either order: its hart leaves its stack (G_LEFT), and somebody makes it ready (G_READY).
+ * Each is one atomic addition, and who comes second, finding the other bit, queues it.
+ */
 enum g_status {
-	G_IDLE,     /* descriptor not in use */
-	G_RUNNABLE, /* in a queue */
-	G_RUNNING,  /* on a hart */
-	G_PARKING,  /* about to wait: still on its hart, may be made ready already */
-	G_READIED,  /* made ready while parking: the scheduler queues it again */
-	G_WAITING,  /* off every hart and queue, until made ready */
+	G_IDLE, /* descriptor not in use */
 	G_DEAD,
+	G_LEFT = 1,
+	G_READY = 2,
+	G_PARKING = 4,                             /* about to wait: still on its hart */
+	G_WAITING = G_PARKING + G_LEFT,            /* off every hart and queue, until made ready */
+	G_READIED = G_PARKING + G_READY,           /* made ready while parking */
+	G_RUNNABLE = G_PARKING + G_LEFT + G_READY, /* in a queue */
+	G_RUNNING = G_RUNNABLE + 1,                /* on a hart */
 	G_STATUS_MASK = 0xff,
 	G_OWNED = 0x100,    /* somebody owns the stack of a goroutine that does not run (sched/own.c) */
 	G_DEFERRED = 0x200, /* with G_OWNED: it would run now; the owner queues it */
@@ -47,6 +53,7 @@ struct g {
 	struct arch_context ctx; /* where it was suspended by a switch */
 
 	/* owned by whoever runs or owns it */
+	uint32_t careful;             /* G_IN_AREA, G_FOLLOWED: what a direct switch leaves to slower code */
 	void *area;                   /* non-NULL: suspended by preemption; frame and FP state lie there */
 	enum wait_reason wait_reason; /* of the last wait */
 	uint64_t wait_since;          /* arch_ticks() */
@@ -64,6 +71,8 @@ struct g {
 	_Atomic(struct g *) owner; /* with G_OWNED: who owns the stack; written by the owner */
 	_Atomic bool resched; /* set by this hart's interrupt: give way when preemption is possible again */
 };
+
+enum { G_IN_AREA = 1, G_FOLLOWED = 2 }; /* area is not NULL; ready_at is not 0 */
 
 extern _Thread_local struct g *g_tls;
 

@@ -22,8 +22,7 @@ enum { HELD_MAX = 16 };
 
 enum hart_stack { STACK_IRQ, STACK_EXC, STACK_NMI, STACK_PANIC, STACK_SYS, STACK_KINDS };
 
-/* Why the running goroutine came back to the scheduler; set by the goroutine or by trap exit, read by the
- * scheduler. */
+/* Why a goroutine gave its hart away: what who arrives on the hart next learns. SWITCH_NONE: the scheduler lets it run. */
 enum switch_reason { SWITCH_NONE, SWITCH_YIELD, SWITCH_PARK, SWITCH_EXIT, SWITCH_TRAP };
 
 enum {
@@ -48,8 +47,7 @@ struct hart {
 	struct g *serving; /* while on the system stack on behalf of a goroutine: that goroutine (see
 			      kernel/system.h) */
 	struct arch_context sched_ctx; /* the scheduler, while a goroutine runs */
-	enum switch_reason reason;
-	bool slice_over;  /* the running goroutine used its slice up */
+	bool slice_over;               /* the running goroutine used its slice up */
 	void *spare_area; /* preemption save area that trap exit takes; the scheduler refills it */
 	struct spinlock
 		*lock_one; /* the one spinlock held; NULL: none; LOCKS_LISTED: see held[] (kernel/lock.c) */
@@ -82,6 +80,8 @@ struct hart {
 	_Atomic bool online;     /* set by this hart when it can run goroutines */
 	_Atomic bool stopped;    /* set by this hart when it answered a panic stop */
 	_Atomic bool timers_hit; /* timers_due has passed: interrupt sets, scheduler clears */
+	_Atomic uint64_t
+		asked; /* the scheduler is wanted: set with cur->resched, cleared by the scheduler with interrupts off */
 };
 
 _Static_assert(offsetof(struct hart, self) == HART_SELF, "assembly offset");

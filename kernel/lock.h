@@ -11,6 +11,7 @@
 
 #include "gen/lock_ranks.h"
 #include "kernel/hart.h"
+#include "kernel/store.h"
 
 /* LOCK_CAREFUL: free, of a rank that is taken on system stacks only: never by the short way. */
 enum lock_state { LOCK_FREE, LOCK_HELD, LOCK_CAREFUL };
@@ -64,7 +65,7 @@ static inline __attribute__((always_inline)) void spin_unlock(struct spinlock *l
 	}
 	h->lock_one = NULL;
 	/* pairs with the acquire in spin_lock() */
-	atomic_store_explicit(&l->state, LOCK_FREE, memory_order_release);
+	store_release(&l->state, LOCK_FREE);
 	arch_irq_enable();
 }
 

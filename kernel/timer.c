@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "kernel/g.h"
-#include "kernel/hart.h"
+#include "kernel/preempt.h"
 
 void (*timer_sample_hook)(struct hart *h, struct arch_frame *f, uint64_t now);
 
@@ -38,12 +38,12 @@ void upcall_timer_irq(struct arch_frame *f)
 	if (now >= h->slice_due) {
 		h->slice_due = UINT64_MAX;
 		h->slice_over = true;
-		atomic_store_explicit(&h->cur->resched, true, memory_order_relaxed);
+		hart_ask_irq(h);
 	}
 	if (now >= h->timers_due) {
 		h->timers_due = UINT64_MAX;
 		atomic_store_explicit(&h->timers_hit, true, memory_order_relaxed);
-		atomic_store_explicit(&h->cur->resched, true, memory_order_relaxed);
+		hart_ask_irq(h);
 	}
 	timer_rearm_irq(h);
 	if (h->armed_due == UINT64_MAX)

@@ -54,8 +54,8 @@ void upcall_trap_exit(struct arch_frame *f)
 	arch_frame_copy((struct arch_frame *)area, f);
 	arch_fpu_save(area + ((arch_frame_size() + 63) & ~(size_t)63));
 	g->area = area;
-	h->reason = SWITCH_TRAP;
-	arch_leave_trap(&h->sched_ctx);
+	g->careful |= G_IN_AREA;
+	arch_leave_trap(&h->sched_ctx, SWITCH_TRAP);
 }
 
 bool upcall_page_fault(struct arch_frame *f, uintptr_t addr, bool write, bool exec)

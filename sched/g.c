@@ -29,7 +29,7 @@
 #include "kernel/stack.h"
 #include "kernel/system.h"
 #include "kernel/tls.h"
-#include "sched/impl.h"
+#include "sched/switch.h"
 
 enum {
 	MAGAZINE = 32,    /* descriptors that go to and from the depot at once */
@@ -58,9 +58,10 @@ uint64_t go_id(void)
 	return g_self()->id;
 }
 
-void goroutine_entry(void *arg)
+void goroutine_entry(void *arg, struct arch_context *from, uintptr_t why)
 {
 	struct g *g = arg;
+	arrive(arch_hart(), from, why);
 	preempt_enable();
 	g->fn(g->arg);
 	goroutine_end();
@@ -312,7 +313,7 @@ static uint64_t start(void (*fn)(void *), void *arg, const char *name, unsigned 
 	atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_release);
 	if (!system)
 		atomic_fetch_add(&n_user, 1);
-	runq_put(&s->q, g, true);
+	runq_put_next(&s->q, g);
 	wake_one();
 	preempt_enable();
 	return id;

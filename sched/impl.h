@@ -6,21 +6,13 @@
 
 #include "kernel/lock.h"
 #include "kernel/preempt.h"
+#include "sched/runq.h"
 #include "sched/sched.h"
 
 enum {
-	RUNQ_SIZE = 256,
 	SLICE_NS = 10000000, /* a goroutine's time slice: 10 ms, as Go */
-	GLOBAL_EVERY = 61,   /* every 61st pick looks at the global queue first, as Go */
-};
-
-/* Queue of runnable goroutines of one hart: its owner puts and takes at the ends, anybody steals from the head. */
-struct runq {
-	_Atomic uint32_t head; /* owner and stealers, by compare-and-swap */
-	_Atomic uint32_t tail; /* owner */
-	_Atomic(struct g *)
-		next; /* runs before the ring, in the running goroutine's slice; owner and stealers */
-	_Atomic(struct g *) ring[RUNQ_SIZE];
+	GLOBAL_EVERY =
+		64, /* of so many goroutines from the ring one comes after a look at the global queue (Go: 61) */
 };
 
 /* What a hart keeps to start goroutines from (sched/g.c). Owned by this hart. */
@@ -33,34 +25,20 @@ struct g_cache {
 };
 
 struct sched_hart {
-	struct runq q;
 	/* owned by this hart */
-	uint32_t tick;
+	uint32_t tick;    /* goroutines picked that did not come from the ring */
+	bool global_went; /* the global queue had its turn, the ring did not yet */
+	struct g *handed; /* left over from switch_next(): picked, and not to be resumed directly */
+	bool handed_inherits;
 	bool spinning;
 	uint64_t rng;
 	void *areas; /* free preemption save areas, linked through their FP part */
 	struct g_cache gs;
 	uint64_t slice_ticks;
+	struct runq q; /* last: what stands before it is near */
 };
 
-/* runq.c */
-/* Puts g at the tail, or in the next slot (whose goroutine then goes to the tail). Overflow goes to the global queue. The owner, preemption
- * off. */
-void runq_put(struct runq *q, struct g *g, bool next);
-/* Takes from the next slot (*inherit = true: g goes on in the running slice) or the head; NULL when empty. The owner. */
-struct g *runq_get(struct runq *q, bool *inherit);
-/* Sends the next goroutine to the tail: the slice it would go on in is over. The owner. */
-void runq_next_last(struct runq *q);
-/* Moves half of the victim's ring, or its next goroutine when `last`, to the thief's own queue and returns one of them; NULL when there is
- * nothing. The owner of q, whose ring must be empty. */
-struct g *runq_steal(struct runq *q, struct runq *victim, bool last);
-bool runq_empty(const struct runq *q);
-void globq_put(struct g *g);
-/* One goroutine from the global queue, a batch of more goes to q. */
-struct g *globq_get(struct runq *q, uint32_t harts);
-bool globq_empty(void);
-uint32_t globq_count(void); /* a figure for people */
-void globq_put_batch(struct g *first, struct g *last, uint32_t n);
+struct arch_context;
 
 /* g.c */
 void g_init_boot(struct hart *h);
@@ -69,16 +47,36 @@ void g_free_sys(struct hart *h, struct g *g);
 /* Every descriptor, in use or not, from the newest on by all_next; some join at the head meanwhile. Any context. */
 struct g *g_all(void);
 uint64_t go_created(void); /* goroutines started so far; may be a little behind. Any context. */
-void goroutine_entry(void *g);
+void goroutine_entry(void *g, struct arch_context *from, uintptr_t why);
 _Noreturn void goroutine_end(void); /* the running one, from any depth of its stack */
 /* report.c */
 void goroutines_print(void); /* panic context */
 
 /* sched.c */
-/* Gives the running goroutine's hart to the scheduler; preemption is off, no lock held. */
-void switch_out(enum switch_reason reason);
+extern _Atomic uint64_t idle_mask; /* bit per hart that sleeps or is about to */
+void wake_idle(void);
 /* Work was submitted: wakes one idle hart unless one is already looking. Preemption off. */
-void wake_one(void);
+static inline void wake_one(void)
+{
+	atomic_thread_fence(
+		memory_order_seq_cst); /* pairs with the fence in idle(): work first, then who is idle */
+	if (__builtin_expect(atomic_load_explicit(&idle_mask, memory_order_relaxed) != 0, 0))
+		wake_idle();
+}
+
+/* How often h began a slice, as far as it is counted (Go's schedtick). Any context. */
+static inline uint32_t sched_ticks(const struct hart *h)
+{
+	return h->sched->tick + (uint32_t)atomic_load_explicit(&h->sched->q.head, memory_order_relaxed);
+}
+
+/* switch.c */
+/* Runs g, and whoever follows it directly, until the scheduler is wanted. Returns who was left last, and why; NULL: g's stack is owned, so
+ * another is to be picked. */
+struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_reason *why);
+/* What became of the goroutine that was left. Returns it if it is to go on at once. */
+struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why);
+void preempt_now(void);
 
 /* libc.c */
 /* Locks of the C library (those of stdio streams) that the running goroutine holds: notes them and how often each is held, at most max of

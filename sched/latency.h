@@ -7,12 +7,14 @@
 
 #include "kernel/g.h"
 
+__attribute__((noinline)) void latency_follow(struct g *g);
+
 /* g was waiting and is about to be made runnable. */
 static inline void latency_ready(struct g *g)
 {
 	uint64_t t = g->wait_since;
 	if (__builtin_expect(((t ^ t >> 5) & 7) == 0, 0))
-		g->ready_at = arch_ticks();
+		latency_follow(g);
 }
 
 /* Counts it. The hart that runs g; preemption or interrupts off. */

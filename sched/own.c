@@ -1,5 +1,5 @@
 /*
- * The ownership bit. Status and bit are one word, so that who may touch a stack is decided by one compare-and-swap:
+ * The ownership bit. Status and bit are one word, so that who may touch a stack is decided by one atomic operation:
  *
  *	WAITING   <--g_own, g_disown-->  WAITING|OWNED
  *	   | ready                          | ready: to be queued by the owner
@@ -58,17 +58,16 @@ void g_disown(struct g *g)
 	}
 }
 
-/* The slow end of g_run_begin(). */
+/* The slow end of g_run_begin(): the status says RUNNING, with the bit unless it was given back meanwhile. */
 bool g_run_owned(struct g *g)
 {
-	uint32_t s = atomic_load_explicit(&g->status, memory_order_relaxed);
+	uint32_t s = atomic_load_explicit(&g->status, memory_order_acquire);
 	for (;;) {
-		ASSERT((s & G_STATUS_MASK) == G_RUNNABLE && (s & G_DEFERRED) == 0,
+		ASSERT((s & G_STATUS_MASK) == G_RUNNING && (s & G_DEFERRED) == 0,
 		       "what is picked from a queue is runnable");
-		bool owned = (s & G_OWNED) != 0;
-		uint32_t to = owned ? s | G_DEFERRED : G_RUNNING;
-		if (atomic_compare_exchange_weak_explicit(&g->status, &s, to, memory_order_acq_rel,
-							  memory_order_relaxed))
-			return !owned;
+		if ((s & G_OWNED) == 0)
+			return true;
+		if (atomic_compare_exchange_weak(&g->status, &s, G_RUNNABLE | G_OWNED | G_DEFERRED))
+			return false;
 	}
 }

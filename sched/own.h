@@ -20,15 +20,17 @@ static inline bool g_run_begin(struct g *g);
 
 bool g_run_owned(struct g *g);
 
+/* The first step alone; false: to be finished by g_run_owned(). */
+static inline bool g_run_begin_short(struct g *g)
+{
+	/* pairs with the release of who suspended g and of g_disown() */
+	return atomic_fetch_add_explicit(&g->status, G_RUNNING - G_RUNNABLE, memory_order_acquire) ==
+	       G_RUNNABLE;
+}
+
 static inline bool g_run_begin(struct g *g)
 {
-	uint32_t runnable = G_RUNNABLE;
-	/* pairs with the compare-and-swap in g_own() and with the release in g_disown() */
-	return __builtin_expect(atomic_compare_exchange_strong_explicit(&g->status, &runnable, G_RUNNING,
-									memory_order_acquire,
-									memory_order_relaxed),
-				1) ||
-	       g_run_owned(g);
+	return __builtin_expect(g_run_begin_short(g), 1) || g_run_owned(g);
 }
 
 #endif

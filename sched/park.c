@@ -1,8 +1,8 @@
 /*
  * Parking and waking (the transitions of a goroutine that waits).
  *
- *	RUNNING --park_prepare--> PARKING --scheduler, off the stack--> WAITING --ready--> RUNNABLE
- *	        <--park_cancel---    \--ready--> READIED --scheduler--> RUNNABLE
+ *	RUNNING --park_prepare--> PARKING --who arrives, off the stack--> WAITING --ready--> RUNNABLE
+ *	        <--park_cancel---    \--ready--> READIED --who arrives, off the stack--> RUNNABLE
  *
  * 1. A goroutine becomes WAITING only after its hart has left its stack. Otherwise whoever readies it could run it on two harts.
  * 2. The waiter is visible to wakers before it is PARKING only under the primitive's lock. Otherwise a wake-up gets lost.
@@ -10,23 +10,36 @@
  *    for the owner.
  */
 #include "kernel/assert.h"
-#include "sched/impl.h"
 #include "sched/latency.h"
+#include "sched/switch.h"
 
 void park_prepare(enum wait_reason reason)
 {
 	struct g *g = g_self();
 	preempt_disable();
 	g->wait_reason = reason;
-	/* pairs with the compare-and-swap in ready(), which comes after the primitive's lock */
-	atomic_store_explicit(&g->status, G_PARKING, memory_order_relaxed);
+	/* pairs with the addition in ready(), which comes after the primitive's lock */
+	store_relaxed(&g->status, G_PARKING);
 }
 
 void park_commit(void)
 {
 	ASSERT(g_self()->preempt_off == 1, "park with preemption off only by park_prepare()");
 	switch_out(SWITCH_PARK);
-	preempt_enable();
+	preempt_enable_last();
+}
+
+/* The slow end of ready(): g was not simply waiting. True: it is to be queued here. */
+static bool ready_slow(struct g *g, uint32_t was)
+{
+	if (was == G_PARKING)
+		return false; /* whoever sees that it has left its stack queues it */
+	ASSERT(was == (G_WAITING | G_OWNED), "a goroutine that is made ready was waiting");
+	uint32_t s = G_RUNNABLE | G_OWNED;
+	while ((s & G_OWNED) != 0)
+		if (atomic_compare_exchange_weak(&g->status, &s, s | G_DEFERRED))
+			return false;
+	return true; /* its owner gave it back meanwhile */
 }
 
 void park_cancel(void)
@@ -42,20 +55,10 @@ void ready(struct g *g)
 {
 	preempt_disable();
 	latency_ready(g);
-	uint32_t s = atomic_load_explicit(&g->status, memory_order_acquire);
-	for (;;) {
-		uint32_t owned = s & G_OWNED;
-		ASSERT(s == G_PARKING || s == (G_WAITING | owned),
-		       "a goroutine that is made ready was waiting");
-		uint32_t to = s == G_PARKING ? G_READIED
-			      : owned != 0   ? G_RUNNABLE | owned | G_DEFERRED
-					     : G_RUNNABLE;
-		/* pairs with the release in the scheduler's PARKING -> WAITING */
-		if (atomic_compare_exchange_weak(&g->status, &s, to))
-			break;
-	}
-	if (s == G_WAITING) {
-		runq_put(&arch_hart()->sched->q, g, true);
+	/* pairs with the addition in settle(): the saved context is complete */
+	uint32_t was = atomic_fetch_add_explicit(&g->status, G_READY, memory_order_acq_rel);
+	if (__builtin_expect(was == G_WAITING, 1) || ready_slow(g, was)) {
+		runq_put_next(&arch_hart()->sched->q, g);
 		wake_one();
 	}
 	preempt_enable();

@@ -50,8 +50,8 @@ struct g *globq_get(struct runq *q, uint32_t n_harts)
 		return NULL;
 	spin_lock(&sched_lock);
 	uint32_t n = atomic_load_explicit(&global_n, memory_order_relaxed), want = n / n_harts + 1;
-	uint32_t room = RUNQ_SIZE - (atomic_load_explicit(&q->tail, memory_order_relaxed) -
-				     atomic_load_explicit(&q->head, memory_order_acquire));
+	uint32_t room = RUNQ_SIZE - (uint32_t)(atomic_load_explicit(&q->tail, memory_order_relaxed) -
+					       atomic_load_explicit(&q->head, memory_order_acquire));
 	if (want > n)
 		want = n;
 	if (want > RUNQ_SIZE / 2)
@@ -59,7 +59,7 @@ struct g *globq_get(struct runq *q, uint32_t n_harts)
 	if (want > room + 1)
 		want = room + 1;
 	struct g *first = global_head;
-	uint32_t t = atomic_load_explicit(&q->tail, memory_order_relaxed);
+	uint64_t t = atomic_load_explicit(&q->tail, memory_order_relaxed);
 	for (uint32_t i = 0; i < want; i++) {
 		struct g *g = global_head;
 		global_head = g->next;
@@ -76,7 +76,7 @@ struct g *globq_get(struct runq *q, uint32_t n_harts)
 }
 
 /* The ring is full: half of it and g go to the global queue. False when stealers made room meanwhile. */
-static bool put_slow(struct runq *q, struct g *g, uint32_t h, uint32_t t)
+static bool put_slow(struct runq *q, struct g *g, uint64_t h, uint64_t t)
 {
 	enum { HALF = RUNQ_SIZE / 2 };
 	struct g *batch[HALF];
@@ -92,57 +92,38 @@ static bool put_slow(struct runq *q, struct g *g, uint32_t h, uint32_t t)
 	return true;
 }
 
-static void put_tail(struct runq *q, struct g *g)
+void runq_put_tail(struct runq *q, struct g *g)
 {
-	for (;;) {
-		/* pairs with the release of head by stealers */
-		uint32_t h = atomic_load_explicit(&q->head, memory_order_acquire);
-		uint32_t t = atomic_load_explicit(&q->tail, memory_order_relaxed);
-		if (t - h < RUNQ_SIZE) {
-			atomic_store_explicit(&q->ring[t % RUNQ_SIZE], g, memory_order_relaxed);
-			/* pairs with the acquire of tail in runq_steal() */
-			atomic_store_explicit(&q->tail, t + 1, memory_order_release);
-			return;
-		}
-		if (put_slow(q, g, h, t))
+	while (!runq_reserve_tail(q, g)) {
+		uint64_t t = atomic_load_explicit(&q->tail, memory_order_relaxed);
+		if (put_slow(q, g, t - RUNQ_SIZE, t))
 			return;
 	}
-}
-
-void runq_put(struct runq *q, struct g *g, bool next)
-{
-	if (next)
-		g = atomic_exchange_explicit(&q->next, g, memory_order_acq_rel);
-	if (g != NULL)
-		put_tail(q, g);
+	atomic_thread_fence(memory_order_release);
+	runq_commit_tail(q);
 }
 
 struct g *runq_get(struct runq *q, bool *inherit)
 {
-	struct g *g = atomic_load_explicit(&q->next, memory_order_relaxed);
-	if (g != NULL) {
-		g = atomic_exchange_explicit(&q->next, NULL, memory_order_acquire);
-		if (g != NULL) {
-			*inherit = true;
-			return g;
-		}
-	}
+	struct g *g = NULL;
+	*inherit = true;
+	if (atomic_load_explicit(&q->next, memory_order_relaxed) != NULL)
+		g = runq_take_next(q);
+	if (g != NULL)
+		return g;
 	*inherit = false;
-	for (;;) {
-		uint32_t h = atomic_load_explicit(&q->head, memory_order_acquire);
-		if (h == atomic_load_explicit(&q->tail, memory_order_relaxed))
-			return NULL;
-		g = atomic_load_explicit(&q->ring[h % RUNQ_SIZE], memory_order_relaxed);
-		if (atomic_compare_exchange_strong(&q->head, &h, h + 1))
+	while (atomic_load_explicit(&q->head, memory_order_relaxed) !=
+	       atomic_load_explicit(&q->tail, memory_order_relaxed))
+		if (runq_take_head(q, UINT64_MAX, &g))
 			return g;
-	}
+	return NULL;
 }
 
 void runq_next_last(struct runq *q)
 {
 	struct g *g = atomic_exchange_explicit(&q->next, NULL, memory_order_acq_rel);
 	if (g != NULL)
-		put_tail(q, g);
+		runq_put_tail(q, g);
 }
 
 bool runq_empty(const struct runq *q)
@@ -152,12 +133,12 @@ bool runq_empty(const struct runq *q)
 
 struct g *runq_steal(struct runq *q, struct runq *victim, bool last)
 {
-	uint32_t t = atomic_load_explicit(&q->tail, memory_order_relaxed);
+	uint64_t t = atomic_load_explicit(&q->tail, memory_order_relaxed);
 	ASSERT(t == atomic_load_explicit(&q->head, memory_order_relaxed), "who steals has an empty queue");
 	for (;;) {
-		uint32_t h = atomic_load_explicit(&victim->head, memory_order_acquire);
-		/* pairs with the release in put_tail() */
-		uint32_t n = atomic_load_explicit(&victim->tail, memory_order_acquire) - h;
+		uint64_t h = atomic_load_explicit(&victim->head, memory_order_acquire);
+		/* pairs with the release in runq_put_tail() */
+		uint64_t n = atomic_load_explicit(&victim->tail, memory_order_acquire) - h;
 		n -= n / 2;
 		if (n == 0)
 			return last ? atomic_exchange_explicit(&victim->next, NULL, memory_order_acq_rel)

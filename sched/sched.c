@@ -1,17 +1,15 @@
 /*
  * The scheduler of a hart: picks goroutines and runs them, on the hart's system stack, for ever.
  *
- *	sched_loop: run due timers -> pick -> execute -> (goroutine runs) -> settle what it came back for -> again
+ *	sched_loop: run due timers -> pick -> execute -> (goroutines run, sched/switch.h) -> settle who came back -> again
  *
- * Looking for work (as Go): every 61st time the global queue first; own queue; a batch from the global queue; half of somebody's queue, in
+ * Looking for work (as Go): the global queue first at every 64th entry of the own ring and when a slice is over; own queue; a batch from the global queue; half of somebody's queue, in
  * random order; then sleep. A hart that looks in other queues is spinning; at most half the busy harts do, and a submission wakes an idle
  * hart only when nobody spins.
  *
  * 1. A hart publishes that it is idle, then looks at every queue once more. Otherwise work submitted in between waits for the next
  *    submission.
  * 2. Whoever stops spinning because it found work wakes another. Otherwise a burst of work would be served by one hart.
- * 3. Between the look at the slice and at the due timers, and the moment h->cur names the goroutine, interrupts are off. Otherwise a tick in
- *    there asks the scheduler for the hart and not the goroutine, which then keeps it for ever.
  */
 #include <hartbeat/go.h>
 
@@ -29,68 +27,22 @@
 #include "sched/own.h"
 #include "sched/schedtrace.h"
 
-static _Atomic uint64_t idle_mask; /* bit per hart that sleeps or is about to */
+_Atomic uint64_t idle_mask;
 static _Atomic uint32_t n_spinning;
 static _Atomic uint32_t n_online;
 static _Atomic uint64_t idle_entries; /* raised by each hart before it sets its bit in idle_mask */
 
 void (*sched_idle_hook)(struct hart *h, bool idle);
-void (*preempt_hook)(void);
 
 unsigned go_harts(void)
 {
 	return atomic_load(&n_online);
 }
 
-void switch_out(enum switch_reason reason)
-{
-	struct hart *h = arch_hart();
-	struct g *g = h->cur;
-	ASSERT(locks_held(h) == 0, "no spinlock held at a switch");
-	ASSERT(arch_irq_enabled() && h->in_irq == 0, "a switch happens with interrupts on");
-	ASSERT(g == g_self() && g != h->g0, "only the running goroutine gives its hart away");
-	h->reason = reason;
-	arch_switch(&g->ctx, &h->sched_ctx);
-}
-
-void go_yield(void)
-{
-	preempt_disable();
-	switch_out(SWITCH_YIELD);
-	preempt_enable();
-}
-
-/*
- * preempt_enable() saw that the hart was asked for: what trap exit could not do. With interrupts off (under a spinlock) it cannot be done
- * here either: a tick that is due at once asks again when they come on.
- */
-static void preempt_now(void)
-{
-	struct g *g = g_self();
-	while (atomic_load_explicit(&g->resched, memory_order_relaxed)) {
-		bool on = arch_irq_save();
-		struct hart *h = arch_hart();
-		bool possible = on && h->in_irq == 0 && h->cur == g && h->serving == NULL;
-		if (!possible && h->in_irq == 0 && h->cur == g) {
-			h->slice_due = arch_ticks();
-			timer_rearm_irq(h);
-		}
-		if (possible)
-			g->preempt_off++;
-		arch_irq_restore(on);
-		if (!possible)
-			return;
-		switch_out(SWITCH_TRAP);
-		g->preempt_off--;
-		atomic_signal_fence(memory_order_seq_cst);
-	}
-}
-
-void wake_one(void)
+void wake_idle(void)
 {
 	for (;;) {
-		atomic_thread_fence(
-			memory_order_seq_cst); /* pairs with the fence in idle(): work first, then who is idle */
+		atomic_thread_fence(memory_order_seq_cst); /* as in wake_one() */
 		uint64_t mask = atomic_load(&idle_mask);
 		uint32_t none = 0;
 		if (mask == 0 || !atomic_compare_exchange_strong(&n_spinning, &none, 1))
@@ -136,19 +88,37 @@ static void spinning_stop(struct sched_hart *s, bool found)
 		wake_one();
 }
 
+static struct g *handed_take(struct hart *h, bool *inherit)
+{
+	struct sched_hart *s = h->sched;
+	struct g *g = s->handed;
+	*inherit = s->handed_inherits && !h->slice_over;
+	s->handed = NULL;
+	return g;
+}
+
 static struct g *pick(struct hart *h, bool *inherit)
 {
 	struct sched_hart *s = h->sched;
 	struct g *g = NULL;
 	*inherit = false;
-	if (++s->tick % GLOBAL_EVERY == 0)
+	if (s->handed != NULL)
+		return handed_take(h, inherit);
+	/* the global queue's turn, but not twice in a row */
+	if ((h->slice_over || runq_turn(&s->q, GLOBAL_EVERY)) && !s->global_went) {
 		g = globq_get(&s->q, hart_count);
+		s->global_went = g != NULL;
+	}
 	if (h->slice_over)
 		runq_next_last(&s->q);
-	if (g == NULL)
+	if (g == NULL) {
 		g = runq_get(&s->q, inherit);
-	if (g == NULL)
-		g = globq_get(&s->q, hart_count);
+		s->global_went &= g == NULL;
+	} else {
+		s->tick++;
+	}
+	if (g == NULL && (g = globq_get(&s->q, hart_count)) != NULL)
+		s->tick++;
 	if (g == NULL) {
 		uint32_t busy = hart_count - (uint32_t)__builtin_popcountll(atomic_load(&idle_mask));
 		if (!s->spinning && 2 * atomic_load(&n_spinning) < busy) {
@@ -159,6 +129,7 @@ static struct g *pick(struct hart *h, bool *inherit)
 			g = steal(h);
 		if (s->spinning && g == NULL && timers_steal_sys(h))
 			g = runq_get(&s->q, inherit);
+		s->tick += g != NULL;
 	}
 	if (g != NULL)
 		spinning_stop(s, true);
@@ -230,93 +201,11 @@ static void idle(struct hart *h)
 		h->sched->spinning = true;
 }
 
-/* Interrupts are off. */
-static void slice_start(struct hart *h, uint64_t now)
-{
-	h->slice_over = false;
-	h->slice_due = now + h->sched->slice_ticks;
-	timer_rearm_irq(h);
-}
-
-/* False: g's stack is owned, so another is to be picked (sched/own.c). */
-static bool execute(struct hart *h, struct g *g, bool inherit)
-{
-	if (h->spare_area == NULL)
-		area_refill_sys(h);
-	arch_irq_disable(); /* rule 3: until h->cur is g */
-	while (atomic_load_explicit(&h->timers_hit, memory_order_relaxed)) {
-		arch_irq_enable();
-		timers_run_sys(h);
-		arch_irq_disable();
-	}
-	if (!g_run_begin(g)) {
-		arch_irq_enable();
-		return false;
-	}
-	uint64_t now = arch_ticks();
-	if (!inherit || h->slice_due == UINT64_MAX)
-		slice_start(h, now);
-	g->run_since = now;
-	latency_run(g, now);
-	void *area = g->area;
-	h->cur = g;
-	if (area == NULL) {
-		arch_irq_enable();
-		arch_switch(&h->sched_ctx, &g->ctx);
-	} else {
-		g->area = NULL;
-		arch_fpu_restore(area_fpu(area));
-		area_put(h, area); /* nobody takes it before the frame has been left: interrupts are off */
-		arch_switch_frame(&h->sched_ctx, area);
-	}
-	h->cur = h->g0;
-	arch_irq_enable();
-	return true;
-}
-
-/* What the goroutine came back for. Returns the goroutine if it is to go on at once. */
-static struct g *settle(struct hart *h, struct g *g)
-{
-	struct sched_hart *s = h->sched;
-	uint32_t parking = G_PARKING;
-	uint64_t now = arch_ticks();
-	g->run_ticks += now - g->run_since;
-	atomic_store_explicit(&g->resched, false, memory_order_relaxed);
-	switch (h->reason) {
-	case SWITCH_YIELD:
-		/* pairs with the acquire in g_own() and g_run_begin(): the saved context is complete */
-		atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_release);
-		globq_put(g);
-		break;
-	case SWITCH_PARK:
-		g->wait_since = now;
-		/* pairs with the acquire in ready(): the saved context is complete */
-		if (!atomic_compare_exchange_strong(&g->status, &parking, G_WAITING)) {
-			atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_release);
-			runq_put(&s->q, g, false);
-		}
-		break;
-	case SWITCH_EXIT:
-		g_free_sys(h, g);
-		break;
-	case SWITCH_TRAP:
-		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
-			timers_run_sys(h);
-		atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_release);
-		if (!h->slice_over && runq_empty(&s->q))
-			return g;
-		globq_put(g);
-		break;
-	case SWITCH_NONE:
-		panic("a goroutine came back without a reason");
-	}
-	return NULL;
-}
-
 void sched_loop(struct hart *h)
 {
 	struct g *g = NULL;
 	bool inherit = false;
+	enum switch_reason why;
 	metrics_hart_begin(h);
 	atomic_fetch_add(&n_online, 1);
 	atomic_store(&h->online, true);
@@ -335,7 +224,9 @@ void sched_loop(struct hart *h)
 			idle(h);
 			continue;
 		}
-		g = execute(h, g, inherit) ? settle(h, g) : NULL;
+		g = execute_sys(h, g, inherit, &why);
+		if (g != NULL)
+			g = settle_sys(h, g, why);
 		inherit = g != NULL;
 	}
 }
@@ -353,6 +244,7 @@ void sched_hart_init(struct hart *h)
 	h->sched->slice_ticks = clock_to_ticks(SLICE_NS);
 	h->slice_due = h->sample_due = h->timers_due = h->armed_due = UINT64_MAX;
 	g_init_boot(h);
+	h->sched_ctx.tls = h->g0->tls;
 	preempt_hook = preempt_now;
 	panic_goroutines_hook = goroutines_print;
 }

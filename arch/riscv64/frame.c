@@ -41,7 +41,7 @@ void arch_frame_print(const struct arch_frame *f)
 	upcall_print_line("sstatus %016lx  scause %016lx  stval %016lx", f->status, f->cause, f->tval);
 }
 
-void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, void (*entry)(void *),
+void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, arch_entry_fn *entry,
 		       void *arg)
 {
 	ASSERT(stack_top % 16 == 0, "a stack ends 16-byte aligned");

@@ -51,7 +51,6 @@
 	fsd	fs\n, RECORD_FS(\n)(sp)
 	.endr
 1:	sd	sp, 0(a0)
-	sd	tp, 8(a0)
 	.endm
 
 	/* sp is the record of the context to resume, t1 is sstatus. */
@@ -79,15 +78,18 @@
 
 	.section .text.switch, "ax", @progbits
 
-/* void arch_switch(struct arch_context *from, struct arch_context *to) */
+/* arch_arrival arch_switch(struct arch_context *from, const struct arch_context *to, struct g **cur, struct g *g, uintptr_t word):
+ * returns from and word in a0 and a1, on the other stack. */
 	function arch_switch
 	context_save
+	sd	a3, 0(a2)
 	ld	sp, 0(a1)
 	ld	tp, 8(a1)
+	mv	a1, a4
 	record_load
 	end_function arch_switch
 
-/* void arch_switch_frame(struct arch_context *from, struct arch_frame *frame): falls into frame_resume, which is a
+/* arch_arrival arch_switch_frame(struct arch_context *from, struct arch_frame *frame): falls into frame_resume, which is a
  * function of its own because its caller is interrupted code. */
 	function arch_switch_frame
 	context_save
@@ -102,7 +104,7 @@
 	sret
 	end_function frame_resume
 
-/* void trap_leave(struct arch_context *to): the second half of arch_leave_trap(). Nothing leads back to the interrupt
+/* void trap_leave(struct arch_context *to, uintptr_t word): the second half of arch_leave_trap(). Nothing leads back to the interrupt
  * stack. */
 	function trap_leave
 	.cfi_undefined ra
@@ -123,6 +125,8 @@
 	.option	norvc
 	nop
 	.option	pop
+	mv	a2, a1
+	mv	a1, a0
 	mv	a0, s2
 	jalr	s1
 	unimp

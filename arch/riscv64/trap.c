@@ -91,10 +91,10 @@ void trap_dispatch(struct arch_frame *f)
 	h->in_irq = 0;
 }
 
-void arch_leave_trap(struct arch_context *to)
+void arch_leave_trap(struct arch_context *to, uintptr_t word)
 {
 	arch_hart()->in_irq = 0;
-	trap_leave(to);
+	trap_leave(to, word);
 }
 
 void trap_dispatch_nested(struct arch_frame *f)

@@ -10,7 +10,7 @@
 extern const char trap_entry[];
 
 /* The second half of arch_leave_trap(), see switch.S. */
-_Noreturn void trap_leave(struct arch_context *to);
+_Noreturn void trap_leave(struct arch_context *to, uintptr_t word);
 
 /* Called by assembly only. */
 void trap_dispatch(struct arch_frame *f);

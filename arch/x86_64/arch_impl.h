@@ -173,11 +173,12 @@ static inline void arch_set_tls(uintptr_t tls)
 
 static inline uint64_t arch_ticks(void)
 {
-	uint32_t lo, hi;
+	uint64_t now;
 	/* lfence: the counter is not read before what stands before it, otherwise two harts could disagree on
 	 * which of two ordered events came first. */
-	__asm__ volatile("lfence; rdtsc" : "=a"(lo), "=d"(hi)::"memory");
-	return (uint64_t)hi << 32 | lo;
+	__asm__ volatile("lfence; rdtsc; shlq $32, %%rdx; orq %%rdx, %%rax"
+			 : "=a"(now)::"rdx", "memory", "cc");
+	return now;
 }
 
 /* ---- serial line ---- */

@@ -18,7 +18,7 @@ _Static_assert(sizeof(struct saved) == 64, "assembly layout");
 _Static_assert(offsetof(struct arch_context, sp) == CONTEXT_SP, "assembly offset");
 _Static_assert(offsetof(struct arch_context, tls) == CONTEXT_TLS, "assembly offset");
 
-void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, void (*entry)(void *),
+void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, arch_entry_fn *entry,
 		       void *arg)
 {
 	ASSERT((stack_top & 15) == 0, "a stack ends 16-byte aligned");
@@ -43,10 +43,10 @@ void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u)
 	u->ra = 0;
 }
 
-void arch_leave_trap(struct arch_context *to)
+void arch_leave_trap(struct arch_context *to, uintptr_t word)
 {
 	struct hart *h = arch_hart();
 	ASSERT(h->in_irq == 1, "only an interrupt leaves for the scheduler");
 	h->in_irq = 0;
-	context_resume(to);
+	context_resume(to, word);
 }

@@ -5,7 +5,7 @@
 #include "arch/arch.h"
 
 /* Resumes *to and forgets the running stack. Interrupts stay off. */
-_Noreturn void context_resume(struct arch_context *to);
+_Noreturn void context_resume(struct arch_context *to, uintptr_t word);
 /* A fresh context begins CONTEXT_START_NOP bytes into this; not callable. */
 extern const char context_start[];
 

@@ -26,17 +26,20 @@
 	.cfi_restore \reg
 .endm
 
-/* Thread pointer from rax; changes rax, rcx, rdx. */
+/* Thread pointer from rax; changes rax, rcx, rdx. LOAD_TLS_SLOW is its other half, somewhere behind. */
 .macro LOAD_TLS
 	cmpb	$0, arch_platform(%rip)
 	je	1f
 	wrfsbase %rax
-	jmp	2f
+2:
+.endm
+
+.macro LOAD_TLS_SLOW dir=b
 1:	movl	$MSR_FS_BASE, %ecx
 	movq	%rax, %rdx
 	shrq	$32, %rdx
 	wrmsr
-2:
+	jmp	2\dir
 .endm
 
 /* Pushes all of the running context but its control words. */
@@ -54,8 +57,6 @@
 /* Where it stands, into the struct arch_context at rdi. */
 .macro CONTEXT_SAVE
 	movq	%rsp, CONTEXT_SP(%rdi)
-	movq	%fs:0, %rax
-	movq	%rax, CONTEXT_TLS(%rdi)
 .endm
 
 /* sp is a suspended context's: runs it. */
@@ -73,7 +74,8 @@
 	ret
 .endm
 
-/* void arch_switch(struct arch_context *from, struct arch_context *to) */
+/* arch_arrival arch_switch(struct arch_context *from, const struct arch_context *to, struct g **cur, struct g *g, uintptr_t word):
+ * returns from and word in rax and rdx, on the other stack. */
 	.balign	16
 	.globl	arch_switch
 	.type	arch_switch, @function
@@ -83,14 +85,20 @@ arch_switch:
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
 	CONTEXT_SAVE
+	movq	%rcx, (%rdx)
 	movq	CONTEXT_TLS(%rsi), %rax
 	LOAD_TLS
 	movq	CONTEXT_SP(%rsi), %rsp
+	movq	%rdi, %rax
+	movq	%r8, %rdx
+	.cfi_remember_state
 	CONTEXT_RESUME
+	.cfi_restore_state
+	LOAD_TLS_SLOW
 	.cfi_endproc
 	.size	arch_switch, . - arch_switch
 
-/* _Noreturn void context_resume(struct arch_context *to): leaves the running stack for good. */
+/* _Noreturn void context_resume(struct arch_context *to, uintptr_t word): leaves the running stack for good. */
 	.balign	16
 	.globl	context_resume
 	.type	context_resume, @function
@@ -106,12 +114,16 @@ context_resume:
 	.cfi_offset r13, -40
 	.cfi_offset r14, -48
 	.cfi_offset r15, -56
+	movq	%rsi, %rdx
+	.cfi_remember_state
 	CONTEXT_RESUME
+	.cfi_restore_state
+	LOAD_TLS_SLOW
 	.cfi_endproc
 	.size	context_resume, . - context_resume
 
 /*
- * void arch_switch_frame(struct arch_context *from, struct arch_frame *frame)
+ * arch_arrival arch_switch_frame(struct arch_context *from, struct arch_frame *frame)
  *
  * The FP state is the frame's already (arch_fpu_restore), its control words too: from, which is a
  * scheduler, gets the default ones.
@@ -126,7 +138,12 @@ arch_switch_frame:
 	movl	$X87_CONTROL_DEFAULT, 4(%rsp)
 	CONTEXT_SAVE
 	movq	FRAME_TLS(%rsi), %rax
-	LOAD_TLS
+	cmpb	$0, arch_platform(%rip)
+	je	1f
+	wrfsbase %rax
+	jmp	2f
+	LOAD_TLS_SLOW f
+2:
 	movq	%rsi, %rsp
 	.cfi_endproc
 	.size	arch_switch_frame, . - arch_switch_frame
@@ -160,6 +177,7 @@ context_start:
 	.cfi_startproc
 	.cfi_undefined rip
 	nop
+	movq	%rax, %rsi
 	movq	%r13, %rdi
 	call	*%r12
 	ud2

@@ -60,7 +60,7 @@ TEST(local_queue_is_first_in_first_out)
 	CHECK(runq_empty(q));
 	for (uint32_t round = 0; round < 5; round++) {
 		for (uint32_t i = 0; i < RUNQ_SIZE; i++)
-			runq_put(q, &gs[i], false);
+			runq_put_tail(q, &gs[i]);
 		CHECK(!runq_empty(q) && globq_empty());
 		for (uint32_t i = 0; i < RUNQ_SIZE - round; i++)
 			CHECK(runq_get(q, &inherit) == &gs[i] && !inherit);
@@ -74,11 +74,11 @@ TEST(next_runs_first_and_is_pushed_out_by_another)
 {
 	struct runq *q = &queues[0];
 	reset();
-	runq_put(q, &gs[0], false);
-	runq_put(q, &gs[1], true);
+	runq_put_tail(q, &gs[0]);
+	runq_put_next(q, &gs[1]);
 	CHECK(runq_get(q, &inherit) == &gs[1] && inherit);
-	runq_put(q, &gs[1], true);
-	runq_put(q, &gs[2], true);
+	runq_put_next(q, &gs[1]);
+	runq_put_next(q, &gs[2]);
 	CHECK(runq_get(q, &inherit) == &gs[2] && inherit);
 	CHECK(runq_get(q, &inherit) == &gs[0] && !inherit);
 	CHECK(runq_get(q, &inherit) == &gs[1] && !inherit);
@@ -90,7 +90,7 @@ TEST(full_queue_spills_its_older_half)
 	struct runq *q = &queues[0];
 	reset();
 	for (uint32_t i = 0; i <= RUNQ_SIZE; i++)
-		runq_put(q, &gs[i], false);
+		runq_put_tail(q, &gs[i]);
 	CHECK(!globq_empty());
 	CHECK(runq_get(q, &inherit) == &gs[RUNQ_SIZE / 2]);
 	struct runq *other = &queues[1];
@@ -118,7 +118,7 @@ TEST(a_batch_respects_a_queue_that_is_nearly_full)
 {
 	reset();
 	for (uint32_t i = 0; i < RUNQ_SIZE - 3; i++)
-		runq_put(&queues[0], &gs[i], false);
+		runq_put_tail(&queues[0], &gs[i]);
 	for (uint32_t i = 0; i < 40; i++)
 		globq_put(&gs[1000 + i]);
 	CHECK(globq_get(&queues[0], 1) == &gs[1000]);
@@ -133,7 +133,7 @@ TEST(a_thief_takes_half_and_next_only_as_a_last_resort)
 {
 	reset();
 	for (uint32_t i = 0; i < 9; i++)
-		runq_put(&queues[0], &gs[i], false);
+		runq_put_tail(&queues[0], &gs[i]);
 	CHECK(runq_steal(&queues[1], &queues[0], false) == &gs[0]);
 	for (uint32_t i = 1; i < 5; i++)
 		CHECK(runq_get(&queues[1], &inherit) == &gs[i]);
@@ -141,7 +141,7 @@ TEST(a_thief_takes_half_and_next_only_as_a_last_resort)
 	for (uint32_t i = 5; i < 9; i++)
 		CHECK(runq_get(&queues[0], &inherit) == &gs[i]);
 	CHECK(runq_steal(&queues[1], &queues[0], true) == NULL);
-	runq_put(&queues[0], &gs[0], true);
+	runq_put_next(&queues[0], &gs[0]);
 	CHECK(runq_steal(&queues[1], &queues[0], false) == NULL);
 	CHECK(runq_steal(&queues[1], &queues[0], true) == &gs[0]);
 	CHECK(runq_empty(&queues[0]));
@@ -188,7 +188,7 @@ TEST(owner_and_stealers_take_each_goroutine_once)
 		pthread_barrier_wait(&start);
 		for (uint32_t i = 0; i < GS; i++) {
 			gs[i].next = &gs[i]; /* a write that its next runner must see */
-			runq_put(&queues[0], &gs[i], i % 3 == round % 3);
+			(i % 3 == round % 3 ? runq_put_next : runq_put_tail)(&queues[0], &gs[i]);
 			if (i % 4 == 3 && round % 2 == 0)
 				atomic_fetch_add_explicit(&total, take(runq_get(&queues[0], &inherit)),
 							  memory_order_relaxed);

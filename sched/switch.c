@@ -1,0 +1,159 @@
+/* The scheduler's side of a switch (see switch.h), and giving way: by request and to the timer. */
+#include "sched/switch.h"
+
+#include <hartbeat/go.h>
+
+#include "kernel/ktimer.h"
+#include "sched/latency.h"
+
+void (*preempt_hook)(void);
+
+void go_yield(void)
+{
+	ASSERT(g_self()->preempt_off == 0, "a goroutine yields with preemption on");
+	store_relaxed(&g_self()->preempt_off, 1);
+	atomic_signal_fence(memory_order_seq_cst);
+	switch_out(SWITCH_YIELD);
+	preempt_enable_last();
+}
+
+/*
+ * preempt_enable() saw that the hart was asked for: what trap exit could not do. With interrupts off (under a spinlock) it cannot be done
+ * here either: a tick that is due at once asks again when they come on.
+ */
+void preempt_now(void)
+{
+	struct g *g = g_self();
+	while (atomic_load_explicit(&g->resched, memory_order_relaxed)) {
+		bool on = arch_irq_save();
+		struct hart *h = arch_hart();
+		bool possible = on && h->in_irq == 0 && h->cur == g && h->serving == NULL;
+		if (!possible && h->in_irq == 0 && h->cur == g) {
+			h->slice_due = arch_ticks();
+			timer_rearm_irq(h);
+		}
+		if (possible)
+			g->preempt_off++;
+		arch_irq_restore(on);
+		if (!possible)
+			return;
+		switch_to_scheduler(SWITCH_TRAP);
+		g->preempt_off--;
+		atomic_signal_fence(memory_order_seq_cst);
+	}
+}
+
+/* Until the scheduler says who is next. */
+void switch_to_scheduler(enum switch_reason why)
+{
+	struct hart *h = arch_hart();
+	struct g *g = h->cur;
+	ASSERT(locks_held(h) == 0, "no spinlock held at a switch");
+	ASSERT(g == g_self() && g != h->g0, "only the running goroutine gives its hart away");
+	uint64_t now = arch_ticks();
+	g->run_ticks += now - g->run_since;
+	if (why == SWITCH_PARK)
+		g->wait_since = now;
+	arch_arrival a = arch_switch(&g->ctx, &h->sched_ctx, &h->cur, h->g0, why);
+	arrive(arch_hart(), arch_arrival_from(a), arch_arrival_word(a));
+}
+
+/* next was taken from the queue, and something is to be done first: it lies in a save area, its wait is measured, or its stack is owned. */
+void switch_later(enum switch_reason why, struct g *next, bool inherit)
+{
+	struct hart *h = arch_hart();
+	if ((next->careful & G_IN_AREA) != 0) {
+		h->sched->handed = next;
+		h->sched->handed_inherits = inherit;
+		switch_to_scheduler(why);
+		return;
+	}
+	bool run = next->careful != 0 ? g_run_begin(next) : g_run_owned(next);
+	if (!run) {
+		switch_to_scheduler(why);
+		return;
+	}
+	latency_run(next, arch_ticks());
+	switch_to(h, h->cur, next, inherit, why);
+}
+
+void settle_slow(struct g *left, uintptr_t why)
+{
+	struct hart *h = arch_hart();
+	if (why == SWITCH_EXIT) {
+		g_free_sys(h, left);
+		return;
+	}
+	if (why == SWITCH_YIELD)
+		store_release(&left->status, G_RUNNABLE); /* as in settle() */
+	else
+		ASSERT(atomic_load_explicit(&left->status, memory_order_relaxed) == G_RUNNABLE,
+		       "who leaves to wait was parking");
+	runq_put_tail(&h->sched->q, left);
+	wake_one();
+}
+
+struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_reason *why)
+{
+	if (h->spare_area == NULL)
+		area_refill_sys(h);
+	arch_irq_disable(); /* until the hart is marked as not asked, and its slice set */
+	while (atomic_load_explicit(&h->timers_hit, memory_order_relaxed)) {
+		arch_irq_enable();
+		timers_run_sys(h);
+		arch_irq_disable();
+	}
+	if (!g_run_begin(g)) {
+		arch_irq_enable();
+		return NULL;
+	}
+	uint64_t now = arch_ticks();
+	if (!inherit || h->slice_over || h->slice_due == UINT64_MAX) {
+		h->slice_over = false;
+		h->slice_due = now + h->sched->slice_ticks;
+		timer_rearm_irq(h);
+	}
+	store_relaxed(&h->asked, 0);
+	store_relaxed(&g->resched, false);
+	g->run_since = now;
+	latency_run(g, now);
+	void *area = g->area;
+	arch_arrival a;
+	if (area == NULL) {
+		arch_irq_enable();
+		a = arch_switch(&h->sched_ctx, &g->ctx, &h->cur, g, SWITCH_NONE);
+	} else {
+		h->cur = g;
+		g->area = NULL;
+		g->careful &= ~(uint32_t)G_IN_AREA;
+		arch_fpu_restore(area_fpu(area));
+		area_put(h, area); /* nobody takes it before the frame has been left: interrupts are off */
+		a = arch_switch_frame(&h->sched_ctx, area);
+	}
+	*why = (enum switch_reason)arch_arrival_word(a);
+	if (h->cur != h->g0) { /* a trap left for here, with interrupts off */
+		g = h->cur;
+		g->run_ticks += arch_ticks() - g->run_since;
+		h->cur = h->g0;
+		arch_irq_enable();
+	} else {
+		g = (struct g *)((char *)arch_arrival_from(a) - offsetof(struct g, ctx));
+	}
+	store_relaxed(&g->resched, false);
+	return g;
+}
+
+struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
+{
+	if (why != SWITCH_TRAP) {
+		settle(g, why);
+		return NULL;
+	}
+	if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
+		timers_run_sys(h);
+	store_release(&g->status, G_RUNNABLE);
+	if (!h->slice_over && runq_empty(&h->sched->q))
+		return g;
+	globq_put(g);
+	return NULL;
+}

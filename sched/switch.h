@@ -1,0 +1,123 @@
+/*
+ * Changing goroutines. Who gives its hart away leaves something to be done that may only be done when nobody stands on its stack any more:
+ * its new status, its place in a queue, its descriptor. Whoever arrives on the hart next does it:
+ *
+ *	directly        g --arch_switch--> next: arrive() settles g        next is at the head of the own queue and nobody asked for the scheduler
+ *	otherwise       g --arch_switch--> scheduler: settle_sys()
+ *	preempted       g --trap exit----> scheduler: settle_sys()
+ *
+ * The switch hands over who was left and why.
+ *
+ * 1. Status and queue of the one who left change after its stack was left. Otherwise two harts could run on it.
+ * 2. Who arrives looks whether the hart was asked for meanwhile, after h->cur names it. Otherwise an interrupt that asked the one who left
+ *    would be forgotten, and the one who arrived keep the hart for ever.
+ * 3. h->cur and the thread pointer change within the bounds of the switch. Otherwise a sample could walk a stack that is not its own.
+ * 4. While nobody asked for the hart, its timer is armed for the end of the slice or earlier. Otherwise a slice that begins with a direct
+ *    switch would have no end; it only moves the end away, and the timer comes early and is armed again.
+ * 5. The hart is read again after a switch: the goroutine may have come back elsewhere. Otherwise it would settle what another hart left.
+ */
+#ifndef SCHED_SWITCH_H
+#define SCHED_SWITCH_H
+
+#include "kernel/assert.h"
+#include "kernel/store.h"
+#include "kernel/timer.h"
+#include "sched/impl.h"
+#include "sched/own.h"
+
+/* The slow ends of what follows, out of line so that the short way saves no registers for them. */
+__attribute__((noinline)) void switch_to_scheduler(enum switch_reason why);
+__attribute__((noinline)) void switch_later(enum switch_reason why, struct g *next, bool inherit);
+__attribute__((noinline)) void settle_slow(struct g *left, uintptr_t why);
+
+/* What the goroutine that was left is still owed. Preemption off, on the hart that it left. */
+static inline __attribute__((always_inline)) void settle(struct g *left, uintptr_t why)
+{
+	if (why == SWITCH_PARK) {
+		/* pairs with the addition in ready(): the saved context is complete */
+		if (__builtin_expect(atomic_fetch_add_explicit(&left->status, G_LEFT, memory_order_acq_rel) !=
+					     G_PARKING,
+				     0))
+			settle_slow(left, why);
+	} else if (why == SWITCH_YIELD) {
+		struct runq *q = &arch_hart()->sched->q;
+		if (__builtin_expect(!runq_reserve_tail(q, left), 0)) {
+			settle_slow(left, why);
+			return;
+		}
+		/* pairs with the acquire in g_own(), g_run_begin() and runq_steal(): the saved context is complete */
+		atomic_thread_fence(memory_order_release);
+		store_relaxed(&left->status, G_RUNNABLE);
+		runq_commit_tail(q);
+		if (__builtin_expect(atomic_load_explicit(&idle_mask, memory_order_relaxed) != 0, 0))
+			wake_idle();
+	} else {
+		settle_slow(left, why);
+	}
+}
+
+/* A goroutine runs again, or for the first time; preemption is off. */
+static inline __attribute__((always_inline)) void arrive(struct hart *h, struct arch_context *from,
+							 uintptr_t why)
+{
+	ASSERT(h->cur == g_self(), "the running goroutine is its hart's");
+	if (why != SWITCH_NONE)
+		settle((struct g *)((char *)from - offsetof(struct g, ctx)), why);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (__builtin_expect(atomic_load_explicit(&arch_hart()->asked, memory_order_relaxed), 0))
+		store_relaxed(&g_self()->resched, true);
+}
+
+/* From g to next, which is RUNNING already. */
+static inline __attribute__((always_inline)) void switch_to(struct hart *h, struct g *g, struct g *next,
+							    bool inherit, enum switch_reason why)
+{
+	uint64_t now = arch_ticks();
+	g->run_ticks += now - g->run_since;
+	if (why == SWITCH_PARK)
+		g->wait_since = now;
+	next->run_since = now;
+	if (!inherit)
+		h->slice_due = now + h->sched->slice_ticks; /* rule 4 */
+	arch_arrival a = arch_switch(&g->ctx, &next->ctx, &h->cur, next, why);
+#ifndef MUTANT_stale_hart
+	h = arch_hart();
+#endif
+	arrive(h, arch_arrival_from(a), arch_arrival_word(a));
+}
+
+/* Gives the running goroutine's hart away; preemption is off by one, no lock held. */
+static inline __attribute__((always_inline)) void switch_out(enum switch_reason why)
+{
+	struct hart *h = arch_hart();
+	struct g *g = h->cur;
+	struct sched_hart *s = h->sched;
+	struct g *next;
+	bool inherit = true;
+	ASSERT(arch_irq_enabled(), "a switch happens with interrupts on");
+	if (__builtin_expect(h->lock_one != NULL, 0) ||
+	    __builtin_expect(atomic_load_explicit(&h->asked, memory_order_relaxed) != 0, 0)) {
+		switch_to_scheduler(why);
+		return;
+	}
+	if (atomic_load_explicit(&s->q.next, memory_order_relaxed) != NULL) {
+		next = runq_take_next(&s->q);
+		if (__builtin_expect(next == NULL, 0)) {
+			switch_to_scheduler(why);
+			return;
+		}
+	} else {
+		inherit = false;
+		if (__builtin_expect(!runq_take_head(&s->q, GLOBAL_EVERY, &next), 0)) {
+			switch_to_scheduler(why);
+			return;
+		}
+	}
+	if (__builtin_expect(next->careful != 0, 0) || __builtin_expect(!g_run_begin_short(next), 0)) {
+		switch_later(why, next, inherit);
+		return;
+	}
+	switch_to(h, g, next, inherit, why);
+}
+
+#endif
