@@ -58,6 +58,8 @@ static inline void arch_irq_restore(bool enable); /* turns them on if enable */
 static inline void arch_irq_enable(void);
 static inline void arch_irq_disable(void);
 static inline void arch_pause(void); /* a hint inside a bounded spin */
+/* Sets bit 0 of *word (acquire). Returns the word as it was; if the bit was set, the other bits of what is returned mean nothing. */
+static inline uint64_t arch_bit_lock(_Atomic uint64_t *word);
 /* Called with interrupts off: waits for an interrupt without losing one that is pending already, and returns
  * with interrupts on after it was taken. May return early. */
 static inline void arch_wait(void);

@@ -14,25 +14,16 @@
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 
-/* Takes the lock if it is free and returns the word as it was; LOCKED is set in it when it was not to be had. Preemption is off. */
-static inline __attribute__((always_inline)) uint64_t short_lock(struct chan *c)
-{
-	if (!LIKELY(arch_hart()->lock_one == NULL))
-		return CHAN_LOCKED;
-	/* pairs with the release in short_unlock() and chan_unlock() */
-	return atomic_fetch_or_explicit(&c->word, CHAN_LOCKED, memory_order_acquire);
-}
-
 static inline __attribute__((always_inline)) void short_unlock(struct chan *c, uint64_t word)
 {
-	/* pairs with the acquire in short_lock() and chan_lock(), and in a look of select.c */
+	/* pairs with the acquire in chan_lock_short() and chan_lock_long(), and in a look of select.c */
 	atomic_store_explicit(&c->word, word, memory_order_release);
 }
 
-/* False: the long way, with the word that short_lock() returned. */
+/* False: the long way, with the word that chan_lock_short() returned. */
 static inline __attribute__((always_inline)) bool short_send(struct chan *c, const void *elem, uint64_t *word)
 {
-	*word = short_lock(c);
+	*word = chan_lock_short(c);
 	if (!LIKELY((*word & CHAN_FLAGS) == 0 && (uint32_t)*word != c->full))
 		return false;
 	chan_copy_short(chan_place(c, &c->tail), elem, c->elem_size);
@@ -42,7 +33,7 @@ static inline __attribute__((always_inline)) bool short_send(struct chan *c, con
 
 static inline __attribute__((always_inline)) bool short_recv(struct chan *c, void *elem, uint64_t *word)
 {
-	*word = short_lock(c);
+	*word = chan_lock_short(c);
 	if (!LIKELY((*word & CHAN_FLAGS) == 0 && (uint32_t)*word != 0))
 		return false;
 	const unsigned char *at = chan_place(c, &c->head);
@@ -50,6 +41,37 @@ static inline __attribute__((always_inline)) bool short_recv(struct chan *c, voi
 		chan_copy_short(elem, at, c->elem_size);
 	short_unlock(c, *word - CHAN_ONE);
 	return true;
+}
+
+/* The channel is unbuffered, or empty, and the first to wait is a plain receiver (sender): the element goes straight to it (comes from it).
+ * Returns whom to make ready, NULL: the long way. Caller holds the lock, which is released if there is somebody. */
+static inline __attribute__((always_inline)) struct g *short_give(struct chan *c, const void *elem,
+								  uint64_t word)
+{
+	struct chan_case *w = c->receivers.first;
+	if ((word & (CHAN_FLAGS - CHAN_SENDQ)) != CHAN_RECVQ || w->select != NULL)
+		return NULL;
+	struct g *g = w->g;
+	chan_queue_remove_first(&c->receivers, w);
+	if (LIKELY(w->elem != NULL))
+		chan_copy_short(w->elem, elem, c->elem_size);
+	w->ok = true;
+	short_unlock(c, word + CHAN_VERSION - (c->receivers.first == NULL ? CHAN_RECVQ : 0));
+	return g;
+}
+
+static inline __attribute__((always_inline)) struct g *short_take(struct chan *c, void *elem, uint64_t word)
+{
+	struct chan_case *w = c->senders.first;
+	if ((uint32_t)word != CHAN_SENDQ || w->select != NULL)
+		return NULL;
+	struct g *g = w->g;
+	chan_queue_remove_first(&c->senders, w);
+	if (LIKELY(elem != NULL))
+		chan_copy_short(elem, w->elem, c->elem_size);
+	w->ok = true;
+	short_unlock(c, word + CHAN_VERSION - (c->senders.first == NULL ? CHAN_SENDQ : 0));
+	return g;
 }
 
 /* As preempt_disable() and preempt_enable_due(), but g is looked up once, and its count only when somebody wants the hart. */
@@ -69,67 +91,68 @@ static inline __attribute__((always_inline)) bool go_on(struct g *self)
 	return LIKELY(!atomic_load_explicit(&self->resched, memory_order_relaxed));
 }
 
-void chan_send(struct chan *c, const void *elem)
+static inline __attribute__((always_inline)) bool send(struct chan *c, const void *elem, bool wait)
 {
-	if (c == NULL) {
-		chan_nil_wait(WAIT_CHAN_SEND_NIL);
-		return;
-	}
 	uint64_t word;
 	struct g *self = stay();
-	if (!LIKELY(short_send(c, elem, &word))) {
-		chan_send_long(c, elem, word, true);
-		return;
-	}
-	if (!go_on(self))
-		chan_preempted();
+	if (LIKELY(short_send(c, elem, &word)))
+		return go_on(self) || chan_preempted();
+	struct g *g = (word & CHAN_RECVQ) != 0 ? short_give(c, elem, word) : NULL;
+	return g != NULL ? chan_wake(g) : chan_send_long(c, elem, word, wait);
+}
+
+void chan_send(struct chan *c, const void *elem)
+{
+	if (c == NULL)
+		chan_nil_wait(WAIT_CHAN_SEND_NIL);
+	else
+		send(c, elem, true);
 }
 
 bool chan_recv(struct chan *c, void *elem)
 {
+	uint64_t word;
 	if (c == NULL) {
 		chan_nil_wait(WAIT_CHAN_RECEIVE_NIL);
 		return false;
 	}
-	uint64_t word;
 	struct g *self = stay();
-	if (!LIKELY(short_recv(c, elem, &word)))
-		return chan_recv_wait(c, elem, word);
-	if (!go_on(self))
-		return chan_preempted();
-	return true;
+	if (LIKELY(short_recv(c, elem, &word)))
+		return go_on(self) || chan_preempted();
+	struct g *g = (word & CHAN_SENDQ) != 0 ? short_take(c, elem, word) : NULL;
+	return g != NULL ? chan_wake(g) : chan_recv_wait(c, elem, word);
+}
+
+static inline __attribute__((always_inline)) bool try_recv(struct chan *c, void *elem, bool *ok)
+{
+	uint64_t word;
+	struct g *self = stay(), *g = NULL;
+	bool buffered = short_recv(c, elem, &word);
+	if (!LIKELY(buffered)) {
+		g = (word & CHAN_SENDQ) != 0 ? short_take(c, elem, word) : NULL;
+		if (g == NULL)
+			return chan_recv_long(c, elem, ok, word, false);
+	}
+	if (ok != NULL)
+		*ok = true;
+	return buffered ? go_on(self) || chan_preempted() : chan_wake(g);
 }
 
 bool chan_try_send(struct chan *c, const void *elem)
 {
-	if (c == NULL)
-		return false;
-	uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire);
-	if (!chan_maybe_send(c, word))
-		return false;
-	struct g *self = stay();
-	if (!LIKELY(short_send(c, elem, &word)))
-		return chan_send_long(c, elem, word, false);
-	if (!go_on(self))
-		return chan_preempted();
-	return true;
+	return c != NULL && chan_maybe_send(c, atomic_load_explicit(&c->word, memory_order_acquire)) &&
+	       send(c, elem, false);
 }
 
 bool chan_try_recv(struct chan *c, void *elem, bool *ok)
 {
-	if (c == NULL)
-		return false;
-	uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire);
-	if (!chan_maybe_recv(word))
-		return false;
-	struct g *self = stay();
-	if (!LIKELY(short_recv(c, elem, &word)))
-		return chan_recv_long(c, elem, ok, word, false);
-	if (ok != NULL)
-		*ok = true;
-	if (!go_on(self))
-		return chan_preempted();
-	return true;
+	return c != NULL && chan_maybe_recv(atomic_load_explicit(&c->word, memory_order_acquire)) &&
+	       try_recv(c, elem, ok);
+}
+
+bool chan_attempt(struct chan_case *w)
+{
+	return w->dir == CHAN_SEND ? send(w->c, w->elem, false) : try_recv(w->c, w->elem, &w->ok);
 }
 
 size_t chan_len(struct chan *c)

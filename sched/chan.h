@@ -154,11 +154,6 @@ static inline void chan_take_locked(struct chan *c, void *elem)
 		chan_copy(elem, at, c->elem_size);
 }
 
-static inline bool chan_queue_empty(const struct chan_queue *q)
-{
-	return q->first == NULL;
-}
-
 static inline void chan_queue_put(struct chan_queue *q, struct chan_case *w)
 {
 	w->next = NULL;
@@ -168,6 +163,16 @@ static inline void chan_queue_put(struct chan_queue *q, struct chan_case *w)
 	q->last = w;
 }
 
+/* The first, which is w. */
+static inline __attribute__((always_inline)) void chan_queue_remove_first(struct chan_queue *q,
+									  struct chan_case *w)
+{
+	struct chan_case *next = w->next;
+	q->first = next;
+	*(next != NULL ? &next->prev : &q->last) = NULL;
+	w->queued = false;
+}
+
 static inline void chan_queue_remove(struct chan_queue *q, struct chan_case *w)
 {
 	*(w->prev != NULL ? &w->prev->next : &q->first) = w->next;
@@ -175,24 +180,60 @@ static inline void chan_queue_remove(struct chan_queue *q, struct chan_case *w)
 	w->queued = false;
 }
 
+/* chan.c */
+
+/* Does w if nobody has to wait for it. Its channel is not NULL. Panics as chan_send() does. Goroutine. */
+bool chan_attempt(struct chan_case *w);
+
 /* chan_wait.c */
 
-/* Takes the lock and returns the word as it was. Preemption is off, no lock is held but one ranked before channels. */
-uint64_t chan_lock(struct chan *c);
+/* As chan_lock(), from the start and waiting. */
+uint64_t chan_lock_long(struct chan *c);
+
+/* Takes the lock if it is free and returns the word as it was; LOCKED is set in it when it was not to be had. Preemption is off. Code that
+ * gets the lock here is not on the lock checker's record, for it holds nothing else and calls nothing that takes a lock. */
+static inline __attribute__((always_inline)) uint64_t chan_lock_short(struct chan *c)
+{
+	if (__builtin_expect(arch_hart()->lock_one != NULL, 0))
+		return CHAN_LOCKED;
+	/* pairs with the release in chan_unlock() and in chan.c */
+	return arch_bit_lock(&c->word);
+}
+
+/* Takes the lock and returns the word as it was; LOCKED is set in it when the lock is on the checker's record. Preemption is off, no lock is
+ * held but one ranked before channels. */
+static inline uint64_t chan_lock(struct chan *c)
+{
+	uint64_t word = chan_lock_short(c);
+	return __builtin_expect((word & CHAN_LOCKED) != 0, 0) ? chan_lock_long(c) : word;
+}
+
 /* Gives it back; word is what chan_lock() returned, with elements and CLOSED as they are now. */
-void chan_unlock(struct chan *c, uint64_t word);
+static inline void chan_unlock(struct chan *c, uint64_t word)
+{
+	uint64_t now = (word & ~(CHAN_RECVQ | CHAN_SENDQ | CHAN_LOCKED)) + CHAN_VERSION;
+	if (c->receivers.first != NULL)
+		now |= CHAN_RECVQ;
+	if (c->senders.first != NULL)
+		now |= CHAN_SENDQ;
+	if (__builtin_expect((word & CHAN_LOCKED) != 0, 0))
+		rank_drop_short(arch_hart(), &c->rank);
+	/* pairs with the acquire in chan_lock_short() and chan_lock_long(), and in a look of select.c */
+	atomic_store_explicit(&c->word, now, memory_order_release);
+}
 
 /* Sends, or receives, if nobody has to wait for it. *wake: whom to make ready after unlocking, or NULL. Caller holds c's lock; the channel
  * is not closed (send). */
 bool chan_send_locked(struct chan *c, const void *elem, uint64_t *word, struct g **wake);
 bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, struct g **wake);
-/* The whole operation, with preemption raised by the caller and lowered at the end. word: as short_lock() in chan.c returned it; without
+/* The whole operation, with preemption raised by the caller and lowered at the end. word: as chan_lock_short() returned it; without
  * LOCKED the caller holds the lock. wait: until it can go on. */
 bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait);
 bool chan_recv_long(struct chan *c, void *elem, bool *ok, uint64_t word, bool wait);
 bool chan_recv_wait(struct chan *c, void *elem, uint64_t word);
 void chan_nil_wait(enum wait_reason reason); /* for ever */
 bool chan_preempted(void);                   /* gives the hart away as it was asked to; true */
+bool chan_wake(struct g *g);                 /* makes g ready and lowers preempt_off; true */
 
 /* select.c */
 

@@ -47,38 +47,18 @@ void chan_free(struct chan *c)
 	heap_free(c);
 }
 
-uint64_t chan_lock(struct chan *c)
+uint64_t chan_lock_long(struct chan *c)
 {
 	rank_hold_short(arch_hart(), &c->rank);
 	for (uint32_t n = 1;; n++) {
+		/* pairs with the release in chan_unlock() and in chan.c */
 		uint64_t word = atomic_load_explicit(&c->word, memory_order_relaxed);
-		/* pairs with the release in chan_unlock() and short_unlock() */
 		if ((word & CHAN_LOCKED) == 0 &&
 		    atomic_compare_exchange_weak_explicit(&c->word, &word, word | CHAN_LOCKED,
 							  memory_order_acquire, memory_order_relaxed))
-			return word;
+			return word | CHAN_LOCKED;
 		spin_pause(n);
 	}
-}
-
-static uint64_t lock_unless_held(struct chan *c, uint64_t word)
-{
-	if ((word & CHAN_LOCKED) != 0)
-		return chan_lock(c);
-	rank_hold_short(arch_hart(), &c->rank);
-	return word;
-}
-
-void chan_unlock(struct chan *c, uint64_t word)
-{
-	word &= ~(CHAN_RECVQ | CHAN_SENDQ);
-	if (!chan_queue_empty(&c->receivers))
-		word |= CHAN_RECVQ;
-	if (!chan_queue_empty(&c->senders))
-		word |= CHAN_SENDQ;
-	rank_drop_short(arch_hart(), &c->rank);
-	/* pairs with the acquire in chan_lock() and short_lock(), and in a look of select.c */
-	atomic_store_explicit(&c->word, word + CHAN_VERSION, memory_order_release);
 }
 
 /* The first waiter that can be won. Caller holds the lock. */
@@ -86,6 +66,11 @@ static struct chan_case *winner(struct chan_queue *q, bool *parked)
 {
 	struct chan_case *w;
 	while ((w = q->first) != NULL) {
+		if (w->select == NULL) {
+			*parked = true;
+			chan_queue_remove_first(q, w);
+			return w;
+		}
 		bool won = select_win(w, parked);
 		chan_queue_remove(q, w);
 		if (won)
@@ -162,9 +147,11 @@ bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait)
 {
 	struct g *wake = NULL;
 	bool sent = true;
-	word = lock_unless_held(c, word);
+	if ((word & CHAN_LOCKED) != 0)
+		word = chan_lock_long(c);
 	if ((word & CHAN_CLOSED) == 0) {
-		sent = chan_send_locked(c, elem, &word, &wake);
+		sent = ((word & CHAN_RECVQ) != 0 || !chan_full(c, word)) &&
+		       chan_send_locked(c, elem, &word, &wake);
 		if (sent || !wait) {
 			chan_unlock(c, word);
 			if (wake != NULL)
@@ -185,8 +172,9 @@ bool chan_recv_long(struct chan *c, void *elem, bool *ok, uint64_t word, bool wa
 {
 	struct g *wake = NULL;
 	bool came = false;
-	word = lock_unless_held(c, word);
-	bool got = chan_recv_locked(c, elem, &came, &word, &wake);
+	if ((word & CHAN_LOCKED) != 0)
+		word = chan_lock_long(c);
+	bool got = chan_maybe_recv(word & ~CHAN_LOCKED) && chan_recv_locked(c, elem, &came, &word, &wake);
 	if (!got && wait) {
 		came = wait_locked(c, &c->receivers, elem, word, WAIT_CHAN_RECEIVE);
 		got = true;
@@ -228,6 +216,13 @@ void chan_nil_wait(enum wait_reason reason)
 	park_prepare(reason);
 	park_commit();
 	panic("a goroutine that waits on a nil channel was made ready");
+}
+
+bool chan_wake(struct g *g)
+{
+	ready(g);
+	preempt_enable();
+	return true;
 }
 
 bool chan_preempted(void)

@@ -158,6 +158,11 @@ static enum outcome enroll_locked(struct chan_select *s, struct chan_case *w, ui
 	struct chan *c = w->c;
 	bool send = w->dir == CHAN_SEND, closed = (*word & CHAN_CLOSED) != 0;
 	enum outcome r;
+	uint64_t unlocked = *word & ~CHAN_LOCKED;
+	if (!(send ? chan_maybe_send(c, unlocked) : chan_maybe_recv(unlocked))) {
+		chan_queue_put(send ? &c->senders : &c->receivers, w);
+		return QUEUED;
+	}
 	if (closed && send) {
 		w->ok = false;
 		return win_self(s, w);
@@ -220,14 +225,16 @@ static size_t random_below(size_t n)
 	return r * n >> 32;
 }
 
-/* Parks until won, unless that has happened already. */
-static void park_select(struct chan_select *s, enum wait_reason reason)
+/* Parks until won, unless that has happened already: then false. */
+static bool park_select(struct chan_select *s, enum wait_reason reason)
 {
 	park_prepare(reason);
-	if (swap(s, SELECT_OPEN, SELECT_PARKED))
+	bool parked = swap(s, SELECT_OPEN, SELECT_PARKED);
+	if (parked)
 		park_commit();
 	else
 		park_cancel();
+	return parked;
 }
 
 /* Waits until a case was done or s has expired. Returns the case, NULL: expired. */
@@ -238,37 +245,38 @@ static struct chan_case *wait_for(struct chan_select *s, struct chan_case *cases
 	for (; k < n && r == QUEUED; k++, i = i + 1 == n ? 0 : i + 1)
 		if (cases[i].c != NULL)
 			r = enroll(s, &cases[i]);
-	if (r == QUEUED)
-		park_select(s, n == 0 ? WAIT_SELECT_NO_CASES : WAIT_SELECT);
+	bool parked = r == QUEUED && park_select(s, n == 0 ? WAIT_SELECT_NO_CASES : WAIT_SELECT);
 	uintptr_t won = state(s);
 	struct chan_case *w = won == SELECT_EXPIRED ? NULL : (struct chan_case *)won;
 	ASSERT(won >= SELECT_EXPIRED, "a select goes on when it was won");
-	/* w's lock too: who won for w may still be copying (rule 2) */
-	for (i = start; k > 0; k--, i = i + 1 == n ? 0 : i + 1)
-		if (cases[i].c != NULL)
+	for (i = start; k > 0; k--, i = i + 1 == n ? 0 : i + 1) {
+		/* not parked: w's lock too, for who won for it may still be copying (rule 2) */
+		if (cases[i].c != NULL && (&cases[i] != w || !parked))
 			leave(&cases[i]);
+	}
 	return w;
 }
 
-/* One look at all cases: the index of one that may be ready, each with the same probability, or -1. *versions: their sum. */
-static int look(const struct chan_case *cases, size_t n, uint64_t *versions)
+static inline __attribute__((always_inline)) bool maybe_ready(const struct chan_case *w, uint64_t *versions)
 {
-	uint64_t sum = 0;
-	size_t found = 0, chosen = 0;
-	for (size_t i = 0; i < n; i++) {
-		const struct chan *c = cases[i].c;
-		if (c == NULL)
-			continue;
-		/* pairs with the release in chan_unlock() and short_unlock() */
-		uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire);
-		sum += word / CHAN_VERSION;
-		if (cases[i].dir == CHAN_SEND ? !chan_maybe_send(c, word) : !chan_maybe_recv(word))
-			continue;
-		if (++found == 1 || random_below(found) == 0)
-			chosen = i;
-	}
-	*versions = sum;
-	return found == 0 ? -1 : (int)chosen;
+	if (w->c == NULL)
+		return false;
+	/* pairs with the release in chan_unlock() and short_unlock() */
+	uint64_t word = atomic_load_explicit(&w->c->word, memory_order_acquire);
+	*versions += word / CHAN_VERSION;
+	return w->dir == CHAN_SEND ? chan_maybe_send(w->c, word) : chan_maybe_recv(word);
+}
+
+/* One look at all cases: one that may be ready, each with the same probability, or NULL. *versions: their sum. */
+static struct chan_case *look(struct chan_case *cases, size_t n, uint64_t *versions)
+{
+	size_t found = 0;
+	struct chan_case *chosen = NULL;
+	*versions = 0;
+	for (struct chan_case *w = cases; w != cases + n; w++)
+		if (maybe_ready(w, versions) && (++found == 1 || random_below(found) == 0))
+			chosen = w;
+	return chosen;
 }
 
 /* Does a case that is ready, or returns CHAN_SELECT_NONE. certain: only if none was at one moment. */
@@ -276,21 +284,18 @@ static int try_cases(struct chan_case *cases, size_t n, bool certain)
 {
 	uint64_t versions, before = 0;
 	bool again = false;
-	if (n > CHAN_SELECT_MAX)
-		go_panic("select: too many cases");
 	for (;;) {
-		int i = look(cases, n, &versions);
-		if (i < 0) {
-			if (!certain || (again && versions == before))
-				return CHAN_SELECT_NONE;
+		struct chan_case *w = look(cases, n, &versions);
+		if (w != NULL) {
+			if (chan_attempt(w))
+				return (int)(w - cases);
+			again = false;
+		} else if (!certain || (again && versions == before)) {
+			return CHAN_SELECT_NONE;
+		} else {
 			before = versions;
 			again = true;
-			continue;
 		}
-		struct chan_case *w = &cases[i];
-		if (w->dir == CHAN_SEND ? chan_try_send(w->c, w->elem) : chan_try_recv(w->c, w->elem, &w->ok))
-			return i;
-		again = false;
 	}
 }
 
@@ -303,13 +308,41 @@ static int result(const struct chan_case *cases, const struct chan_case *w)
 	return (int)(w - cases);
 }
 
-int chan_select(struct chan_case *cases, size_t n, bool has_default)
+_Noreturn static __attribute__((noinline)) void too_many(void)
 {
-	int i = try_cases(cases, n, has_default);
-	if (i >= 0 || has_default)
-		return i;
+	go_panic("select: too many cases");
+}
+
+/* looked: just now nothing was ready. */
+static __attribute__((noinline)) int select_long(struct chan_case *cases, size_t n, bool has_default,
+						 bool looked)
+{
+	if (!looked || has_default) {
+		int i = try_cases(cases, n, has_default);
+		if (i >= 0 || has_default)
+			return i;
+	}
 	struct chan_select s = {.state = SELECT_OPEN, .g = g_self()};
 	return result(cases, wait_for(&s, cases, n));
+}
+
+/* The short way is for exactly one case that may be ready: then there is nothing to draw. */
+int chan_select(struct chan_case *cases, size_t n, bool has_default)
+{
+	uint64_t versions = 0;
+	struct chan_case *ready = NULL;
+	if (n > CHAN_SELECT_MAX)
+		too_many();
+	for (struct chan_case *w = cases, *end = cases + n; w != end; w++) {
+		if (!maybe_ready(w, &versions))
+			continue;
+		if (ready != NULL)
+			return select_long(cases, n, has_default, false);
+		ready = w;
+	}
+	if (ready != NULL && chan_attempt(ready))
+		return (int)(ready - cases);
+	return select_long(cases, n, has_default, ready == NULL);
 }
 
 static void expire(struct ktimer *t)
@@ -324,6 +357,8 @@ static void expire(struct ktimer *t)
 int chan_select_timeout(struct chan_case *cases, size_t n, uint64_t ns)
 {
 	bool now = ns - 1 >= INT64_MAX; /* 0 or negative */
+	if (n > CHAN_SELECT_MAX)
+		too_many();
 	int i = try_cases(cases, n, now);
 	if (i >= 0 || now)
 		return i;

@@ -77,6 +77,11 @@ static inline void arch_pause(void)
 	__asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010" : : : "memory");
 }
 
+static inline uint64_t arch_bit_lock(_Atomic uint64_t *word)
+{
+	return atomic_fetch_or_explicit(word, 1, memory_order_acquire); /* one amoor */
+}
+
 static inline void arch_wait(void)
 {
 	/* wfi goes on for an interrupt that is pending and enabled in sie, whatever sstatus.SIE says. */

@@ -116,6 +116,14 @@ static inline void arch_pause(void)
 	__asm__ volatile("pause" ::: "memory");
 }
 
+static inline uint64_t arch_bit_lock(_Atomic uint64_t *word)
+{
+	/* A lock bts; for the old word itself it would take a loop of lock cmpxchg. Nobody changes what the bit locks. */
+	if (__builtin_expect((atomic_fetch_or_explicit(word, 1, memory_order_acquire) & 1) != 0, 0))
+		return 1;
+	return atomic_load_explicit(word, memory_order_relaxed) - 1;
+}
+
 static inline void arch_wait(void)
 {
 	/* sti takes effect after the next instruction: no interrupt is lost between the two. */
