@@ -2,12 +2,15 @@
 #include "suite.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <hartbeat/go.h>
 #include <hartbeat/panic.h>
 #include <hartbeat/select.h>
 #include <hartbeat/time.h>
+
+#include "sched/chan.h"
 
 static struct chan *make(size_t size, size_t cap)
 {
@@ -229,8 +232,7 @@ static void give_or_take(void *arg)
 	}
 }
 
-GUEST_TEST(select, select_order,
-	   "selects that meet each other in a ring, in both directions at once: all ends")
+GUEST_TEST(select, ring, "selects that meet each other in a ring, in both directions at once: all ends")
 {
 	for (uint32_t members = 2; members < 9; members += members < 4 ? 1 : 4) {
 		struct guest_group all = {0};
@@ -250,6 +252,103 @@ GUEST_TEST(select, select_order,
 		for (uint32_t i = 0; i < members; i++)
 			chan_free(c[i]);
 	}
+}
+
+/* ---- the order of claims (rule 4 of sched/select.c), with a select made by hand ---- */
+
+enum { BEFORE = 20000 };
+
+struct claims {
+	struct chan_case *cases; /* of a select that receives: [0] from d, the one in the middle from c */
+	struct chan *c, *d, *other;
+	_Atomic int got;
+};
+
+static void select_many(void *arg)
+{
+	struct claims *x = arg;
+	static uint64_t v;
+	for (uint32_t i = 0; i <= BEFORE; i++)
+		x->cases[i] = (struct chan_case)CHAN_CASE_RECV(x->other, &v);
+	x->cases[0].c = x->d;
+	x->cases[BEFORE / 2].c = x->c;
+	atomic_store(&x->got, chan_select(x->cases, BEFORE + 1, false));
+}
+
+/* Puts `made`, which sends, into c's queue, unless a receiver is there already. */
+static bool put_first(struct chan *c, struct chan_case *made)
+{
+	preempt_disable();
+	uint64_t word = chan_lock(c);
+	bool first = c->receivers.first == NULL;
+	if (first)
+		chan_queue_put(&c->senders, made);
+	chan_unlock(c, word);
+	preempt_enable();
+	return first;
+}
+
+/* One attempt; false: the select was past the place where it should meet the other. */
+static bool claims_attempt(struct claims *x)
+{
+	static struct chan_select made; /* lies below every stack, so that its claim is the one to be kept */
+	static uint64_t v = 5;
+	struct guest_group all = {0};
+	struct chan_case w = CHAN_CASE_SEND(x->c, &v);
+	uint64_t limit = time_now() + TIME_SECOND;
+	uint32_t open = 0;
+	w.select = &made;
+	w.g = g_self();
+	atomic_store(&made.state, SELECT_CLAIMED);
+	guest_go(&all, select_many, x);
+	/* not yielding: another hart is to run it */
+	while ((atomic_load(&x->d->word) & CHAN_RECVQ) == 0)
+		arch_pause();
+	bool met = put_first(x->c, &w);
+	if (met) {
+		struct chan_select *s = x->cases[0].select;
+		CHECK((uintptr_t)s > (uintptr_t)&made);
+		/* it takes c's lock, finds a claimed select and opens itself */
+		while ((atomic_load(&x->c->word) & CHAN_LOCKED) == 0 && time_now() < limit)
+			;
+		while (open == 0 && time_now() < limit)
+			open += (atomic_load(&x->c->word) & CHAN_LOCKED) != 0 &&
+				atomic_load(&s->state) == SELECT_OPEN;
+		if (open == 0)
+			guest_fail(__FILE__, __LINE__, "a select at a higher address keeps its claim");
+		atomic_store(&made.state, SELECT_EXPIRED);
+	}
+	chan_send(x->d, &v);
+	guest_wait(&all);
+	CHECK_EQ(atomic_load(&x->got), 0);
+	preempt_disable();
+	uint64_t word = chan_lock(x->c);
+	if (met && w.queued)
+		chan_queue_remove(&x->c->senders, &w);
+	chan_unlock(x->c, word);
+	preempt_enable();
+	return met;
+}
+
+GUEST_TEST(select, select_order,
+	   "of two selects that meet while both are claimed the one at the higher address opens itself")
+{
+	struct claims x = {.c = make(8, 0), .d = make(8, 0), .other = make(8, 0)};
+	bool met = false;
+	x.cases = malloc((BEFORE + 1) * sizeof *x.cases);
+	CHECK(x.cases != NULL);
+	if (go_harts() < 2) {
+		guest_skip("it takes two harts");
+	} else {
+		for (int i = 0; i < (guest_exact() ? 10 : 300) && !met; i++)
+			met = claims_attempt(&x);
+		if (!met)
+			guest_skip("the select was always faster");
+	}
+	free(x.cases);
+	chan_free(x.c);
+	chan_free(x.d);
+	chan_free(x.other);
 }
 
 /* ---- close ---- */
