@@ -40,5 +40,5 @@ guest() {
 
 # field NAME BENCHMARK FIELD: the median over the samples in $results/NAME
 field() {
-	sed -n "s/^B $2 .* $3=\([0-9.-]*\).*/\1/p" "$results/$1" | median
+	sed -n "s|^B $2 .* $3=\([0-9.-]*\).*|\1|p" "$results/$1" | median
 }
