@@ -7,7 +7,7 @@ BOOT_SOURCES_riscv64 := $(addprefix boot/riscv64/, entry.S harts.c start.c) boot
 BOOT_SOURCES_x86_64 := $(addprefix boot/x86_64/, calibrate.c entry.S harts.c start.c tables.c trampoline.S) boot/pvh.c boot/acpi.c
 
 KERNEL_ROOM := $(addprefix kernel/, base64.c buddy.c clock.c console.c crc32.c dump.c framing.c heap.c ktimer.c lock.c malloc.c memory.c mmu.c \
-	page.c panic.c print.c report.c size_class.c slab.c stack.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c timer_heap.c tls.c \
+	page.c panic.c print.c report.c size_class.c slab.c stack.c subword.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c timer_heap.c tls.c \
 	traceback.c trap.c unwind.c wait_reason.c walk.c) gen/lock_ranks.c
 TRACE_ROOM := trace/sample_ring.c
 SCHED_ROOM := $(addprefix sched/, apptimer.c area.c chan.c chan_wait.c context.c context_after.c defer.c g.c libc.c metrics.c mutex.c own.c park.c report.c runq.c sched.c schedtrace.c \
@@ -20,7 +20,7 @@ KERNEL_SOURCES = $(ARCH_SOURCES_$(ARCH)) $(KERNEL_ROOM) $(TRACE_ROOM) $(SCHED_RO
 
 # What goroutines synchronise with.
 
-SCHED_ROOM += $(addprefix sched/, cond.c once.c rwmutex.c semaphore.c)
+SCHED_ROOM += $(addprefix sched/, cond.c errgroup.c once.c pool.c pool_chain.c rwmutex.c semaphore.c singleflight.c)
 
 # Files with a flag of their own, and why.
 

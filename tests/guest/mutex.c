@@ -10,6 +10,7 @@
 #include <hartbeat/time.h>
 
 #include "arch/arch.h"
+#include "kernel/clock.h"
 #include "sched/mutex.h"
 
 static struct {
@@ -321,4 +322,30 @@ GUEST_TEST(sync, mutex_cost,
 	guest_note("%llu.%02llu instructions", (unsigned long long)(best / N),
 		   (unsigned long long)(best % N * 100 / N));
 	CHECK(best / N <= most);
+}
+
+static void wait_for_it(void *arg)
+{
+	(void)arg;
+	mutex_lock(&ex.m);
+	mutex_unlock(&ex.m);
+}
+
+GUEST_TEST(sync, mutex_wait_time_metric,
+	   "the time that goroutines wait for mutexes is counted (TestMutexWaitTimeMetric)")
+{
+	struct guest_group all = {0};
+	uint64_t before = mutex_wait_ticks();
+	mutex_lock(&ex.m);
+	for (int i = 0; i < 3; i++)
+		guest_go(&all, wait_for_it, NULL);
+	uint64_t end = time_now() + 20 * TIME_MILLISECOND;
+	while ((word() & MUTEX_WAITERS) == 0 || time_now() < end)
+		time_sleep(TIME_MILLISECOND);
+	time_sleep(10 * TIME_MILLISECOND);
+	mutex_unlock(&ex.m);
+	guest_wait(&all);
+	uint64_t ns = clock_from_ticks(mutex_wait_ticks() - before);
+	CHECK(ns >= 10 * TIME_MILLISECOND);
+	CHECK(ns < 60 * TIME_SECOND);
 }

@@ -7,6 +7,9 @@
 #include <hartbeat/semaphore.h>
 #include <hartbeat/time.h>
 
+#include "arch/arch.h"
+#include "kernel/hart.h"
+
 static struct {
 	struct semaphore s;
 	uint32_t rounds;
@@ -168,4 +171,31 @@ GUEST_TEST(sema, sema_handoff,
 	}
 	if (direct < n * 2 / 3)
 		guest_fail(__FILE__, __LINE__, "direct: %u of %u", direct, n);
+}
+
+static void disturb(void *arg)
+{
+	(void)arg;
+	while (atomic_load(&sem.stop) == 0) {
+		for (uint32_t i = 0; i < hart_count; i++)
+			arch_ipi_send(harts[i]);
+		go_yield();
+	}
+}
+
+GUEST_TEST(sema, spurious_wakeups,
+	   "interrupts that mean nothing neither end a sleep nor keep it from ending "
+	   "(TestSpuriousWakeupsNeverHangSemasleep)")
+{
+	struct guest_group all = {0};
+	atomic_store(&sem.stop, 0);
+	guest_go(&all, disturb, NULL);
+	for (int i = 0; i < 5; i++) {
+		uint64_t start = time_now();
+		time_sleep(10 * TIME_MILLISECOND);
+		uint64_t took = time_now() - start;
+		CHECK(took >= 10 * TIME_MILLISECOND && took < 10 * TIME_SECOND);
+	}
+	atomic_store(&sem.stop, 1);
+	guest_wait(&all);
 }
