@@ -4,7 +4,8 @@
 #	host-tests-build    builds, and writes the list for tests/run-tests: $(HOST_TEST_LIST)
 #
 # NAME_SOURCES are what tests/host/NAME.c links beside the harness, NAME_LIBS its libraries. A name in HOST_STUB_TESTS (HOST_SCHED_TESTS,
-# HOST_TIMER_TESTS) finds the headers of tests/host/stub (stub_sched, stub_timer) before the kernel's. FUZZ_SECONDS: for each fuzz target.
+# HOST_TIMER_TESTS, HOST_SYNC_TESTS) finds the headers of tests/host/stub (stub_sched, stub_timer,
+# stub_sync) before the kernel's. FUZZ_SECONDS: for each fuzz target.
 
 HOST := $(BUILD)/host
 HOST_TEST_LIST := $(HOST)/tests.list
@@ -15,16 +16,19 @@ HEAP_SOURCES := $(addprefix kernel/, heap.c slab.c size_class.c page.c buddy.c) 
 HBDUMP_PARTS := $(addprefix tools/hbdump/, lines.c parse.c store.c)
 FRAMING_SOURCES := $(addprefix kernel/, base64.c crc32.c framing.c)
 
-HOST_TESTS := test_builder test_fdt test_framing test_gzip test_hbdump test_memory test_options test_pprof test_pvh test_sample_ring \
+HOST_TESTS := test_builder test_fdt test_framing test_gzip test_hbdump test_memory test_options test_pool_chain test_pprof test_pvh \
+	test_sample_ring \
 	test_symtab test_top test_unwind
 HOST_STUB_TESTS := test_heap test_malloc test_page
 HOST_SCHED_TESTS := test_runq
 HOST_TIMER_TESTS := test_ktimer
+HOST_SYNC_TESTS := test_sync
 # Run once more with the thread sanitizer.
-HOST_TSAN_TESTS := test_sample_ring
+HOST_TSAN_TESTS := test_pool_chain test_sample_ring
 HOST_TSAN_STUB_TESTS := test_heap test_page
 HOST_TSAN_SCHED_TESTS := test_runq
 HOST_TSAN_TIMER_TESTS := test_ktimer
+HOST_TSAN_SYNC_TESTS := test_sync
 HOST_FUZZ := fuzz_fdt fuzz_hbdump fuzz_options fuzz_pvh
 
 test_builder_SOURCES := prof/builder.c prof/intern.c
@@ -39,10 +43,12 @@ test_malloc_SOURCES := $(HEAP_SOURCES)
 test_memory_SOURCES :=
 test_options_SOURCES := $(addprefix boot/, options.c option_value.c line.c)
 test_page_SOURCES := $(addprefix kernel/, page.c buddy.c) tests/host/host_lock.c
+test_pool_chain_SOURCES := sched/pool_chain.c
 test_pprof_SOURCES := tests/host/pprof_reader.c $(addprefix prof/, builder.c intern.c protobuf.c pprof.c)
 test_pvh_SOURCES := tests/host/pvh_image.c tests/host/boot_sane.c $(addprefix boot/, info.c pvh.c acpi.c line.c)
 test_runq_SOURCES := sched/runq.c
 test_sample_ring_SOURCES := trace/sample_ring.c
+test_sync_SOURCES := $(addprefix sched/, cond.c mutex.c rwmutex.c semaphore.c)
 test_symtab_SOURCES := $(SYMTAB_READER) kernel/unwind.c tests/host/symtab_corpus/build.c
 test_symtab_LIBS := -ldw -lelf
 test_top_SOURCES := $(addprefix prof/, builder.c intern.c decimal.c top.c)
@@ -64,7 +70,9 @@ HOST_COMPILE_asan = $(HOST_ASAN) $(HOST_PATHS)
 HOST_COMPILE_asan_stub = $(HOST_ASAN) -Itests/host/stub $(HOST_PATHS)
 HOST_COMPILE_asan_sched = $(HOST_ASAN) -Itests/host/stub_sched $(HOST_PATHS)
 HOST_COMPILE_asan_timer = $(HOST_ASAN) -Itests/host/stub_timer $(HOST_PATHS)
+HOST_COMPILE_asan_sync = $(HOST_ASAN) -Itests/host/stub_sync $(HOST_PATHS)
 HOST_COMPILE_tsan_timer = $(HOST_TSAN) -Itests/host/stub_timer $(HOST_PATHS)
+HOST_COMPILE_tsan_sync = $(HOST_TSAN) -Itests/host/stub_sync $(HOST_PATHS)
 HOST_COMPILE_tsan = $(HOST_TSAN) $(HOST_PATHS)
 HOST_COMPILE_tsan_stub = $(HOST_TSAN) -Itests/host/stub $(HOST_PATHS)
 HOST_COMPILE_tsan_sched = $(HOST_TSAN) -Itests/host/stub_sched $(HOST_PATHS)
@@ -73,7 +81,9 @@ HOST_LINK_asan := $(HOST_ASAN)
 HOST_LINK_asan_stub := $(HOST_ASAN)
 HOST_LINK_asan_sched := $(HOST_ASAN)
 HOST_LINK_asan_timer := $(HOST_ASAN)
+HOST_LINK_asan_sync := $(HOST_ASAN)
 HOST_LINK_tsan_timer := $(HOST_TSAN)
+HOST_LINK_tsan_sync := $(HOST_TSAN)
 HOST_LINK_tsan := $(HOST_TSAN)
 HOST_LINK_tsan_stub := $(HOST_TSAN)
 HOST_LINK_tsan_sched := $(HOST_TSAN)
@@ -109,7 +119,9 @@ $(eval $(call host_kind,asan_sched,$(HOST_SCHED_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan,$(HOST_TSAN_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_stub,$(HOST_TSAN_STUB_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_timer,$(HOST_TIMER_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,asan_sync,$(HOST_SYNC_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_timer,$(HOST_TSAN_TIMER_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,tsan_sync,$(HOST_TSAN_SYNC_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_sched,$(HOST_TSAN_SCHED_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,fuzz,$(HOST_FUZZ),tests/host/host_panic.c))
 
@@ -150,7 +162,9 @@ host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $
 	$(foreach n,$(HOST_TSAN_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan/$(n)";) \
 	$(foreach n,$(HOST_TSAN_STUB_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_stub/$(n)";) \
 	$(foreach n,$(HOST_TIMER_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_timer/$(n)";) \
+	$(foreach n,$(HOST_SYNC_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_sync/$(n)";) \
 	$(foreach n,$(HOST_TSAN_TIMER_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_timer/$(n)";) \
+	$(foreach n,$(HOST_TSAN_SYNC_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_sync/$(n)";) \
 	$(foreach n,$(HOST_TSAN_SCHED_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_sched/$(n)";) \
 	echo "run-tests tests/host/test-run-tests.sh"; \
 	echo "setup BUILD=$(BUILD) tests/e2e/test-setup.sh"; \
