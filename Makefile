@@ -167,7 +167,7 @@ $(BUILD)/tools/hbdump: $(HBDUMP_SOURCES) $(HBDUMP_HEADERS) | $(PACKAGES_STAMP)
 $(BUILD)/tools/symtab: $(SYMTAB_SOURCES) $(SYMTAB_HEADERS) | $(PACKAGES_STAMP)
 	@mkdir -p $(@D)
 	@echo "  CC  host  symtab"
-	@$(HOSTCC) $(HOST_FLAGS) $(SYMTAB_SOURCES) -ldw -lelf -lz -o $@
+	@$(HOSTCC) $(HOST_FLAGS) $(SYMTAB_SOURCES) -ldw -lelf -lz -lm -o $@
 
 # ---- commands ----------------------------------------------------------------------------------------------------------
 

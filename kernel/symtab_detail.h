@@ -9,10 +9,10 @@
 
 struct symtab_detail {
 	uint32_t start, size; /* bytes from text_base; bytes */
-	uint32_t name;        /* offset into names */
+	uint32_t name;        /* number */
 	uint32_t file; /* file index + 1; 0: file and line are not known, and no nodes and rows follow */
 	uint32_t line; /* of the declaration */
-	const uint8_t *rest, *end; /* the inline nodes and row chunks; the end of the details part */
+	struct symtab_bits rest; /* the inline nodes and row chunks */
 };
 
 /* The function of table t that holds pc, or false. Binary search. Any context. */

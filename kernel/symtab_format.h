@@ -3,28 +3,43 @@
  * kernel/symtab*.c and kernel/unwind.c in the image. Little-endian, position fixed, every part
  * aligned to 8 bytes:
  *
- *   header | functions | pages | rows | rules | files | inlines | details | names
- *          | 8 B each  | 4 B   | 2 B  | 8 B   | 4 B   | 8 B     | varints | strings
+ *   header | functions | pages | rows | rules | files  | inlines | codes | details | names
+ *          | fields    | 4 B   | 2 B  | 8 B   | fields | fields  | bytes | bits    | bits
+ *
+ * Fields are numbers of as many bits as the header's widths say, the highest bit first, one behind the other
+ * without gaps; so are all bits here.
+ *
+ *   functions  start (units from text_base), detail (offset into details in bits)
+ *   files      name
+ *   inlines    name, file, line of its declaration: a function that was inlined somewhere
  *
  * A unit is the smallest distance between two instructions: 1 << unit_shift bytes (riscv64 2,
  * x86-64 1).
  *
- * Functions are sorted by start and do not overlap. `detail` is an offset into details, where stand
- * as varints:
+ * Details and names are bytes, each written with the Huffman code of the stream it belongs to. A stream's code is canonical (shorter codes are smaller numbers; among
+ * those of one length the symbols' order in `codes` counts); `codes` holds for each stream, one behind the
+ * other, the number of its codes of 1 to SYMTAB_CODE_BITS bits, 16 bits each, and then its symbols. Numbers
+ * are varints, all bytes of one in one stream. A RAW byte is 8 bits as they are.
  *
- *   size in bytes, name (offset into names), file (index + 1; 0: unknown, nothing follows), line
- *   number of inline nodes, then the nodes in preorder
- *   number of row chunks, then for each but the first {units, bytes} of the chunk before it
- *   the chunks
+ * Names are numbered in alphabetical order: PREFIX how many characters are those of the name before, at most
+ * 255, then NAME the others and a NUL. They are unpacked when the table is put into use.
  *
- * Inline node: varint v = inline << 3 | file_given << 2 | up. up 0: child of the node before (of
- * the function, for the first); 1: its sibling; 2: its parent's sibling; 3: a varint follows with
- * `up`. Then the file of the call when given (index; else it is the file in which the parent is
- * declared), then the line of the call as zigzag varint, relative to the call of the sibling before
+ * Functions are sorted by start and do not overlap. A detail:
+ *
+ *   HEAD  units from the end to the next function's start (of the last, to the limit of text); TITLE name
+ *   PLACE file (index + 1; 0: unknown, nothing follows), LINE
+ *   HEAD  number of inline nodes, then the nodes in preorder
+ *   HEAD  number of row chunks, then for each but the first RAW {units, bits} of the chunk before it
+ *         the chunks
+ *
+ * Inline node: NODE v = inline << 3 | file_given << 2 | up. up 0: child of the node before (of
+ * the function, for the first); 1: its sibling; 2: its parent's sibling; 3: NODE
+ * `up` follows. Then NODE the file of the call when given (index; else it is the file in which the parent is
+ * declared), then CALL the line of the call as zigzag varint, relative to the call of the sibling before
  * it (for a first child to the parent's declaration).
  *
- * Row chunk: bytes interpreted by enum symtab_row_op, as DWARF's special opcodes: a row holds until
- * the next. State at the start of a chunk: unit one before the chunk's first, node and the node
+ * Row chunk: OP bytes (MOVED ones from a change of the node to the row behind it) with ARG varints, interpreted by
+ * enum symtab_row_op, as DWARF's special opcodes: a row holds until the next. State at the start of a chunk: unit one before the chunk's first, node and the node
  * before it 0 (the function itself; node n is the n-th inline node), file of the function. There is
  * a line slot for each node number modulo SYMTAB_LINE_SLOTS: a row's line is relative to its slot,
  * and is then put there. At the start of a chunk a slot has the line where the function of the
@@ -40,7 +55,7 @@
 #include <stdint.h>
 
 #define SYMTAB_MAGIC   "HBSYMTAB"
-#define SYMTAB_VERSION 1u
+#define SYMTAB_VERSION 2u
 
 enum symtab_arch {
 	SYMTAB_ARCH_RISCV64 = 1, /* the return address of a leaf is in a register */
@@ -54,6 +69,25 @@ enum {
 	SYMTAB_CHUNK_ROWS = 64, /* rows of a chunk at most: bounds the bytes a lookup reads */
 	SYMTAB_RULE_BITS_MAX = 11,
 	SYMTAB_UNIT_SHIFT_MAX = 2,
+	SYMTAB_CODE_BITS = 15, /* the longest code */
+	SYMTAB_WIDTH_MAX = 24,
+	SYMTAB_NAMES_MAX = 1 << 17, /* names_size, and 4 bytes for each name */
+};
+
+enum symtab_stream {
+	SYMTAB_HEAD,
+	SYMTAB_TITLE,
+	SYMTAB_PLACE,
+	SYMTAB_LINE,
+	SYMTAB_PREFIX,
+	SYMTAB_NAME,
+	SYMTAB_NODE,
+	SYMTAB_CALL,
+	SYMTAB_OP,
+	SYMTAB_MOVED,
+	SYMTAB_ARG,
+	SYMTAB_STREAMS,
+	SYMTAB_RAW = SYMTAB_STREAMS
 };
 
 enum symtab_part_id {
@@ -63,6 +97,7 @@ enum symtab_part_id {
 	SYMTAB_RULES,
 	SYMTAB_FILES,
 	SYMTAB_INLINES,
+	SYMTAB_CODES,
 	SYMTAB_DETAILS,
 	SYMTAB_NAMES,
 	SYMTAB_PARTS
@@ -82,21 +117,16 @@ struct symtab_header {
 	uint8_t line_range; /* special opcodes: see SYMTAB_ROW_FAR */
 	int8_t line_base;
 	uint8_t fars;
-	uint8_t reserved[2];
+	uint8_t start_width, detail_width, name_width, file_width, line_width; /* of fields, 1 to 24 */
+	uint8_t reserved[1];
+	uint16_t n_functions, n_files, n_inlines, n_names;
+	uint32_t names_size;               /* of the names when unpacked, NULs included */
 	uint8_t build_id[SYMTAB_BUILD_ID]; /* of the image: the first link pass's, which the second keeps */
 	uint64_t text_base, text_limit;
 	struct symtab_part parts[SYMTAB_PARTS];
 	uint32_t size;  /* of the whole table, bytes */
 	uint32_t crc32; /* zlib's, of the whole table with this field 0 */
 };
-
-struct symtab_function_entry {
-	uint32_t start;  /* bytes from text_base */
-	uint32_t detail; /* offset into details */
-};
-
-/* A function that was inlined somewhere: bits 0-23 name, 24-43 file index, 44-63 line of its declaration. */
-typedef uint64_t symtab_inline_entry;
 
 enum symtab_cfa {
 	SYMTAB_CFA_NONE,     /* no rule is known: the walk is broken here */
@@ -130,13 +160,13 @@ struct symtab_rule_wide {
 
 enum symtab_row_op {
 	SYMTAB_ROW_END = 0,
-	SYMTAB_ROW_NODE = 1,    /* varint: node of the rows from here; the file becomes the node's */
-	SYMTAB_ROW_FILE = 2,    /* varint: file index of the rows from here until the node changes */
-	SYMTAB_ROW_ADVANCE = 3, /* varint: units to add to the next row's distance */
-	SYMTAB_ROW_LINE = 4,    /* zigzag varint: lines to add to the next row's */
+	SYMTAB_ROW_NODE = 1,    /* ARG: node of the rows from here; the file becomes the node's */
+	SYMTAB_ROW_FILE = 2,    /* PLACE: file index of the rows from here until the node changes */
+	SYMTAB_ROW_ADVANCE = 3, /* ARG: units to add to the next row's distance */
+	SYMTAB_ROW_LINE = 4,    /* ARG, zigzag: lines to add to the next row's */
 	SYMTAB_ROW_BACK = 5,    /* as NODE: the node before this one */
 	SYMTAB_ROW_STEP = 6,    /* as NODE: 6-9: this node - 4 ... - 1; 10-13: + 1 ... + 4 */
-	SYMTAB_ROW_FAR = 14, /* 14 ... 14 + fars - 1: row 1 ... fars units on; zigzag varint: lines to add */
+	SYMTAB_ROW_FAR = 14,    /* 14 ... 14 + fars - 1: row 1 ... fars units on; ARG, zigzag: lines to add */
 	/* The rest, special, v = op - 14 - fars: row v / line_range + 1 units on, line_base + v % line_range
 	   lines on. */
 
@@ -144,10 +174,9 @@ enum symtab_row_op {
 	SYMTAB_FARS_MAX = 64,
 };
 
-_Static_assert(sizeof(struct symtab_header) == 8 + 4 + 8 + 20 + 16 + 8 * SYMTAB_PARTS + 8,
+_Static_assert(sizeof(struct symtab_header) == 8 + 4 + 12 + 8 + 4 + 20 + 16 + 8 * SYMTAB_PARTS + 8,
 	       "header has no holes");
 _Static_assert(sizeof(struct symtab_header) % 8 == 0, "parts start aligned");
-_Static_assert(sizeof(struct symtab_function_entry) == 8, "wire format");
 _Static_assert(sizeof(struct symtab_rule) == 8 && sizeof(struct symtab_rule_wide) == 8, "wire format");
 
 #endif

@@ -8,6 +8,8 @@
  *    name the wrong functions, believably.
  * 2. No later read trusts an offset found in the table: each is held against its part's count.
  *    Otherwise a damaged table with a good check sum would make a traceback fault inside a panic.
+ * 3. Only the names are unpacked, for they are handed out as strings that live for ever; the rest is read
+ *    where it lies. Otherwise a lookup would need memory.
  */
 #include "kernel/symtab_table.h"
 
@@ -17,6 +19,8 @@
 #include "kernel/symtab.h"
 
 static struct symtab_table table;
+/* The names, unpacked: where each starts, then the text. Written once, when the table is put into use. */
+static uint32_t names[SYMTAB_NAMES_MAX / 4] __attribute__((section(".noinit,\"aw\",@nobits#")));
 uint64_t symtab_rule_cache[SYMTAB_RULE_CACHE];
 static bool table_good; /* written once at boot, before other harts start and before the first sample */
 
@@ -37,12 +41,13 @@ static bool crc_matches(const uint8_t *base, const struct symtab_header *h)
 static bool parts_inside(const struct symtab_header *h)
 {
 	static const uint8_t element[SYMTAB_PARTS] = {
-		[SYMTAB_FUNCTIONS] = sizeof(struct symtab_function_entry),
+		[SYMTAB_FUNCTIONS] = 1,
 		[SYMTAB_PAGES] = sizeof(uint32_t),
 		[SYMTAB_ROWS] = sizeof(uint16_t),
 		[SYMTAB_RULES] = sizeof(struct symtab_rule),
-		[SYMTAB_FILES] = sizeof(uint32_t),
-		[SYMTAB_INLINES] = sizeof(symtab_inline_entry),
+		[SYMTAB_FILES] = 1,
+		[SYMTAB_INLINES] = 1,
+		[SYMTAB_CODES] = 1,
 		[SYMTAB_DETAILS] = 1,
 		[SYMTAB_NAMES] = 1,
 	};
@@ -50,6 +55,47 @@ static bool parts_inside(const struct symtab_header *h)
 		uint64_t end = h->parts[i].offset + (uint64_t)h->parts[i].count * element[i];
 		if (h->parts[i].offset % 8 != 0 || h->parts[i].offset < sizeof *h || end > h->size)
 			return false;
+	}
+	return true;
+}
+
+static bool width_good(unsigned width)
+{
+	return width >= 1 && width <= SYMTAB_WIDTH_MAX;
+}
+
+/* Do the parts of fields have as many as the header says? */
+static bool fields_inside(const struct symtab_header *h)
+{
+	const struct symtab_part *p = h->parts;
+	if (!width_good(h->start_width) || !width_good(h->detail_width) || !width_good(h->name_width) ||
+	    !width_good(h->file_width) || !width_good(h->line_width))
+		return false;
+	uint64_t function = h->start_width + h->detail_width;
+	uint64_t inlined = h->name_width + h->file_width + h->line_width;
+	return h->n_functions * function <= p[SYMTAB_FUNCTIONS].count * 8ull &&
+	       h->n_files * (uint64_t)h->name_width <= p[SYMTAB_FILES].count * 8ull &&
+	       h->n_inlines * inlined <= p[SYMTAB_INLINES].count * 8ull;
+}
+
+/* Reads the codes of all streams. False when they are not whole. */
+static bool codes_read(const uint8_t *p, uint32_t size, struct symtab_code codes[SYMTAB_STREAMS])
+{
+	const uint8_t *end = p + size;
+	for (int i = 0; i < SYMTAB_STREAMS; i++) {
+		struct symtab_code *c = &codes[i];
+		uint32_t n = 0;
+		if ((size_t)(end - p) < sizeof c->count)
+			return false;
+		memcpy(c->count, p, sizeof c->count);
+		p += sizeof c->count;
+		for (int k = 0; k < SYMTAB_CODE_BITS; k++)
+			n += c->count[k];
+		if (n > 256 || n > (size_t)(end - p))
+			return false;
+		c->n = (uint16_t)n;
+		c->symbols = p;
+		p += n;
 	}
 	return true;
 }
@@ -69,13 +115,37 @@ static const char *header_error(const struct symtab_header *h, size_t size, cons
 	bool arch_good = h->arch == SYMTAB_ARCH_RISCV64 || h->arch == SYMTAB_ARCH_X86_64;
 	if (!arch_good || h->unit_shift > SYMTAB_UNIT_SHIFT_MAX || h->rule_bits > SYMTAB_RULE_BITS_MAX ||
 	    h->line_range == 0 || h->fars > SYMTAB_FARS_MAX || h->text_base > h->text_limit ||
-	    h->text_limit - h->text_base >= UINT32_MAX)
+	    h->text_limit - h->text_base >= UINT32_MAX || h->parts[SYMTAB_DETAILS].count > UINT32_MAX / 8 ||
+	    h->parts[SYMTAB_NAMES].count > UINT32_MAX / 8)
 		return "symbol table refused: a header field is out of range";
-	const struct symtab_part *names = &h->parts[SYMTAB_NAMES];
-	if (!parts_inside(h) || names->count == 0 ||
-	    ((const uint8_t *)h)[names->offset + names->count - 1] != '\0')
+	if (!parts_inside(h) || !fields_inside(h))
 		return "symbol table refused: a part lies outside of it";
 	return NULL;
+}
+
+/* Unpacks the names. False when they are damaged. */
+static bool names_unpack(struct symtab_table *t, const uint8_t *part, uint32_t size, uint32_t text_size)
+{
+	struct symtab_bits b = {part, 0, size * 8};
+	char *text = (char *)(names + t->n_names);
+	uint32_t at = 0, before = 0; /* in text: the end, and the name before */
+	for (uint32_t i = 0; i < t->n_names; i++) {
+		uint32_t n, c;
+		if (!symtab_byte(t, &b, SYMTAB_PREFIX, &n) || n > at - before || at + n >= text_size)
+			return false;
+		names[i] = at;
+		for (uint32_t k = 0; k < n; k++)
+			text[at++] = text[before + k];
+		do {
+			if (at == text_size || !symtab_byte(t, &b, SYMTAB_NAME, &c))
+				return false;
+			text[at++] = (char)c;
+		} while (c != 0);
+		before = names[i];
+	}
+	t->names = text;
+	t->starts = names;
+	return at == text_size;
 }
 
 const char *symtab_init(const void *start, size_t size, const uint8_t *build_id)
@@ -90,25 +160,34 @@ const char *symtab_init(const void *start, size_t size, const uint8_t *build_id)
 	if (error != NULL)
 		return error;
 	const struct symtab_part *p = h->parts;
+	struct symtab_code codes[SYMTAB_STREAMS];
+	if (!codes_read(base + p[SYMTAB_CODES].offset, p[SYMTAB_CODES].count, codes))
+		return "symbol table refused: its codes are damaged";
+	if (h->names_size + h->n_names * 4ull > SYMTAB_NAMES_MAX)
+		return "symbol table refused: its names are longer than there is room for";
 	table = (struct symtab_table){
 		.text_base = (uintptr_t)h->text_base,
 		.text_limit = (uintptr_t)h->text_limit,
-		.functions = (const void *)(base + p[SYMTAB_FUNCTIONS].offset),
+		.functions = base + p[SYMTAB_FUNCTIONS].offset,
 		.pages = (const void *)(base + p[SYMTAB_PAGES].offset),
 		.rows = (const void *)(base + p[SYMTAB_ROWS].offset),
 		.rules = (const void *)(base + p[SYMTAB_RULES].offset),
-		.files = (const void *)(base + p[SYMTAB_FILES].offset),
-		.inlines = (const void *)(base + p[SYMTAB_INLINES].offset),
+		.files = base + p[SYMTAB_FILES].offset,
+		.inlines = base + p[SYMTAB_INLINES].offset,
 		.details = base + p[SYMTAB_DETAILS].offset,
-		.names = (const char *)base + p[SYMTAB_NAMES].offset,
-		.n_functions = p[SYMTAB_FUNCTIONS].count,
+		.n_functions = h->n_functions,
 		.n_pages = p[SYMTAB_PAGES].count,
 		.n_rows = p[SYMTAB_ROWS].count,
 		.n_rules = p[SYMTAB_RULES].count,
-		.n_files = p[SYMTAB_FILES].count,
-		.n_inlines = p[SYMTAB_INLINES].count,
+		.n_files = h->n_files,
+		.n_inlines = h->n_inlines,
 		.n_details = p[SYMTAB_DETAILS].count,
-		.n_names = p[SYMTAB_NAMES].count,
+		.n_names = h->n_names,
+		.start_width = h->start_width,
+		.detail_width = h->detail_width,
+		.name_width = h->name_width,
+		.file_width = h->file_width,
+		.line_width = h->line_width,
 		.arch = h->arch,
 		.unit_shift = h->unit_shift,
 		.rule_bits = h->rule_bits,
@@ -118,6 +197,9 @@ const char *symtab_init(const void *start, size_t size, const uint8_t *build_id)
 		.fars = h->fars,
 		.red_zone = h->arch == SYMTAB_ARCH_X86_64 ? 128 : 0,
 	};
+	memcpy(table.codes, codes, sizeof codes);
+	if (!names_unpack(&table, base + p[SYMTAB_NAMES].offset, p[SYMTAB_NAMES].count, h->names_size))
+		return "symbol table refused: its names are damaged";
 	table_good = true;
 	return NULL;
 }

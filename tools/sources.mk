@@ -30,6 +30,6 @@ FILE_FLAGS_sched/chan.c := -fomit-frame-pointer -fno-jump-tables -fno-bit-tests
 
 HBDUMP_SOURCES := $(addprefix tools/hbdump/, files.c input.c lines.c main.c parse.c store.c) kernel/base64.c kernel/crc32.c
 HBDUMP_HEADERS := $(addprefix tools/hbdump/, files.h input.h lines.h parse.h store.h) kernel/base64.h kernel/crc32.h kernel/framing.h
-SYMTAB_SOURCES := $(addprefix tools/symtab/, buffer.c debug.c details.c files.c functions.c image.c inline.c lines.c main.c strings.c unwind.c)
-SYMTAB_HEADERS := $(addprefix tools/symtab/, buffer.h debug.h details.h files.h functions.h image.h inline.h lines.h strings.h unwind.h) \
+SYMTAB_SOURCES := $(addprefix tools/symtab/, buffer.c code.c debug.c details.c files.c functions.c image.c inline.c lines.c main.c strings.c unwind.c)
+SYMTAB_HEADERS := $(addprefix tools/symtab/, buffer.h code.h debug.h details.h files.h functions.h image.h inline.h lines.h strings.h unwind.h) \
 	kernel/symtab_format.h

@@ -328,9 +328,22 @@ TEST(symtab_refuses)
 	table_seal(t, c->size);
 	CHECK_STR(symtab_init(t, c->size, c->build_id), "symbol table refused: a part lies outside of it");
 	memcpy(t, c->table, c->size);
-	t[h->parts[SYMTAB_NAMES].offset + h->parts[SYMTAB_NAMES].count - 1] = 'x';
+	h->n_functions *= 2;
 	table_seal(t, c->size);
 	CHECK_STR(symtab_init(t, c->size, c->build_id), "symbol table refused: a part lies outside of it");
+	memcpy(t, c->table, c->size);
+	h->names_size++;
+	table_seal(t, c->size);
+	CHECK_STR(symtab_init(t, c->size, c->build_id), "symbol table refused: its names are damaged");
+	memcpy(t, c->table, c->size);
+	h->names_size = SYMTAB_NAMES_MAX;
+	table_seal(t, c->size);
+	CHECK_STR(symtab_init(t, c->size, c->build_id),
+		  "symbol table refused: its names are longer than there is room for");
+	memcpy(t, c->table, c->size);
+	memset(t + h->parts[SYMTAB_CODES].offset, 0xff, 2); /* 65,535 codes of one bit */
+	table_seal(t, c->size);
+	CHECK_STR(symtab_init(t, c->size, c->build_id), "symbol table refused: its codes are damaged");
 	CHECK(!symtab_function(pc, &f));
 	CHECK(symtab_init(c->table, c->size, c->build_id) == NULL);
 	CHECK(symtab_function(pc, &f));
@@ -411,16 +424,17 @@ TEST(symtab_survives_damage_of_each_byte)
  */
 static struct {
 	struct symtab_header h;
-	struct symtab_function_entry function;
-	symtab_inline_entry inlined;
-	uint32_t file[2];
-	uint8_t names[8];
-	uint8_t details[256];
+	_Alignas(8) uint8_t function[2]; /* start 8 bits, detail 8 bits */
+	_Alignas(8) uint8_t inlined[3];  /* name, file and line, 8 bits each */
+	_Alignas(8) uint8_t codes[SYMTAB_STREAMS][SYMTAB_CODE_BITS * 2 + 256]; /* each byte is its own code */
+	_Alignas(8) uint8_t file[1];                                           /* name */
+	_Alignas(8) uint8_t names[8];
+	_Alignas(8) uint8_t details[256];
 } made;
 
 static const char *table_make(const uint8_t *detail, size_t size)
 {
-	static const uint8_t head[] = {100, 1, 1, 7}, build_id[20] = {1};
+	static const uint8_t head[] = {0, 1, 1, 7}, build_id[20] = {1};
 	memset(&made, 0, sizeof made);
 	memcpy(made.h.magic, SYMTAB_MAGIC, 8);
 	made.h.version = SYMTAB_VERSION;
@@ -430,19 +444,31 @@ static const char *table_make(const uint8_t *detail, size_t size)
 	made.h.build_id[0] = 1;
 	made.h.text_base = 0x1000;
 	made.h.text_limit = 0x1064;
-	made.inlined = 2ull << 44 | 1;
-	memcpy(made.names, "\0name", 6);
+	made.h.start_width = made.h.detail_width = made.h.name_width = 8;
+	made.h.file_width = made.h.line_width = 8;
+	made.h.n_functions = made.h.n_files = made.h.n_inlines = 1;
+	made.h.n_names = 2;
+	made.h.names_size = 6;
+	made.inlined[0] = 1;
+	made.inlined[2] = 2;
+	for (int i = 0; i < SYMTAB_STREAMS; i++) {
+		made.codes[i][2 * 7 + 1] = 1; /* 256 codes of 8 bits */
+		for (int k = 0; k < 256; k++)
+			made.codes[i][SYMTAB_CODE_BITS * 2 + k] = (uint8_t)k;
+	}
+	memcpy(made.names, "\0\0\0name", 8); /* "" and "name" */
 	memcpy(made.details, head, sizeof head);
 	memcpy(made.details + sizeof head, detail, size);
 	const struct symtab_part parts[SYMTAB_PARTS] = {
-		[SYMTAB_FUNCTIONS] = {offsetof(__typeof__(made), function), 1},
+		[SYMTAB_FUNCTIONS] = {offsetof(__typeof__(made), function), sizeof made.function},
 		[SYMTAB_PAGES] = {sizeof made.h, 0},
 		[SYMTAB_ROWS] = {sizeof made.h, 0},
 		[SYMTAB_RULES] = {sizeof made.h, 0},
-		[SYMTAB_FILES] = {offsetof(__typeof__(made), file), 1},
-		[SYMTAB_INLINES] = {offsetof(__typeof__(made), inlined), 1},
+		[SYMTAB_FILES] = {offsetof(__typeof__(made), file), sizeof made.file},
+		[SYMTAB_INLINES] = {offsetof(__typeof__(made), inlined), sizeof made.inlined},
+		[SYMTAB_CODES] = {offsetof(__typeof__(made), codes), sizeof made.codes},
 		[SYMTAB_DETAILS] = {offsetof(__typeof__(made), details), (uint32_t)(sizeof head + size)},
-		[SYMTAB_NAMES] = {offsetof(__typeof__(made), names), 6},
+		[SYMTAB_NAMES] = {offsetof(__typeof__(made), names), sizeof made.names},
 	};
 	memcpy(made.h.parts, parts, sizeof parts);
 	made.h.size = (uint32_t)(offsetof(__typeof__(made), details) + sizeof head + size);
@@ -482,6 +508,11 @@ TEST(symtab_survives_impossible_details)
 	symtab_init(NULL, 0, NULL);
 }
 
+static bool in_part(const struct symtab_header *h, enum symtab_part_id part, size_t at)
+{
+	return at >= h->parts[part].offset && at < h->parts[part].offset + h->parts[part].count;
+}
+
 TEST(symtab_survives_random_damage)
 {
 	struct corpus *c = corpus_get(CORPUS_RISCV64);
@@ -491,8 +522,15 @@ TEST(symtab_survives_random_damage)
 	srand(1);
 	for (int run = 0; run < 3000; run++) {
 		memcpy(t, c->table, c->size);
-		for (int n = 1 + rand() % 40; n > 0; n--)
-			t[sizeof *h + (size_t)rand() % (c->size - sizeof *h)] = (uint8_t)rand();
+		for (int n = 1 + rand() % 40; n > 0;) {
+			size_t at = sizeof *h + (size_t)rand() % (c->size - sizeof *h);
+			/* Damaged codes and names are refused: most runs leave them alone. */
+			bool refused = in_part(h, SYMTAB_CODES, at) || in_part(h, SYMTAB_NAMES, at);
+			if (refused && run % 4 != 0)
+				continue;
+			t[at] = (uint8_t)rand();
+			n--;
+		}
 		table_seal(t, c->size);
 		if (symtab_init(t, c->size, c->build_id) == NULL) {
 			accepted++;

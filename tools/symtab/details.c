@@ -1,20 +1,25 @@
 /*
  * Writes what kernel/symtab_frames.c reads (format and state: kernel/symtab_format.h). Inlined functions are
  * numbered by descending use, so that the most used have short numbers. The parameters of the special opcodes
- * are those of a small grid that make the whole shortest.
+ * are those of a small grid that make the whole shortest. First all bytes are made, then the codes for them,
+ * then what is written with them.
  */
 #include "tools/symtab/details.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/symtab/code.h"
 #include "tools/symtab/strings.h"
 
 struct numbers {
 	const struct debug_info *info;
 	const char **files; /* interned names, by number */
 	size_t n_files;
-	uint32_t *inlined; /* number of info->inlined[i] in the table */
+	uint32_t *inlined;           /* number of info->inlined[i] in the table */
+	const struct inlined **used; /* the same by number in the table */
+	size_t n_used;
+	bool named; /* the names have been numbered */
 	uint64_t text_base;
 	unsigned unit_shift;
 	int line_base;
@@ -54,7 +59,8 @@ static unsigned node_line(const struct numbers *nu, const struct function *f, ui
 	return node ? nu->info->inlined[f->nodes[node].inlined].line : f->line;
 }
 
-static void inlined_make(struct numbers *nu, const struct function *f, size_t n, struct buffer *out)
+/* Numbers the inlined functions that are used, by descending use. */
+static void inlined_number(struct numbers *nu, const struct function *f, size_t n)
 {
 	size_t n_inlined = nu->info->n_inlined;
 	struct use *uses = grow(NULL, n_inlined, sizeof *uses);
@@ -66,83 +72,84 @@ static void inlined_make(struct numbers *nu, const struct function *f, size_t n,
 	}
 	qsort(uses, n_inlined, sizeof *uses, use_order);
 	nu->inlined = grow(NULL, n_inlined, sizeof *nu->inlined);
+	nu->used = grow(NULL, n_inlined, sizeof *nu->used);
 	for (size_t i = 0; i < n_inlined && uses[i].count > 0; i++) {
-		const struct inlined *e = &nu->info->inlined[uses[i].index];
-		uint64_t name = strings_add(e->name), line = e->line;
-		uint64_t file = file_number(nu, e->file ? e->file : strings_intern("??"));
-		if (name > 0xffffff || file > 0xfffff || line > 0xfffff)
-			die("%s: name, file or line number beyond the table's format", e->name);
-		symtab_inline_entry entry = line << 44 | file << 24 | name;
-		buffer_put(out, &entry, sizeof entry);
 		nu->inlined[uses[i].index] = (uint32_t)i;
+		nu->used[nu->n_used++] = &nu->info->inlined[uses[i].index];
 	}
 }
 
-static void nodes_write(struct numbers *nu, const struct function *f, struct buffer *out)
+static const char *inlined_file(const struct inlined *e)
+{
+	return e->file ? e->file : strings_intern("??");
+}
+
+static void nodes_write(struct numbers *nu, const struct function *f, struct tokens *out)
 {
 	unsigned depth = 0;
 	uint32_t at[SYMTAB_INLINE_MAX + 1] = {0}; /* the last node at each depth */
-	buffer_varint(out, f->n_nodes ? (uint32_t)f->n_nodes - 1 : 0);
+	tokens_varint(out, SYMTAB_HEAD, f->n_nodes ? (uint32_t)f->n_nodes - 1 : 0);
 	for (uint32_t i = 1; i < f->n_nodes; i++) {
 		const struct node *node = &f->nodes[i];
 		uint32_t up = depth + 1 - node->depth;
 		const char *file = node->call_file ? node->call_file : node_file(nu, f, node->parent);
 		bool given = file != node_file(nu, f, node->parent);
-		buffer_varint(out,
+		tokens_varint(out, SYMTAB_NODE,
 			      nu->inlined[node->inlined] << 3 | (uint32_t)given << 2 | (up < 3 ? up : 3));
 		if (up >= 3)
-			buffer_varint(out, up);
+			tokens_varint(out, SYMTAB_NODE, up);
 		if (given)
-			buffer_varint(out, file_number(nu, file));
+			tokens_varint(out, SYMTAB_NODE, file_number(nu, file));
 		unsigned from = up ? f->nodes[at[node->depth]].call_line : node_line(nu, f, node->parent);
-		buffer_zigzag(out, (int32_t)(node->call_line - from));
+		tokens_zigzag(out, SYMTAB_CALL, (int32_t)(node->call_line - from));
 		depth = node->depth;
 		at[depth] = i;
 	}
 }
 
-static void node_step(struct buffer *out, uint32_t before, uint32_t from, uint32_t to)
+static void node_step(struct tokens *out, uint32_t before, uint32_t from, uint32_t to)
 {
 	int64_t step = (int64_t)to - from;
 	if (to == before) {
-		buffer_byte(out, SYMTAB_ROW_BACK);
+		tokens_byte(out, SYMTAB_OP, SYMTAB_ROW_BACK);
 	} else if (step >= -SYMTAB_ROW_STEPS && step < 0) {
-		buffer_byte(out, (unsigned)(SYMTAB_ROW_STEP + SYMTAB_ROW_STEPS + step));
+		tokens_byte(out, SYMTAB_OP, (unsigned)(SYMTAB_ROW_STEP + SYMTAB_ROW_STEPS + step));
 	} else if (step > 0 && step <= SYMTAB_ROW_STEPS) {
-		buffer_byte(out, (unsigned)(SYMTAB_ROW_STEP + SYMTAB_ROW_STEPS - 1 + step));
+		tokens_byte(out, SYMTAB_OP, (unsigned)(SYMTAB_ROW_STEP + SYMTAB_ROW_STEPS - 1 + step));
 	} else {
-		buffer_byte(out, SYMTAB_ROW_NODE);
-		buffer_varint(out, to);
+		tokens_byte(out, SYMTAB_OP, SYMTAB_ROW_NODE);
+		tokens_varint(out, SYMTAB_ARG, to);
 	}
 }
 
-static void row_emit(const struct numbers *nu, struct buffer *out, uint32_t units, int32_t lines)
+static void row_emit(const struct numbers *nu, struct tokens *out, enum symtab_stream stream, uint32_t units,
+		     int32_t lines)
 {
 	uint32_t reach = (nu->specials - 1) / nu->line_range + 1; /* units that a special opcode may go */
 	int64_t rest = (int64_t)lines - nu->line_base;
 	bool special = rest >= 0 && rest < nu->line_range;
 	if (!special && units <= nu->fars) {
-		buffer_byte(out, SYMTAB_ROW_FAR + units - 1);
-		buffer_zigzag(out, lines);
+		tokens_byte(out, stream, SYMTAB_ROW_FAR + units - 1);
+		tokens_zigzag(out, SYMTAB_ARG, lines);
 		return;
 	}
 	if (!special) {
-		buffer_byte(out, SYMTAB_ROW_LINE);
-		buffer_zigzag(out, lines - nu->line_base);
+		tokens_byte(out, stream, SYMTAB_ROW_LINE);
+		tokens_zigzag(out, SYMTAB_ARG, lines - nu->line_base);
 		rest = 0;
 	}
 	while (units > reach || (units - 1) * nu->line_range + (uint32_t)rest >= nu->specials) {
 		uint32_t over = units > reach ? units - reach : 1;
-		buffer_byte(out, SYMTAB_ROW_ADVANCE);
-		buffer_varint(out, over);
+		tokens_byte(out, stream, SYMTAB_ROW_ADVANCE);
+		tokens_varint(out, SYMTAB_ARG, over);
 		units -= over;
 	}
-	buffer_byte(out, SYMTAB_ROW_FAR + nu->fars + (units - 1) * nu->line_range + (uint32_t)rest);
+	tokens_byte(out, stream, SYMTAB_ROW_FAR + nu->fars + (units - 1) * nu->line_range + (uint32_t)rest);
 }
 
 /* Writes rows [from, to) as one chunk. */
 static void chunk_write(struct numbers *nu, const struct function *f, size_t from, size_t to,
-			struct buffer *out)
+			struct tokens *out)
 {
 	uint32_t slots[SYMTAB_LINE_SLOTS];
 	for (int i = 0; i < SYMTAB_LINE_SLOTS; i++)
@@ -152,64 +159,55 @@ static void chunk_write(struct numbers *nu, const struct function *f, size_t fro
 	uint64_t pc = f->rows[from].pc - (1u << nu->unit_shift);
 	for (size_t i = from; i < to; i++) {
 		const struct row *row = &f->rows[i];
+		enum symtab_stream stream = SYMTAB_OP;
 		if (row->node != node) {
 			node_step(out, before, node, row->node);
 			before = node;
 			node = row->node;
 			file = node_file(nu, f, node);
+			stream = SYMTAB_MOVED;
 		}
 		if (row->file != file) {
 			file = row->file;
-			buffer_byte(out, SYMTAB_ROW_FILE);
-			buffer_varint(out, file_number(nu, file ? file : strings_intern("??")));
+			tokens_byte(out, stream, SYMTAB_ROW_FILE);
+			tokens_varint(out, SYMTAB_PLACE, file_number(nu, file ? file : strings_intern("??")));
 		}
 		uint32_t *slot = &slots[node % SYMTAB_LINE_SLOTS];
-		row_emit(nu, out, (uint32_t)((row->pc - pc) >> nu->unit_shift), (int32_t)(row->line - *slot));
+		row_emit(nu, out, stream, (uint32_t)((row->pc - pc) >> nu->unit_shift),
+			 (int32_t)(row->line - *slot));
 		*slot = row->line;
 		pc = row->pc;
 	}
-	buffer_byte(out, SYMTAB_ROW_END);
+	tokens_byte(out, SYMTAB_OP, SYMTAB_ROW_END);
 }
 
-static void rows_write(struct numbers *nu, const struct function *f, struct buffer *out)
+static size_t chunk_end(const struct function *f, size_t at)
 {
-	static struct buffer chunks, list;
-	chunks.size = list.size = 0;
-	buffer_varint(out, (uint32_t)((f->n_rows + SYMTAB_CHUNK_ROWS - 1) / SYMTAB_CHUNK_ROWS));
-	size_t last_size = 0;
-	for (size_t at = 0; at < f->n_rows; at += SYMTAB_CHUNK_ROWS) {
-		size_t to = at + SYMTAB_CHUNK_ROWS < f->n_rows ? at + SYMTAB_CHUNK_ROWS : f->n_rows;
-		if (at > 0) {
-			uint64_t bytes = f->rows[at].pc - f->rows[at - SYMTAB_CHUNK_ROWS].pc;
-			buffer_varint(out, (uint32_t)(bytes >> nu->unit_shift));
-			buffer_varint(out, (uint32_t)(chunks.size - last_size));
-		}
-		last_size = chunks.size;
-		chunk_write(nu, f, at, to, &chunks);
-	}
-	buffer_put(out, chunks.data, chunks.size);
+	return at + SYMTAB_CHUNK_ROWS < f->n_rows ? at + SYMTAB_CHUNK_ROWS : f->n_rows;
 }
 
-static size_t rows_size(struct numbers *nu, const struct function *f, size_t n)
+/* What the rows take, in bits. */
+static double rows_size(struct numbers *nu, const struct function *f, size_t n)
 {
-	static struct buffer b;
-	b.size = 0;
+	static struct tokens t;
+	t.n = 0;
 	for (size_t i = 0; i < n; i++)
-		rows_write(nu, &f[i], &b);
-	return b.size;
+		for (size_t at = 0; at < f[i].n_rows; at += SYMTAB_CHUNK_ROWS)
+			chunk_write(nu, &f[i], at, chunk_end(&f[i], at), &t);
+	return tokens_entropy(&t);
 }
 
 static void parameters_choose(struct numbers *nu, const struct function *f, size_t n)
 {
 	static const unsigned fars[] = {4, 8, 12, 16, 24, 32};
 	struct numbers best = *nu;
-	size_t best_size = SIZE_MAX;
+	double best_size = 1e300;
 	for (size_t i = 0; i < sizeof fars / sizeof *fars; i++) {
 		for (nu->line_base = -8; nu->line_base <= 0; nu->line_base++) {
 			for (nu->line_range = 4; nu->line_range <= 24; nu->line_range += 2) {
 				nu->fars = fars[i];
 				nu->specials = 256 - SYMTAB_ROW_FAR - fars[i];
-				size_t size = rows_size(nu, f, n);
+				double size = rows_size(nu, f, n);
 				if (size < best_size) {
 					best_size = size;
 					best = *nu;
@@ -223,37 +221,172 @@ static void parameters_choose(struct numbers *nu, const struct function *f, size
 	nu->specials = best.specials;
 }
 
+/* The bytes of a function's detail: where they stand among all. */
+struct piece {
+	size_t head, nodes, chunks; /* each up to the next; the number of chunks is the last of nodes */
+	size_t *chunk_ends;
+	size_t n_chunks;
+};
+
+/* next: where the next function starts. */
+static struct piece detail_tokens(struct numbers *nu, const struct function *f, uint64_t next,
+				  struct tokens *t)
+{
+	struct piece p = {.head = t->n};
+	tokens_varint(t, SYMTAB_HEAD, (uint32_t)((next - f->start - f->size) >> nu->unit_shift));
+	tokens_varint(t, SYMTAB_TITLE, nu->named ? strings_number(f->name) : 0);
+	tokens_varint(t, SYMTAB_PLACE, f->file ? file_number(nu, f->file) + 1 : 0);
+	if (f->file != NULL)
+		tokens_varint(t, SYMTAB_LINE, f->line);
+	p.nodes = p.chunks = t->n;
+	if (f->file == NULL)
+		return p;
+	nodes_write(nu, f, t);
+	tokens_varint(t, SYMTAB_HEAD, (uint32_t)((f->n_rows + SYMTAB_CHUNK_ROWS - 1) / SYMTAB_CHUNK_ROWS));
+	p.chunks = t->n;
+	for (size_t at = 0; at < f->n_rows; at += SYMTAB_CHUNK_ROWS) {
+		chunk_write(nu, f, at, chunk_end(f, at), t);
+		ARRAY_ROOM(p.chunk_ends, p.n_chunks);
+		p.chunk_ends[p.n_chunks++] = t->n;
+	}
+	return p;
+}
+
+/* Writes the list of chunks, and the chunks. */
+static void chunks_put(const struct numbers *nu, const struct function *f, const struct piece *p,
+		       const struct codes *c, const struct tokens *t, struct bit_buffer *out)
+{
+	struct tokens list = {NULL, 0};
+	size_t from = p->chunks;
+	for (size_t k = 1; k < p->n_chunks; k++) {
+		const struct row *row = &f->rows[k * SYMTAB_CHUNK_ROWS];
+		uint64_t bytes = row->pc - row[-SYMTAB_CHUNK_ROWS].pc;
+		tokens_varint(&list, SYMTAB_RAW, (uint32_t)(bytes >> nu->unit_shift));
+		tokens_varint(&list, SYMTAB_RAW, (uint32_t)codes_size(c, t, from, p->chunk_ends[k - 1]));
+		from = p->chunk_ends[k - 1];
+	}
+	codes_write(c, &list, 0, list.n, out);
+	if (p->n_chunks > 0)
+		codes_write(c, t, p->chunks, p->chunk_ends[p->n_chunks - 1], out);
+}
+
+static void details_put(const struct numbers *nu, const struct function *f, size_t n,
+			const struct piece *pieces, const struct codes *c, const struct tokens *t,
+			struct details *out)
+{
+	struct bit_buffer bits = {0}, functions = {0};
+	size_t *at = grow(NULL, n, sizeof *at);
+	for (size_t i = 0; i < n; i++) {
+		const struct piece *p = &pieces[i];
+		at[i] = bits.n;
+		codes_write(c, t, p->head, p->nodes, &bits);
+		size_t before = bits.n;
+		codes_write(c, t, p->nodes, p->chunks, &bits);
+		out->node_bits += bits.n - before;
+		before = bits.n;
+		chunks_put(nu, &f[i], p, c, t, &bits);
+		out->row_bits += bits.n - before;
+		out->n_nodes += f[i].n_nodes ? f[i].n_nodes - 1 : 0;
+		out->n_rows += f[i].file ? f[i].n_rows : 0;
+	}
+	uint64_t last = n > 0 ? (f[n - 1].start - nu->text_base) >> nu->unit_shift : 0;
+	if (last >> SYMTAB_WIDTH_MAX != 0 || bits.n >> SYMTAB_WIDTH_MAX != 0)
+		die("%zu bits of details for %llu units of code: beyond the table's format", bits.n,
+		    (unsigned long long)last);
+	out->start_width = bits_width((uint32_t)last);
+	out->detail_width = bits_width((uint32_t)bits.n);
+	for (size_t i = 0; i < n; i++) {
+		bits_put(&functions, (uint32_t)((f[i].start - nu->text_base) >> nu->unit_shift),
+			 out->start_width);
+		bits_put(&functions, (uint32_t)at[i], out->detail_width);
+	}
+	out->functions = functions.bytes;
+	out->bytes = bits.bytes;
+}
+
+static void inlines_put(struct numbers *nu, struct details *out)
+{
+	struct bit_buffer bits = {0};
+	uint32_t lines = 0;
+	for (size_t i = 0; i < nu->n_used; i++)
+		lines |= nu->used[i]->line;
+	out->line_width = bits_width(lines);
+	out->file_width = bits_width((uint32_t)nu->n_files);
+	for (size_t i = 0; i < nu->n_used; i++) {
+		bits_put(&bits, strings_number(nu->used[i]->name), out->name_width);
+		bits_put(&bits, file_number(nu, inlined_file(nu->used[i])), out->file_width);
+		bits_put(&bits, nu->used[i]->line, out->line_width);
+	}
+	out->inlines = bits.bytes;
+	out->n_inlines = nu->n_used;
+}
+
+static void files_put(const struct numbers *nu, struct details *out)
+{
+	struct bit_buffer bits = {0};
+	for (size_t i = 0; i < nu->n_files; i++)
+		bits_put(&bits, strings_number(nu->files[i]), out->name_width);
+	out->files = bits.bytes;
+	out->n_files = nu->n_files;
+}
+
+static void tokens_make(struct numbers *nu, const struct image *im, const struct function *f, size_t n,
+			struct piece *pieces, struct tokens *t)
+{
+	t->n = 0;
+	for (size_t i = 0; i < n; i++)
+		pieces[i] = detail_tokens(nu, &f[i], i + 1 < n ? f[i + 1].start : im->text_limit, t);
+}
+
+/* Every string that is shown. Which files there are is known when all details have been made once. */
+static void names_add(const struct numbers *nu, const struct function *f, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		strings_add(f[i].name);
+	for (size_t i = 0; i < nu->n_used; i++)
+		strings_add(nu->used[i]->name);
+	for (size_t i = 0; i < nu->n_files; i++)
+		strings_add(nu->files[i]);
+}
+
+static void limits_check(const struct details *d, size_t n)
+{
+	if (n > UINT16_MAX || d->n_files > UINT16_MAX || d->n_inlines > UINT16_MAX ||
+	    d->n_names > UINT16_MAX || d->line_width > SYMTAB_WIDTH_MAX)
+		die("%zu functions, %zu files, %zu inlined functions, %zu names: beyond the table's format",
+		    n, d->n_files, d->n_inlines, d->n_names);
+	if (d->names_size + 4 * d->n_names > SYMTAB_NAMES_MAX)
+		die("%zu names of %zu bytes: beyond the table's format", d->n_names, d->names_size);
+}
+
 void details_make(const struct image *im, const struct function *f, size_t n, const struct debug_info *info,
 		  struct details *out)
 {
 	struct numbers nu = {.info = info, .text_base = im->text_base, .unit_shift = im->unit_shift};
+	struct piece *pieces = grow(NULL, n, sizeof *pieces);
+	struct tokens t = {NULL, 0};
+	struct codes c;
 	*out = (struct details){0};
-	inlined_make(&nu, f, n, &out->inlines);
+	inlined_number(&nu, f, n);
+	for (size_t i = 0; i < nu.n_used; i++)
+		file_number(&nu, inlined_file(nu.used[i]));
 	parameters_choose(&nu, f, n);
 	out->line_base = nu.line_base;
 	out->line_range = nu.line_range;
 	out->fars = nu.fars;
-	for (size_t i = 0; i < n; i++) {
-		struct symtab_function_entry e = {(uint32_t)(f[i].start - im->text_base),
-						  (uint32_t)out->bytes.size};
-		buffer_put(&out->functions, &e, sizeof e);
-		buffer_varint(&out->bytes, (uint32_t)f[i].size);
-		buffer_varint(&out->bytes, strings_add(f[i].name));
-		buffer_varint(&out->bytes, f[i].file ? file_number(&nu, f[i].file) + 1 : 0);
-		if (f[i].file == NULL)
-			continue;
-		buffer_varint(&out->bytes, f[i].line);
-		size_t before = out->bytes.size;
-		nodes_write(&nu, &f[i], &out->bytes);
-		out->node_bytes += out->bytes.size - before;
-		before = out->bytes.size;
-		rows_write(&nu, &f[i], &out->bytes);
-		out->row_bytes += out->bytes.size - before;
-		out->n_nodes += f[i].n_nodes ? f[i].n_nodes - 1 : 0;
-		out->n_rows += f[i].n_rows;
-	}
-	for (size_t i = 0; i < nu.n_files; i++) {
-		uint32_t offset = strings_add(nu.files[i]);
-		buffer_put(&out->files, &offset, sizeof offset);
-	}
+	tokens_make(&nu, im, f, n, pieces, &t);
+	names_add(&nu, f, n);
+	nu.named = true;
+	tokens_make(&nu, im, f, n, pieces, &t);
+	size_t end = t.n;
+	out->n_names = strings_tokens(&t, &out->names_size);
+	out->name_width = bits_width((uint32_t)out->n_names);
+	codes_make(&c, &t, &out->codes);
+	details_put(&nu, f, n, pieces, &c, &t, out);
+	inlines_put(&nu, out);
+	files_put(&nu, out);
+	limits_check(out, n);
+	struct bit_buffer names = {0};
+	codes_write(&c, &t, end, t.n, &names);
+	out->names = names.bytes;
 }

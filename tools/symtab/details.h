@@ -1,4 +1,4 @@
-/* The details part: size, name, declaration, inline nodes and row chunks of each function. */
+/* Name, size, declaration, inline nodes and row chunks of each function, and the names. */
 #ifndef TOOLS_SYMTAB_DETAILS_H
 #define TOOLS_SYMTAB_DETAILS_H
 
@@ -6,10 +6,12 @@
 #include "tools/symtab/debug.h"
 
 struct details {
-	struct buffer functions, files, inlines, bytes; /* the parts of these names */
+	struct buffer functions, files, inlines, codes, bytes, names; /* the parts of these names */
 	int line_base;
 	unsigned line_range, fars;
-	size_t n_rows, n_nodes, row_bytes, node_bytes; /* for the statistics */
+	unsigned start_width, detail_width, name_width, file_width, line_width;
+	size_t n_files, n_inlines, n_names, names_size;
+	size_t n_rows, n_nodes, row_bits, node_bits; /* for the statistics */
 };
 
 void details_make(const struct image *im, const struct function *f, size_t n, const struct debug_info *info,

@@ -12,7 +12,6 @@
 #include "tools/symtab/debug.h"
 #include "tools/symtab/details.h"
 #include "tools/symtab/files.h"
-#include "tools/symtab/strings.h"
 #include "tools/symtab/unwind.h"
 
 struct options {
@@ -58,8 +57,8 @@ static void options_read(struct options *o, int argc, char **argv)
 }
 
 /* Header and parts in one piece, with the check sum. */
-static struct buffer table_make(const struct image *im, const struct details *d, const struct unwind_parts *u,
-				const struct parts *parts)
+static struct buffer table_make(const struct image *im, size_t n, const struct details *d,
+				const struct unwind_parts *u, const struct parts *parts)
 {
 	struct symtab_header h = {
 		.version = SYMTAB_VERSION,
@@ -69,6 +68,16 @@ static struct buffer table_make(const struct image *im, const struct details *d,
 		.line_range = (uint8_t)d->line_range,
 		.line_base = (int8_t)d->line_base,
 		.fars = (uint8_t)d->fars,
+		.start_width = (uint8_t)d->start_width,
+		.detail_width = (uint8_t)d->detail_width,
+		.name_width = (uint8_t)d->name_width,
+		.file_width = (uint8_t)d->file_width,
+		.line_width = (uint8_t)d->line_width,
+		.n_functions = (uint16_t)n,
+		.n_files = (uint16_t)d->n_files,
+		.n_inlines = (uint16_t)d->n_inlines,
+		.n_names = (uint16_t)d->n_names,
+		.names_size = (uint32_t)d->names_size,
 		.text_base = im->text_base,
 		.text_limit = im->text_limit,
 	};
@@ -99,16 +108,16 @@ static void stat_print(const char *name, size_t bytes, const struct image *im, s
 }
 
 static void stats_print(const struct image *im, const struct details *d, const struct unwind_parts *u,
-			const struct parts *p, size_t total, const struct function *f, size_t n)
+			size_t total, const struct function *f, size_t n)
 {
-	size_t functions = d->functions.size + d->bytes.size - d->row_bytes - d->node_bytes;
+	size_t functions = d->functions.size + d->bytes.size - (d->row_bits + d->node_bits) / 8;
 	printf("symbol table: %zu bytes, %.1f %% of %llu bytes of text\n", total,
 	       100.0 * (double)total / (double)im->text_size, (unsigned long long)im->text_size);
 	stat_print("functions", functions, im, n, "functions");
-	stat_print("names", p->bytes[SYMTAB_NAMES]->size + d->files.size, im, p->count[SYMTAB_FILES],
-		   "files");
-	stat_print("lines", d->row_bytes, im, d->n_rows, "rows");
-	stat_print("inlined calls", d->node_bytes + d->inlines.size, im, d->n_nodes, "calls");
+	stat_print("names", d->names.size + d->files.size, im, d->n_names, "names");
+	stat_print("lines", d->row_bits / 8, im, d->n_rows, "rows");
+	stat_print("inlined calls", d->node_bits / 8 + d->inlines.size, im, d->n_nodes, "calls");
+	stat_print("codes", d->codes.size, im, SYMTAB_STREAMS, "streams");
 	stat_print("unwind", u->pages.size + u->rows.size + u->rules.size, im, u->rows.size / 2, "rows");
 	stat_print("  of it rules", u->rules.size, im, u->rules.size / 8, "rules");
 	printf("  functions without CFI (default rule):");
@@ -146,16 +155,15 @@ int main(int argc, char **argv)
 	struct details d;
 	details_make(&im, f, n, &info, &d);
 	struct parts parts = {
-		.bytes = {&d.functions, &u.pages, &u.rows, &u.rules, &d.files, &d.inlines, &d.bytes,
-			  strings_part()},
-		.count = {(uint32_t)n, (uint32_t)u.pages.size / 4, (uint32_t)u.rows.size / 2,
-			  (uint32_t)u.rules.size / 8, (uint32_t)d.files.size / 4,
-			  (uint32_t)d.inlines.size / 8, (uint32_t)d.bytes.size,
-			  (uint32_t)strings_part()->size},
+		.bytes = {&d.functions, &u.pages, &u.rows, &u.rules, &d.files, &d.inlines, &d.codes, &d.bytes,
+			  &d.names},
+		.count = {(uint32_t)d.functions.size, (uint32_t)u.pages.size / 4, (uint32_t)u.rows.size / 2,
+			  (uint32_t)u.rules.size / 8, (uint32_t)d.files.size, (uint32_t)d.inlines.size,
+			  (uint32_t)d.codes.size, (uint32_t)d.bytes.size, (uint32_t)d.names.size},
 	};
-	struct buffer table = table_make(&im, &d, &u, &parts);
+	struct buffer table = table_make(&im, n, &d, &u, &parts);
 	file_write(o.out, &table);
 	if (o.stats)
-		stats_print(&im, &d, &u, &parts, table.size, f, n);
+		stats_print(&im, &d, &u, table.size, f, n);
 	return 0;
 }
