@@ -68,7 +68,6 @@ static void set(_Atomic uint16_t *v, unsigned to)
 
 void heap_init(unsigned n_harts)
 {
-	size_class_init();
 	for (unsigned h = 0; h < n_harts; h++)
 		for (unsigned c = 0; c < CLASS_COUNT; c++)
 			heap_harts[h].bins[c].batch = size_classes[c].batch;

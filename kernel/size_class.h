@@ -19,11 +19,8 @@ struct size_class {
 	uint16_t batch;      /* objects moved between a hart and the slabs at once */
 };
 
-extern struct size_class size_classes[CLASS_COUNT]; /* immutable after size_class_init() */
-extern uint8_t class_fine[CLASS_FINE_MAX / 8 + 1], class_coarse[CLASS_SIZE_MAX / 128 + 1];
-
-/* Fills the tables. Boot, once. */
-void size_class_init(void);
+extern const struct size_class size_classes[CLASS_COUNT]; /* immutable after size_class_init() */
+extern const uint8_t class_fine[CLASS_FINE_MAX / 8 + 1], class_coarse[CLASS_SIZE_MAX / 128 + 1];
 
 /* The smallest class that holds `size` bytes, at most CLASS_SIZE_MAX. Any context. */
 static inline unsigned size_class_of(size_t size)

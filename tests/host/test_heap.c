@@ -99,7 +99,6 @@ static uint64_t random_next(uint64_t *state)
 
 TEST(class_table_waste_and_reciprocals)
 {
-	size_class_init();
 	for (size_t size = 0; size <= CLASS_SIZE_MAX; size++) {
 		unsigned class = size_class_of(size);
 		CHECK(class < CLASS_COUNT && size_classes[class].size >= size);
