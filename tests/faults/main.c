@@ -23,6 +23,7 @@
 #include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/preempt.h"
+#include "kernel/stack.h"
 #include "kernel/timer.h"
 #include "tests/faults/cases.h"
 
@@ -144,12 +145,11 @@ SHOWN static void stack_overflow_wide(void)
 	KEEP_FRAME();
 }
 
-static char *volatile foreign;
+static char *volatile foreign; /* lowest address of a stack */
 
 static void stack_lend(void *arg)
 {
-	char here;
-	foreign = &here;
+	foreign = (char *)g_self()->stack_lo;
 	chan_recv(arg, NULL);
 }
 
@@ -161,7 +161,7 @@ SHOWN static void guard_write(void)
 		return;
 	while (foreign == NULL)
 		go_yield();
-	volatile char *p = (volatile char *)(((uintptr_t)foreign & ~(uintptr_t)0x3ffff) + 0x1000);
+	volatile char *p = foreign - STACK_GUARD + PAGE_SIZE;
 	*p = 1;
 	KEEP_FRAME();
 }
