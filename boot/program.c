@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <hartbeat/go.h>
 #include <hartbeat/prof.h>
@@ -37,6 +38,7 @@ static uint64_t prof_hz = 100;
 static char input_name[256] = "input";
 static char app_name[64] = "hartbeat";
 static bool boot_quiet;
+static char deadlock_word[16] = "report";
 
 static struct option options[] = {
 	{.name = "prof.cpu",
@@ -61,6 +63,12 @@ static struct option options[] = {
 	 .min = 1,
 	 .max = sizeof app_name,
 	 .help = "name of the program"},
+	{.name = "sched.deadlock",
+	 .type = OPTION_STRING,
+	 .value = deadlock_word,
+	 .min = 1,
+	 .max = sizeof deadlock_word,
+	 .help = "goroutines that wait for each other's mutexes: report or fatal"},
 	{.name = "sched.trace",
 	 .type = OPTION_U64,
 	 .value = &sched_trace_ms,
@@ -114,6 +122,10 @@ void program_run(void *arg)
 	const char *error = options_parse(info->cmdline, app_name, &args);
 	if (error != NULL)
 		boot_fail("%s", error);
+	sched_deadlock_fatal = strcmp(deadlock_word, "fatal") == 0;
+	if (!sched_deadlock_fatal && strcmp(deadlock_word, "report") != 0)
+		boot_fail("boot option 'sched.deadlock': bad value '%s', report or fatal expected",
+			  deadlock_word);
 	prof_image_name = app_name;
 	libc_input(info->initrd_size > 0 ? (const void *)(uintptr_t)info->initrd_start : NULL,
 		   (size_t)info->initrd_size, input_name);

@@ -51,6 +51,9 @@ void goroutine_entry(void *g, struct arch_context *from, uintptr_t why);
 _Noreturn void goroutine_end(void); /* the running one, from any depth of its stack */
 /* report.c */
 void goroutines_print(void); /* panic context */
+struct report;
+/* The first line and the stack of a goroutine that does not run and that the caller owns. */
+void goroutine_report(struct report *r, const struct g *g);
 
 /* sched.c */
 extern _Atomic uint64_t idle_mask; /* bit per hart that sleeps or is about to */

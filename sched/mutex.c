@@ -30,6 +30,7 @@
 #include "kernel/hart.h"
 #include "kernel/lock.h"
 #include "kernel/panic.h"
+#include "sched/deadlock.h"
 #include "sched/sched.h"
 #include "sched/waitq.h"
 
@@ -145,6 +146,7 @@ void mutex_lock_slow(struct mutex *m)
 	uint64_t since = 0; /* when it parked first */
 	bool woken = false, starving = false;
 	bool spun = false; /* since it last woke */
+	bool asked = false;
 	uintptr_t old = atomic_load_explicit(word_of(m), memory_order_relaxed);
 	for (;;) {
 		if (owner_in(old) == NULL) {
@@ -164,7 +166,12 @@ void mutex_lock_slow(struct mutex *m)
 			spin(m);
 			spun = true;
 		} else {
-			uint64_t begin = since == 0 ? arch_ticks() : since;
+			uint64_t begin = since;
+			if (since == 0) {
+				deadlock_wait(m);
+				asked = true;
+				begin = arch_ticks();
+			}
 			if (wait(m, since != 0, woken, starving)) {
 				since = begin;
 				starving = starving || arch_ticks() - since > clock_to_ticks(STARVE_NS);
@@ -178,6 +185,8 @@ void mutex_lock_slow(struct mutex *m)
 		}
 		old = atomic_load_explicit(word_of(m), memory_order_relaxed);
 	}
+	if (asked)
+		deadlock_done();
 	if (since != 0)
 		atomic_fetch_add_explicit(&waited_ticks, arch_ticks() - since, memory_order_relaxed);
 }

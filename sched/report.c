@@ -31,7 +31,7 @@ static bool alive(uint32_t status)
 	return status != G_IDLE && status != G_DEAD;
 }
 
-static void parked_print(struct report *r, const struct g *g)
+void goroutine_report(struct report *r, const struct g *g)
 {
 	bool waits = status_of(g) == G_WAITING;
 	uint64_t ns = waits ? clock_from_ticks(arch_ticks() - g->wait_since) : 0;
@@ -75,7 +75,7 @@ void goroutines_print(void)
 		if (h != NULL)
 			on_hart_print(g, h);
 		else
-			parked_print(&report_panic, g);
+			goroutine_report(&report_panic, g);
 	}
 	if (n > PANIC_MAX)
 		panic_line("...and %u more goroutines", n - PANIC_MAX);
@@ -140,7 +140,7 @@ static void noted_print(struct report_text *t, const struct noted *noted)
 			report_line(&t->report, "%s", "");
 			report_line(&t->report, "for %lu.%03lu s:", (unsigned long)(ms / 1000),
 				    (unsigned long)(ms % 1000));
-			parked_print(&t->report, g);
+			goroutine_report(&t->report, g);
 		}
 		g_disown(g);
 	}

@@ -44,6 +44,11 @@ uint64_t go_system(void (*fn)(void *), void *arg, const char *name) __attribute_
 /* Starts main's goroutine at boot. */
 uint64_t go_boot(void (*fn)(void *), void *arg, const char *name) __attribute__((warn_unused_result));
 
+/* sched/deadlock.c */
+
+extern bool
+	sched_deadlock_fatal; /* boot option: a cycle of goroutines that wait for each other's mutexes ends the program */
+
 /* sched/schedtrace.c */
 
 extern uint64_t sched_trace_ms; /* boot options; 0: no trace */

@@ -291,6 +291,28 @@ prints panic_in_interrupt $'panic: in a handler\nfatal error: panic on system st
 prints fault_in_scope 'panic: fault: '
 prints g0_stack_overflow 'panic: stack overflow: the system stack of hart ' '^recurse_sys\(\.\.\.\)$' '^g0_stack_overflow\(\.\.\.\)$'
 
+if chosen mutex_cycle; then
+	cycle=('^deadlock: 2 goroutines wait for each other.s mutexes$' '^goroutine [0-9]+ \[(sync.Mutex.Lock|running|runnable)\]:$'
+		'^take_both\(\.\.\.\)$' '^left_right\(\.\.\.\)$' '^right_left\(\.\.\.\)$' '^created by mutex_cycle in goroutine 1$')
+	boot tests/faults ARGS="mutex_cycle main"
+	bad=0
+	has "$dir/out" "${cycle[@]}" '^the program goes on$' '^survived mutex_cycle$' || bad=1
+	equal "reports" "$(grep -c '^deadlock: ' "$dir/out")" 1 || bad=1
+	equal status "$status" 0 || bad=1
+	ok $bad "mutex_cycle: one report with both stacks, and the program goes on"
+	boot tests/faults ARGS="mutex_cycle main" BOOT=sched.deadlock=fatal
+	bad=0
+	one_report 'fatal error: goroutines wait for each other.s mutexes - deadlock!$' 2 || bad=1
+	has "$dir/out" "${cycle[@]}" || bad=1
+	! grep '^the program goes on' "$dir/out" >>"$dir/notes" || bad=1
+	ok $bad "mutex_cycle: the end of the program with sched.deadlock=fatal"
+	boot tests/faults ARGS="mutex_cycle main" BOOT=sched.deadlock=maybe
+	bad=0
+	has "$dir/out" '^boot: boot option .sched.deadlock.: bad value .maybe., report or fatal expected$' || bad=1
+	equal status "$status" 2 || bad=1
+	ok $bad "sched.deadlock=maybe: a boot error that says what was expected"
+fi
+
 settings=MEM=64M
 if chosen stacks_all; then
 	boot tests/faults ARGS=stacks_all MEM=64M

@@ -46,6 +46,7 @@ void own_across_park(void);
 	X(recover_before_panic_after_goexit)  \
 	X(recover_before_panic_after_goexit2) \
 	X(go_nil)                             \
+	X(mutex_cycle)                        \
 	X(bad_traceback)                      \
 	X(g0_stack_overflow)                  \
 	X(panic_holding_locks)                \

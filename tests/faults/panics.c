@@ -4,6 +4,7 @@
 
 #include <hartbeat/chan.h>
 #include <hartbeat/go.h>
+#include <hartbeat/mutex.h>
 #include <hartbeat/panic.h>
 #include <hartbeat/time.h>
 
@@ -293,6 +294,53 @@ SHOWN void go_nil(void)
 			abort();
 	}
 	simple_deadlock();
+	KEEP_FRAME();
+}
+
+/* ---- goroutines that wait for each other's mutexes ---- */
+
+static struct mutex left, right;
+static struct chan *both;
+
+SHOWN static void take_both(struct mutex *first, struct mutex *second)
+{
+	mutex_lock(first);
+	chan_send(both, NULL);
+	time_sleep(TIME_MILLISECOND);
+	mutex_lock(second);
+	mutex_unlock(second);
+	if (first == &right) /* left is unlocked by main */
+		mutex_unlock(first);
+	chan_send(both, NULL);
+	KEEP_FRAME();
+}
+
+static void left_right(void *arg)
+{
+	(void)arg;
+	take_both(&left, &right);
+	KEEP_FRAME();
+}
+
+static void right_left(void *arg)
+{
+	(void)arg;
+	take_both(&right, &left);
+	KEEP_FRAME();
+}
+
+SHOWN void mutex_cycle(void)
+{
+	both = chan_make(0, 2);
+	if (both == NULL || go(left_right, NULL) == 0 || go(right_left, NULL) == 0)
+		abort();
+	chan_recv(both, NULL);
+	chan_recv(both, NULL);
+	time_sleep(500 * TIME_MILLISECOND);
+	printf("the program goes on\n");
+	mutex_unlock(&left);
+	chan_recv(both, NULL);
+	chan_recv(both, NULL);
 	KEEP_FRAME();
 }
 
