@@ -114,6 +114,9 @@ static inline uintptr_t arch_arrival_word(arch_arrival a)
  * the thread pointer changes. Interrupts stay as they are. */
 arch_arrival arch_switch(struct arch_context *from, const struct arch_context *to, struct g **cur,
 			 struct g *g, uintptr_t word);
+/* As arch_switch(), by a context that is never resumed: `from` is only what *to learns. */
+_Noreturn void arch_resume(const struct arch_context *to, struct g **cur, struct g *g,
+			   struct arch_context *from, uintptr_t word);
 /* Saves the running voluntary context in *from and resumes interrupted code from a copied frame (interrupts
  * must be off; they come back as the frame had them). The thread pointer in the frame is restored, the hart
  * pointer is this hart's. */

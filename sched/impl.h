@@ -34,7 +34,6 @@ struct sched_hart {
 	uint64_t rng;
 	void *areas; /* free preemption save areas, linked through their FP part */
 	struct g_cache gs;
-	uint64_t slice_ticks;
 	struct runq q; /* last: what stands before it is near */
 };
 

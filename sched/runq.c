@@ -114,7 +114,7 @@ struct g *runq_get(struct runq *q, bool *inherit)
 	*inherit = false;
 	while (atomic_load_explicit(&q->head, memory_order_relaxed) !=
 	       atomic_load_explicit(&q->tail, memory_order_relaxed))
-		if (runq_take_head(q, UINT64_MAX, &g))
+		if (runq_take_head(q, 0, &g))
 			return g;
 	return NULL;
 }

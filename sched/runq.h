@@ -57,14 +57,14 @@ static inline struct g *runq_take_next(struct runq *q)
 	return atomic_exchange_explicit(&q->next, NULL, memory_order_acquire);
 }
 
-/* Takes the head; false when the ring is empty, the head moves meanwhile, or it is the first of `every` (a power of 2), which is somebody
- * else's turn. The owner. */
+/* Takes the head; false when the ring is empty, the head moves meanwhile, or it is one in `every` (0, or a power of 2), when it is
+ * somebody else's turn. The owner. */
 static inline bool runq_take_head(struct runq *q, uint64_t every, struct g **g)
 {
 	/* relaxed: what the owner reads it has put there, and nobody else refills the slot */
 	uint64_t h = atomic_load_explicit(&q->head, memory_order_relaxed);
 	if (h == atomic_load_explicit(&q->tail, memory_order_relaxed) ||
-	    __builtin_expect(h % every == every - 1, 0))
+	    (every != 0 && __builtin_expect(h % every == 0, 0)))
 		return false;
 	*g = atomic_load_explicit(&q->ring[h % RUNQ_SIZE], memory_order_relaxed);
 	return atomic_compare_exchange_weak_explicit(&q->head, &h, h + 1, memory_order_relaxed,
@@ -82,7 +82,7 @@ bool runq_empty(const struct runq *q);
 /* Whether the head is one that runq_take_head() leaves to somebody else's turn. The owner. */
 static inline bool runq_turn(const struct runq *q, uint64_t every)
 {
-	return atomic_load_explicit(&q->head, memory_order_relaxed) % every == every - 1;
+	return atomic_load_explicit(&q->head, memory_order_relaxed) % every == 0;
 }
 
 void globq_put(struct g *g);

@@ -241,7 +241,7 @@ void sched_hart_init(struct hart *h)
 	h->sched = heap_alloc_zero(sizeof *h->sched);
 	ASSERT(h->sched != NULL, "memory for a hart's scheduler");
 	h->sched->rng = 0x9e3779b97f4a7c15u * (h->index + 1);
-	h->sched->slice_ticks = clock_to_ticks(SLICE_NS);
+	h->slice_ticks = clock_to_ticks(SLICE_NS);
 	h->slice_due = h->sample_due = h->timers_due = h->armed_due = UINT64_MAX;
 	g_init_boot(h);
 	h->sched_ctx.tls = h->g0->tls;

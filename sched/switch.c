@@ -110,7 +110,7 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	uint64_t now = arch_ticks();
 	if (!inherit || h->slice_over || h->slice_due == UINT64_MAX) {
 		h->slice_over = false;
-		h->slice_due = now + h->sched->slice_ticks;
+		h->slice_due = now + h->slice_ticks;
 		timer_rearm_irq(h);
 	}
 	store_relaxed(&h->asked, 0);

@@ -78,7 +78,9 @@ static inline __attribute__((always_inline)) void switch_to(struct hart *h, stru
 		g->wait_since = now;
 	next->run_since = now;
 	if (!inherit)
-		h->slice_due = now + h->sched->slice_ticks; /* rule 4 */
+		h->slice_due = now + h->slice_ticks; /* rule 4 */
+	if (why == SWITCH_EXIT)
+		arch_resume(&next->ctx, &h->cur, next, &g->ctx, why);
 	arch_arrival a = arch_switch(&g->ctx, &next->ctx, &h->cur, next, why);
 #ifndef MUTANT_stale_hart
 	h = arch_hart();
@@ -86,38 +88,36 @@ static inline __attribute__((always_inline)) void switch_to(struct hart *h, stru
 	arrive(h, arch_arrival_from(a), arch_arrival_word(a));
 }
 
+static inline __attribute__((always_inline)) void switch_taken(struct hart *h, struct g *g, struct g *next,
+							       bool inherit, enum switch_reason why)
+{
+	if (__builtin_expect(next->careful != 0, 0) || __builtin_expect(!g_run_begin_short(next), 0))
+		switch_later(why, next, inherit);
+	else
+		switch_to(h, g, next, inherit, why);
+}
+
 /* Gives the running goroutine's hart away; preemption is off by one, no lock held. */
 static inline __attribute__((always_inline)) void switch_out(enum switch_reason why)
 {
 	struct hart *h = arch_hart();
-	struct g *g = h->cur;
-	struct sched_hart *s = h->sched;
-	struct g *next;
-	bool inherit = true;
+	struct g *g = h->cur, *next;
+	struct runq *q = &h->sched->q;
 	ASSERT(arch_irq_enabled(), "a switch happens with interrupts on");
 	if (__builtin_expect(h->lock_one != NULL, 0) ||
 	    __builtin_expect(atomic_load_explicit(&h->asked, memory_order_relaxed) != 0, 0)) {
 		switch_to_scheduler(why);
-		return;
-	}
-	if (atomic_load_explicit(&s->q.next, memory_order_relaxed) != NULL) {
-		next = runq_take_next(&s->q);
-		if (__builtin_expect(next == NULL, 0)) {
+	} else if (atomic_load_explicit(&q->next, memory_order_relaxed) != NULL) {
+		next = runq_take_next(q);
+		if (__builtin_expect(next != NULL, 1))
+			switch_taken(h, g, next, true, why);
+		else
 			switch_to_scheduler(why);
-			return;
-		}
+	} else if (__builtin_expect(runq_take_head(q, GLOBAL_EVERY, &next), 1)) {
+		switch_taken(h, g, next, false, why);
 	} else {
-		inherit = false;
-		if (__builtin_expect(!runq_take_head(&s->q, GLOBAL_EVERY, &next), 0)) {
-			switch_to_scheduler(why);
-			return;
-		}
+		switch_to_scheduler(why);
 	}
-	if (__builtin_expect(next->careful != 0, 0) || __builtin_expect(!g_run_begin_short(next), 0)) {
-		switch_later(why, next, inherit);
-		return;
-	}
-	switch_to(h, g, next, inherit, why);
 }
 
 #endif

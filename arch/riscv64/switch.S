@@ -89,6 +89,20 @@
 	record_load
 	end_function arch_switch
 
+/* void arch_resume(const struct arch_context *to, struct g **cur, struct g *g, struct arch_context *from, uintptr_t word) */
+	function arch_resume
+	.cfi_undefined ra
+	sd	a2, 0(a1)
+	csrr	t1, sstatus
+	ld	tp, 8(a0)
+	ld	sp, 0(a0)
+	.cfi_def_cfa_offset RECORD_SIZE
+	record_cfi
+	mv	a0, a3
+	mv	a1, a4
+	record_load
+	end_function arch_resume
+
 /* arch_arrival arch_switch_frame(struct arch_context *from, struct arch_frame *frame): falls into frame_resume, which is a
  * function of its own because its caller is interrupted code. */
 	function arch_switch_frame

@@ -98,6 +98,35 @@ arch_switch:
 	.cfi_endproc
 	.size	arch_switch, . - arch_switch
 
+/* void arch_resume(const struct arch_context *to, struct g **cur, struct g *g, struct arch_context *from, uintptr_t word) */
+	.balign	16
+	.globl	arch_resume
+	.type	arch_resume, @function
+arch_resume:
+	.cfi_startproc
+	.cfi_undefined rip
+	movq	%rdx, (%rsi)
+	movq	%rcx, %r9
+	movq	CONTEXT_TLS(%rdi), %rax
+	LOAD_TLS
+	movq	CONTEXT_SP(%rdi), %rsp
+	.cfi_offset rip, -8
+	.cfi_def_cfa_offset 64
+	.cfi_offset rbp, -16
+	.cfi_offset rbx, -24
+	.cfi_offset r12, -32
+	.cfi_offset r13, -40
+	.cfi_offset r14, -48
+	.cfi_offset r15, -56
+	movq	%r9, %rax
+	movq	%r8, %rdx
+	.cfi_remember_state
+	CONTEXT_RESUME
+	.cfi_restore_state
+	LOAD_TLS_SLOW
+	.cfi_endproc
+	.size	arch_resume, . - arch_resume
+
 /* _Noreturn void context_resume(struct arch_context *to, uintptr_t word): leaves the running stack for good. */
 	.balign	16
 	.globl	context_resume
