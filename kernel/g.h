@@ -52,6 +52,10 @@ struct g {
 	uint32_t preempt_off;    /* > 0: stays on this hart and is not preempted */
 	struct arch_context ctx; /* where it was suspended by a switch */
 
+	struct hart *
+		pinned; /* the one hart it runs on, or NULL; read by whoever queues it, when it does not run (sched/pin.c) */
+	uint32_t pin_depth;
+
 	/* owned by whoever runs or owns it */
 	uint32_t careful;             /* G_IN_AREA, G_FOLLOWED: what a direct switch leaves to slower code */
 	void *area;                   /* non-NULL: suspended by preemption; frame and FP state lie there */

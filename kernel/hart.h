@@ -28,6 +28,7 @@ enum switch_reason { SWITCH_NONE, SWITCH_YIELD, SWITCH_PARK, SWITCH_EXIT, SWITCH
 enum {
 	IPI_WAKE = 1,   /* look at the queues again */
 	IPI_STOP = 2,   /* a panic elsewhere: stop for good */
+	IPI_ASK = 8,    /* the scheduler is wanted */
 	IPI_TIMERS = 4, /* another hart put a timer first into this one's heap: look at it */
 };
 

@@ -10,6 +10,7 @@
 #include "kernel/hart.h"
 #include "kernel/lock.h"
 #include "kernel/panic.h"
+#include "kernel/preempt.h"
 #include "kernel/stack.h"
 #include "kernel/walk.h"
 
@@ -24,8 +25,10 @@ void upcall_ipi_irq(struct arch_frame *f)
 		upcall_stop(f);
 	if (bits & IPI_TIMERS) {
 		atomic_store_explicit(&h->timers_hit, true, memory_order_relaxed);
-		atomic_store_explicit(&h->cur->resched, true, memory_order_relaxed);
+		hart_ask_irq(h);
 	}
+	if (bits & IPI_ASK)
+		hart_ask_irq(h);
 	if (trap_ipi_hook != NULL)
 		trap_ipi_hook(h, f);
 }

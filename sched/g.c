@@ -70,6 +70,8 @@ void goroutine_entry(void *arg, struct arch_context *from, uintptr_t why)
 void goroutine_end(void)
 {
 	preempt_disable();
+	g_self()->pinned = NULL;
+	g_self()->pin_depth = 0;
 	switch_out(SWITCH_EXIT);
 	panic("an ended goroutine ran again");
 }
@@ -272,7 +274,7 @@ __attribute__((noinline)) static bool bare_fill(struct g_cache *c, struct g *g)
 }
 
 static uint64_t start(void (*fn)(void *), void *arg, const char *name, unsigned class, bool system,
-		      uintptr_t pc)
+		      struct hart *pin, uintptr_t pc)
 {
 	if (fn == NULL)
 		fatal_error("go of nil func value");
@@ -313,35 +315,43 @@ static uint64_t start(void (*fn)(void *), void *arg, const char *name, unsigned 
 	atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_release);
 	if (!system)
 		atomic_fetch_add(&n_user, 1);
-	runq_put_next(&s->q, g);
-	wake_one();
+	if (__builtin_expect(pin != NULL, 0)) {
+		g->pinned = pin;
+		g->pin_depth = 1;
+		pin_put(g);
+	} else {
+		runq_put_next(&s->q, g);
+		wake_one();
+	}
 	preempt_enable();
 	return id;
 }
 
 uint64_t go(void (*fn)(void *), void *arg)
 {
-	return start(fn, arg, NULL, STACK_DEFAULT, false, (uintptr_t)__builtin_return_address(0));
+	return start(fn, arg, NULL, STACK_DEFAULT, false, NULL, (uintptr_t)__builtin_return_address(0));
 }
 
 uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options)
 {
 	int class = stack_class(options->stack_size);
-	if (class < 0) {
+	if (class < 0 || (options->pinned && options->hart >= go_harts())) {
 		errno = EINVAL;
 		return 0;
 	}
-	return start(fn, arg, options->name, (unsigned)class, false, (uintptr_t)__builtin_return_address(0));
+	struct hart *pin = options->pinned ? harts[options->hart] : NULL;
+	return start(fn, arg, options->name, (unsigned)class, false, pin,
+		     (uintptr_t)__builtin_return_address(0));
 }
 
 uint64_t go_system(void (*fn)(void *), void *arg, const char *name)
 {
-	return start(fn, arg, name, STACK_DEFAULT, true, (uintptr_t)__builtin_return_address(0));
+	return start(fn, arg, name, STACK_DEFAULT, true, NULL, (uintptr_t)__builtin_return_address(0));
 }
 
 uint64_t go_boot(void (*fn)(void *), void *arg, const char *name)
 {
-	return start(fn, arg, name, STACK_MAIN, false, 0);
+	return start(fn, arg, name, STACK_MAIN, false, NULL, 0);
 }
 
 struct g *g_all(void)

@@ -27,6 +27,7 @@ struct g_cache {
 struct sched_hart {
 	/* owned by this hart */
 	uint32_t tick;    /* goroutines picked that did not come from the ring */
+	bool pinned_went; /* a pinned goroutine had its turn, the others did not yet */
 	bool global_went; /* the global queue had its turn, the ring did not yet */
 	struct g *handed; /* left over from switch_next(): picked, and not to be resumed directly */
 	bool handed_inherits;
@@ -34,6 +35,14 @@ struct sched_hart {
 	uint64_t rng;
 	void *areas; /* free preemption save areas, linked through their FP part */
 	struct g_cache gs;
+	/* guarded by pin_lock */
+	struct spinlock pin_lock;
+	struct g *pin_first, *pin_last; /* pinned goroutines that are runnable, by next */
+
+	/* atomic */
+	_Atomic uint32_t n_pinned; /* how many those are: written under pin_lock */
+	_Atomic bool stopped;      /* stands for stw.c: this hart writes */
+
 	struct runq q; /* last: what stands before it is near */
 };
 
@@ -79,6 +88,15 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 /* What became of the goroutine that was left. Returns it if it is to go on at once. */
 struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why);
 void preempt_now(void);
+
+/* pin.c */
+/* Queues a pinned goroutine, which is runnable and in no queue, where it belongs. Preemption off; a lock ranked before sched may be held. */
+void pin_put(struct g *g);
+struct g *pin_take_sys(struct hart *h); /* NULL: none is runnable */
+
+/* stw.c */
+extern _Atomic bool stw_wanted; /* the world is to stop */
+void stw_stop_sys(struct hart *h);
 
 /* libc.c */
 /* Locks of the C library (those of stdio streams) that the running goroutine holds: notes them and how often each is held, at most max of

@@ -53,8 +53,12 @@ void g_disown(struct g *g)
 	if (--h->n_owned == 0)
 		rank_drop(&own_rank);
 	if ((s & G_DEFERRED) != 0) {
-		globq_put(g);
-		wake_one();
+		if (g->pinned != NULL) {
+			pin_put(g);
+		} else {
+			globq_put(g);
+			wake_one();
+		}
 	}
 }
 

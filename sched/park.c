@@ -58,8 +58,12 @@ void ready(struct g *g)
 	/* pairs with the addition in settle(): the saved context is complete */
 	uint32_t was = atomic_fetch_add_explicit(&g->status, G_READY, memory_order_acq_rel);
 	if (__builtin_expect(was == G_WAITING, 1) || ready_slow(g, was)) {
-		runq_put_next(&arch_hart()->sched->q, g);
-		wake_one();
+		if (__builtin_expect(g->pinned != NULL, 0)) {
+			pin_put(g);
+		} else {
+			runq_put_next(&arch_hart()->sched->q, g);
+			wake_one();
+		}
 	}
 	preempt_enable();
 }

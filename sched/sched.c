@@ -102,6 +102,13 @@ static struct g *pick(struct hart *h, bool *inherit)
 	struct sched_hart *s = h->sched;
 	struct g *g = NULL;
 	*inherit = false;
+	if (!s->pinned_went && (g = pin_take_sys(h)) != NULL) {
+		s->pinned_went = true;
+		s->tick++;
+		spinning_stop(s, true);
+		return g;
+	}
+	s->pinned_went = false;
 	if (s->handed != NULL)
 		return handed_take(h, inherit);
 	/* the global queue's turn, but not twice in a row */
@@ -118,6 +125,8 @@ static struct g *pick(struct hart *h, bool *inherit)
 		s->tick++;
 	}
 	if (g == NULL && (g = globq_get(&s->q, hart_count)) != NULL)
+		s->tick++;
+	if (g == NULL && (g = pin_take_sys(h)) != NULL)
 		s->tick++;
 	if (g == NULL) {
 		uint32_t busy = hart_count - (uint32_t)__builtin_popcountll(atomic_load(&idle_mask));
@@ -141,7 +150,7 @@ static bool work_anywhere(void)
 	if (!globq_empty())
 		return true;
 	for (uint32_t i = 0; i < hart_count; i++)
-		if (!runq_empty(&harts[i]->sched->q))
+		if (!runq_empty(&harts[i]->sched->q) || atomic_load(&harts[i]->sched->n_pinned) > 0)
 			return true;
 	return false;
 }
@@ -170,6 +179,9 @@ static void idle(struct hart *h)
 {
 	uint64_t bit = 1ull << h->index;
 	spinning_stop(h->sched, false);
+	atomic_exchange(
+		&h->asked,
+		0); /* pairs with the addition in pin_put(): a request from here on keeps the hart awake */
 	atomic_fetch_add(&idle_entries, 1);
 	atomic_fetch_or(&idle_mask, bit);
 	atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in wake_one() */
@@ -178,7 +190,8 @@ static void idle(struct hart *h)
 	if (!work) {
 		deadlock_check();
 		arch_irq_disable();
-		if (!atomic_load(&h->timers_hit) && (atomic_load(&idle_mask) & bit) != 0) {
+		if (!atomic_load(&h->timers_hit) && !atomic_load(&h->asked) &&
+		    (atomic_load(&idle_mask) & bit) != 0) {
 			h->slice_due = UINT64_MAX;
 			if (sched_idle_hook != NULL)
 				sched_idle_hook(h, true);
@@ -216,6 +229,8 @@ void sched_loop(struct hart *h)
 		arch_ipi_send(h);
 	arch_irq_enable();
 	for (;;) {
+		if (atomic_load(&stw_wanted)) /* pairs with the fence in stw_begin(), after idle() */
+			stw_stop_sys(h);
 		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
 			timers_run_sys(h);
 		if (g == NULL)
@@ -245,6 +260,7 @@ void sched_hart_init(struct hart *h)
 	h->slice_due = h->sample_due = h->timers_due = h->armed_due = UINT64_MAX;
 	g_init_boot(h);
 	h->sched_ctx.tls = h->g0->tls;
+	h->sched->pin_lock = (struct spinlock)SPINLOCK_INIT(RANK_SCHED);
 	preempt_hook = preempt_now;
 	panic_goroutines_hook = goroutines_print;
 }

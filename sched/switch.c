@@ -89,6 +89,10 @@ void settle_slow(struct g *left, uintptr_t why)
 	else
 		ASSERT(atomic_load_explicit(&left->status, memory_order_relaxed) == G_RUNNABLE,
 		       "who leaves to wait was parking");
+	if (left->pinned != NULL) {
+		pin_put(left);
+		return;
+	}
 	runq_put_tail(&h->sched->q, left);
 	wake_one();
 }
@@ -98,15 +102,18 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	if (h->spare_area == NULL)
 		area_refill_sys(h);
 	arch_irq_disable(); /* until the hart is marked as not asked, and its slice set */
-	while (atomic_load_explicit(&h->timers_hit, memory_order_relaxed)) {
+	while (atomic_load_explicit(&h->timers_hit, memory_order_relaxed) || atomic_load(&stw_wanted)) {
 		arch_irq_enable();
-		timers_run_sys(h);
+		stw_stop_sys(h);
+		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
+			timers_run_sys(h);
 		arch_irq_disable();
 	}
 	if (!g_run_begin(g)) {
 		arch_irq_enable();
 		return NULL;
 	}
+	ASSERT(g->pinned == NULL || g->pinned == h, "a pinned goroutine runs on its hart");
 	uint64_t now = arch_ticks();
 	if (!inherit || h->slice_over || h->slice_due == UINT64_MAX) {
 		h->slice_over = false;
@@ -152,8 +159,13 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 	if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
 		timers_run_sys(h);
 	store_release(&g->status, G_RUNNABLE);
-	if (!h->slice_over && runq_empty(&h->sched->q))
+	/* a stop of the world changes nothing about who runs where */
+	bool alone = runq_empty(&h->sched->q) && atomic_load(&h->sched->n_pinned) == 0;
+	if (h->slice_over ? alone && globq_empty() : alone || atomic_load(&stw_wanted))
 		return g;
-	globq_put(g);
+	if (g->pinned != NULL)
+		pin_put(g);
+	else
+		globq_put(g);
 	return NULL;
 }

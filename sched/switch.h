@@ -41,7 +41,8 @@ static inline __attribute__((always_inline)) void settle(struct g *left, uintptr
 			settle_slow(left, why);
 	} else if (why == SWITCH_YIELD) {
 		struct runq *q = &arch_hart()->sched->q;
-		if (__builtin_expect(!runq_reserve_tail(q, left), 0)) {
+		if (__builtin_expect(left->pinned != NULL, 0) ||
+		    __builtin_expect(!runq_reserve_tail(q, left), 0)) {
 			settle_slow(left, why);
 			return;
 		}

@@ -11,6 +11,7 @@
 #define HARTBEAT_GO_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -23,12 +24,23 @@ uint64_t go(void (*fn)(void *), void *arg) __attribute__((warn_unused_result));
 struct go_options {
 	const char *name; /* shown in reports; text that lives as long as the goroutine; NULL for none */
 	size_t stack_size; /* bytes; 0: the default, 128 KiB. Rounded up to 128 KiB, 960 KiB, 8,128 KiB or 65,472 KiB */
+	bool pinned;   /* runs on hart `hart` only, as if it had called go_pin() there */
+	unsigned hart; /* 0 to go_harts() - 1 */
 };
 
-/* As go(), with options. 0 too, with errno EINVAL, when stack_size is more than there is. A stack is address space; memory is used for the
+/* As go(), with options. 0 too, with errno EINVAL, when stack_size is more than there is, or hart. A stack is address space; memory is used for the
  * pages that were touched. */
 uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options)
 	__attribute__((warn_unused_result));
+
+/*
+ * Pins the calling goroutine to the hart it runs on, until go_unpin() was called as often as go_pin() (Go's LockOSThread): its per-hart data
+ * stays near, and two goroutines pinned to one hart never run at the same time. The hart goes on running others. go_unpin() of one that is not
+ * pinned does nothing. A goroutine that ends pinned takes nothing with it.
+ */
+void go_pin(void);
+void go_unpin(void);
+bool go_pinned(void); /* whether the calling goroutine is pinned */
 
 /* Gives the hart to another goroutine that can run. */
 void go_yield(void);
