@@ -113,17 +113,15 @@ GUEST_TEST(stw, trace_stw, "a goroutine that was stopped with the world goes on 
 	}
 	for (uint32_t k = 0; k < guest_count(50, 500); k++) {
 		uint32_t before[HART_MAX];
-		guest_spin(300 * TIME_MICROSECOND);
+		time_sleep(300 * TIME_MICROSECOND);
 		stw_begin(STW_START_TRACE);
 		for (unsigned i = 0; i < n; i++) {
 			before[i] = atomic_load(&on_hart[i]);
 			atomic_store(&on_hart[i], 0);
 		}
 		stw_end();
-		uint64_t end = time_now() + TIME_MILLISECOND;
+		time_sleep(300 * TIME_MICROSECOND);
 		for (unsigned i = 0; i < n; i++) {
-			while (atomic_load(&on_hart[i]) == 0 && time_now() < end)
-				;
 			uint32_t after = atomic_load(&on_hart[i]);
 			if (before[i] == 0 || after == 0)
 				continue;
