@@ -151,11 +151,14 @@ static void pass(struct pool *p)
 	}
 }
 
-void pools_pass(void)
+void pools_pass(bool hurry)
 {
 	mutex_lock(&all_mutex);
-	for (struct pool *p = all_pools; p != NULL; p = p->next)
+	for (struct pool *p = all_pools; p != NULL; p = p->next) {
 		pass(p);
+		if (hurry)
+			pass(p);
+	}
 	mutex_unlock(&all_mutex);
 }
 

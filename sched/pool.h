@@ -2,7 +2,10 @@
 #ifndef SCHED_POOL_H
 #define SCHED_POOL_H
 
-/* One pass: drops what was set aside by the pass before and is still there, and sets aside what the pools hold now. Goroutine context. */
-void pools_pass(void);
+#include <stdbool.h>
+
+/* One pass of the shrinker: drops what was set aside by the pass before and is still there, and sets aside what the pools hold now; drops that
+ * too when memory is short (hurry). Goroutine context. */
+void pools_pass(bool hurry);
 
 #endif

@@ -62,9 +62,9 @@ GUEST_TEST(sync, pool,
 
 	for (int i = 0; i < 100; i++)
 		pool_put(&p, &c);
-	pools_pass();
+	pools_pass(false);
 	CHECK(pool_get(&p) == &c);
-	pools_pass();
+	pools_pass(false);
 	CHECK(pool_get(&p) == NULL);
 	pool_destroy(&p);
 }
@@ -102,16 +102,19 @@ GUEST_TEST(sync, pool_gc,
 	struct pool p = POOL(make, drop);
 	pool_put(&p, make()); /* a state, and one item more or less does not matter */
 	for (uint32_t i = 0; i < guest_count(5, 100); i++) {
-		pools_pass();
-		pools_pass();
+		pools_pass(false);
+		pools_pass(false);
 		atomic_store(&dropped, 0);
 		atomic_store(&made, 0);
 		fill(&p);
 		CHECK_EQ(atomic_load(&made), ITEMS);
-		pools_pass();
+		pools_pass(false);
 		CHECK_EQ(atomic_load(&dropped), 0);
-		pools_pass();
+		pools_pass(false);
 		CHECK_EQ(atomic_load(&dropped), ITEMS);
+		fill(&p);
+		pools_pass(true);
+		CHECK_EQ(atomic_load(&dropped), 2 * ITEMS);
 	}
 	pool_destroy(&p);
 }
@@ -167,7 +170,7 @@ GUEST_TEST(sync, pool_stress,
 	for (uintptr_t i = 0; i < 10; i++)
 		guest_go(&all, stress, (void *)i);
 	while (atomic_load(&po.out) > 0) {
-		pools_pass();
+		pools_pass(false);
 		go_yield();
 	}
 	guest_wait(&all);
