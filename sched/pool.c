@@ -32,8 +32,9 @@ struct pool_state {
 	struct pool_local local[];
 };
 
-static struct mutex all_mutex; /* protects all_pools, makes passes take turns */
-static struct pool *all_pools; /* those that have a state, linked by next */
+static struct mutex all_mutex;    /* protects all_pools, makes passes take turns */
+static struct pool *all_pools;    /* those that have a state, linked by next */
+static _Atomic uint32_t n_passes; /* relaxed; a figure */
 
 static struct pool_state *state_of(struct pool *p)
 {
@@ -159,7 +160,13 @@ void pools_pass(bool hurry)
 		if (hurry)
 			pass(p);
 	}
+	atomic_fetch_add_explicit(&n_passes, 1, memory_order_relaxed);
 	mutex_unlock(&all_mutex);
+}
+
+uint32_t pools_passes(void)
+{
+	return atomic_load_explicit(&n_passes, memory_order_relaxed);
 }
 
 void pool_destroy(struct pool *p)

@@ -60,12 +60,20 @@ GUEST_TEST(sync, pool,
 	CHECK(pool_get(&p) == NULL);
 	preempt_enable();
 
-	for (int i = 0; i < 100; i++)
-		pool_put(&p, &c);
-	pools_pass(false);
-	CHECK(pool_get(&p) == &c);
-	pools_pass(false);
-	CHECK(pool_get(&p) == NULL);
+	uint32_t before;
+	do { /* again when a pass of the shrinker's own came between */
+		before = pools_passes();
+		for (int i = 0; i < 100; i++)
+			pool_put(&p, &c);
+		pools_pass(false);
+		void *after_one = pool_get(&p);
+		pools_pass(false);
+		void *after_two = pool_get(&p);
+		if (pools_passes() - before == 2) {
+			CHECK(after_one == &c);
+			CHECK(after_two == NULL);
+		}
+	} while (pools_passes() - before != 2);
 	pool_destroy(&p);
 }
 
@@ -102,18 +110,22 @@ GUEST_TEST(sync, pool_gc,
 	struct pool p = POOL(make, drop);
 	pool_put(&p, make()); /* a state, and one item more or less does not matter */
 	for (uint32_t i = 0; i < guest_count(5, 100); i++) {
-		pools_pass(false);
-		pools_pass(false);
+		pools_pass(true);
 		atomic_store(&dropped, 0);
 		atomic_store(&made, 0);
+		uint32_t before = pools_passes();
 		fill(&p);
-		CHECK_EQ(atomic_load(&made), ITEMS);
 		pools_pass(false);
-		CHECK_EQ(atomic_load(&dropped), 0);
+		uint32_t after_one = atomic_load(&dropped);
 		pools_pass(false);
-		CHECK_EQ(atomic_load(&dropped), ITEMS);
+		uint32_t after_two = atomic_load(&dropped);
 		fill(&p);
 		pools_pass(true);
+		if (pools_passes() - before != 3)
+			continue; /* a pass of the shrinker's own came between */
+		CHECK_EQ(atomic_load(&made), 2 * ITEMS);
+		CHECK_EQ(after_one, 0);
+		CHECK_EQ(after_two, ITEMS);
 		CHECK_EQ(atomic_load(&dropped), 2 * ITEMS);
 	}
 	pool_destroy(&p);
