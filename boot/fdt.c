@@ -257,7 +257,17 @@ static void prop_keep(struct fdt_walk *walk, const struct token *k)
 		[FDT_INTERRUPTS_EXTENDED] = "interrupts-extended",
 		[FDT_REG_SHIFT] = "reg-shift",
 	};
-	for (int i = 0; i < FDT_NAMES; i++) {
+	/* By first character: where in names to look, and 0 where none begins so. */
+	static const uint8_t group[128] = {
+		['#'] = 1 + FDT_ADDRESS_CELLS, ['b'] = 1 + FDT_BOOTARGS,     ['c'] = 1 + FDT_COMPATIBLE,
+		['i'] = 1 + FDT_INTERRUPTS,    ['l'] = 1 + FDT_INITRD_START, ['p'] = 1 + FDT_PHANDLE,
+		['r'] = 1 + FDT_RANGES,        ['s'] = 1 + FDT_STATUS,       ['t'] = 1 + FDT_TIMEBASE,
+	};
+	char first = k->name[0];
+	unsigned at = group[first & 127];
+	if (at == 0)
+		return;
+	for (unsigned i = at - 1; i < FDT_NAMES && names[i][0] == first; i++) {
 		if (!fdt_text_is(k->name, names[i], '\0'))
 			continue;
 		if (walk->prop[i].data == NULL)

@@ -30,26 +30,26 @@ struct fdt {
 };
 
 /* The properties that boot reads: the walk picks them out of each node in one pass over its properties. */
-enum fdt_name {
-	FDT_ADDRESS_CELLS,
-	FDT_SIZE_CELLS,
-	FDT_STATUS,
-	FDT_RANGES,
-	FDT_REG,
-	FDT_COMPATIBLE,
-	FDT_BOOTARGS,
-	FDT_STDOUT_PATH,
-	FDT_INITRD_START,
-	FDT_INITRD_END,
-	FDT_ISA,
-	FDT_ISA_EXTENSIONS,
-	FDT_TIMEBASE,
-	FDT_PHANDLE,
-	FDT_INTERRUPT_CELLS,
-	FDT_INTERRUPTS,
-	FDT_INTERRUPTS_EXTENDED,
-	FDT_REG_SHIFT,
-	FDT_NAMES
+enum fdt_name { /* those with the same first character side by side */
+		FDT_ADDRESS_CELLS,
+		FDT_INTERRUPT_CELLS,
+		FDT_SIZE_CELLS,
+		FDT_BOOTARGS,
+		FDT_COMPATIBLE,
+		FDT_INTERRUPTS,
+		FDT_INTERRUPTS_EXTENDED,
+		FDT_INITRD_START,
+		FDT_INITRD_END,
+		FDT_PHANDLE,
+		FDT_RANGES,
+		FDT_REG,
+		FDT_REG_SHIFT,
+		FDT_ISA,
+		FDT_ISA_EXTENSIONS,
+		FDT_STATUS,
+		FDT_STDOUT_PATH,
+		FDT_TIMEBASE,
+		FDT_NAMES
 };
 
 struct fdt_prop {

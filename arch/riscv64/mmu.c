@@ -138,11 +138,12 @@ int arch_mmu_map(uintptr_t va, uint64_t pa, size_t size, unsigned prot)
 		size_t step = level_size(level), n = size / step, room = ENTRIES - (va / step) % ENTRIES;
 		if (n > room)
 			n = room;
+		uint64_t pte = leaf_entry(pa, prot);
 		for (size_t i = 0; i < n; i++) {
 			ASSERT(atomic_load_explicit(&entry[i], memory_order_relaxed) == 0,
 			       "a page is mapped once");
-			atomic_store_explicit(&entry[i], leaf_entry(pa + i * step, prot),
-					      memory_order_release);
+			atomic_store_explicit(&entry[i], pte, memory_order_release);
+			pte += step >> 12 << 10;
 		}
 		va += n * step;
 		pa += n * step;
