@@ -39,6 +39,7 @@ static char input_name[256] = "input";
 static char app_name[64] = "hartbeat";
 static bool boot_quiet;
 static char deadlock_word[16] = "report";
+static uint64_t sched_seed, debug_preempt;
 
 static struct option options[] = {
 	{.name = "prof.cpu",
@@ -79,6 +80,18 @@ static struct option options[] = {
 	 .type = OPTION_BOOL,
 	 .value = &sched_trace_detail,
 	 .help = "with sched.trace: harts and goroutines too"},
+	{.name = "sched.seed",
+	 .type = OPTION_U64,
+	 .value = &sched_seed,
+	 .min = 0,
+	 .max = UINT64_MAX,
+	 .help = "picks, steals and slices at random from this seed; 0: none"},
+	{.name = "debug.preempt",
+	 .type = OPTION_U64,
+	 .value = &debug_preempt,
+	 .min = 0,
+	 .max = 1000000,
+	 .help = "preempt at one release of a spinlock in so many; 0: none"},
 	{.name = "boot.quiet", .type = OPTION_BOOL, .value = &boot_quiet, .help = "no banner"},
 };
 
@@ -134,6 +147,7 @@ void program_run(void *arg)
 			   hart_count, (unsigned long)(clock_from_ticks(ticks) / 1000));
 	if (prof_cpu && prof_start((unsigned)prof_hz) != 0)
 		print_line("hb: no memory for a CPU profile");
+	sched_shake(sched_seed, (uint32_t)debug_preempt);
 	sched_trace_start();
 	exit(main(args.argc, args.argv));
 }

@@ -26,7 +26,9 @@ struct g_cache {
 
 struct sched_hart {
 	/* owned by this hart */
-	uint32_t tick;    /* goroutines picked that did not come from the ring */
+	uint32_t tick; /* goroutines picked that did not come from the ring */
+	bool shaken;   /* by a seed (sched/shake.c) */
+	uint32_t shake_every, releases_left;
 	bool pinned_went; /* a pinned goroutine had its turn, the others did not yet */
 	bool global_went; /* the global queue had its turn, the ring did not yet */
 	struct g *handed; /* left over from switch_next(): picked, and not to be resumed directly */

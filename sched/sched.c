@@ -111,8 +111,11 @@ static struct g *pick(struct hart *h, bool *inherit)
 	s->pinned_went = false;
 	if (s->handed != NULL)
 		return handed_take(h, inherit);
+	uint64_t dice = s->shaken ? random_step(&s->rng) >> 32 : 0;
+	if ((dice & 3) == 3)
+		runq_next_last(&s->q);
 	/* the global queue's turn, but not twice in a row */
-	if ((h->slice_over || runq_turn(&s->q, GLOBAL_EVERY)) && !s->global_went) {
+	if ((h->slice_over || runq_turn(&s->q, GLOBAL_EVERY) || (dice & 12) == 12) && !s->global_went) {
 		g = globq_get(&s->q, hart_count);
 		s->global_went = g != NULL;
 	}

@@ -20,6 +20,12 @@ _Noreturn void sched_loop(struct hart *h);
 /* Set once at boot by prof/: told when a hart stops (idle = true) and starts again to have work. System context, interrupts off. */
 extern void (*sched_idle_hook)(struct hart *h, bool idle);
 
+/* sched/shake.c */
+
+/* From here on the schedule is shaken: seed 0: picks, steals and slices as ever; every: a preemption at one release of a spinlock in so many,
+ * 0: when seeded, in 64 or so. Both 0: nothing changes. Goroutine context, once. */
+void sched_shake(uint64_t seed, uint32_t every);
+
 /* sched/park.c */
 
 /*

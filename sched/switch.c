@@ -4,6 +4,7 @@
 #include <hartbeat/go.h>
 
 #include "kernel/ktimer.h"
+#include "kernel/random.h"
 #include "sched/latency.h"
 
 void (*preempt_hook)(void);
@@ -118,6 +119,8 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	if (!inherit || h->slice_over || h->slice_due == UINT64_MAX) {
 		h->slice_over = false;
 		h->slice_due = now + h->slice_ticks;
+		if (h->sched->shaken)
+			h->slice_due = now + 1 + random_step(&h->sched->rng) % h->slice_ticks;
 		timer_rearm_irq(h);
 	}
 	store_relaxed(&h->asked, 0);

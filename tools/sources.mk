@@ -12,7 +12,7 @@ KERNEL_ROOM := $(addprefix kernel/, base64.c buddy.c clock.c console.c crc32.c d
 TRACE_ROOM := trace/sample_ring.c
 SCHED_ROOM := $(addprefix sched/, apptimer.c area.c chan.c chan_wait.c context.c context_after.c deadlock.c defer.c g.c libc.c metrics.c mutex.c own.c park.c report.c runq.c sched.c schedtrace.c \
 	select.c sleep.c timer_api.c waitgroup.c)
-SCHED_ROOM += $(addprefix sched/, pin.c stw.c switch.c)
+SCHED_ROOM += $(addprefix sched/, pin.c shake.c stw.c switch.c)
 PROF_ROOM := $(addprefix prof/, builder.c cpu.c decimal.c gzip.c intern.c pprof.c protobuf.c sampler.c top.c)
 BOOT_ROOM := $(addprefix boot/, harts.c info.c line.c main.c option_value.c options.c program.c)
 
