@@ -3,7 +3,7 @@
  *
  *	sched_loop: run due timers -> pick -> execute -> (goroutines run, sched/switch.h) -> settle who came back -> again
  *
- * Looking for work (as Go): the global queue first at every 64th entry of the own ring and when a slice is over; own queue; a batch from the global queue; half of somebody's queue, in
+ * Looking for work (as Go): the global queue first at every 64th entry of the own ring; own queue; a batch from the global queue; half of somebody's queue, in
  * random order; then sleep. A hart that looks in other queues is spinning; at most half the busy harts do, and a submission wakes an idle
  * hart only when nobody spins.
  *
@@ -115,7 +115,7 @@ static struct g *pick(struct hart *h, bool *inherit)
 	if ((dice & 3) == 3)
 		runq_next_last(&s->q);
 	/* the global queue's turn, but not twice in a row */
-	if ((h->slice_over || runq_turn(&s->q, GLOBAL_EVERY) || (dice & 12) == 12) && !s->global_went) {
+	if ((runq_turn(&s->q, GLOBAL_EVERY) || (dice & 12) == 12) && !s->global_went) {
 		g = globq_get(&s->q, hart_count);
 		s->global_went = g != NULL;
 	}
