@@ -36,8 +36,8 @@ enum {
 	CLASSES_MAX = 100
 };
 
-static const struct actor *const tables[] = {stress_chan, stress_select, stress_sync,
-					     stress_time, stress_stack,  stress_goroutine};
+static const struct actor *const tables[] = {stress_chan,    stress_select, stress_sync,  stress_shared,
+					     stress_context, stress_time,   stress_stack, stress_goroutine};
 
 static const struct actor *actors[ACTORS_MAX];
 static uint32_t n_actors;
@@ -281,7 +281,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("# stress: seed=%llu, %llu ms on %u harts\n", (unsigned long long)seed,
-	       (unsigned long long)total_ms, go_harts());
+	       (unsigned long long)total_ms, (unsigned)hart_count);
 	if (go_system(watch, NULL, "stress watchdog") == 0)
 		panic("out of memory: no goroutine for the watchdog");
 
