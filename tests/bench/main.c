@@ -41,6 +41,7 @@ static const struct subject {
 	{"go_sched", bench_go_sched},
 	{"go_sync", bench_go_sync},
 	{"go_rwmutex", bench_go_rwmutex},
+	{"go_pool", bench_go_pool},
 	{"go_time", bench_go_time},
 };
 

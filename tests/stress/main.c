@@ -36,8 +36,9 @@ enum {
 	CLASSES_MAX = 100
 };
 
-static const struct actor *const tables[] = {stress_chan,    stress_select, stress_sync,  stress_shared,
-					     stress_context, stress_time,   stress_stack, stress_goroutine};
+static const struct actor *const tables[] = {stress_chan,   stress_select, stress_sync,
+					     stress_shared, stress_group,  stress_context,
+					     stress_time,   stress_stack,  stress_goroutine};
 
 static const struct actor *actors[ACTORS_MAX];
 static uint32_t n_actors;

@@ -28,8 +28,8 @@ struct actor {
 };
 
 /* The actors of each file; the last has no name. */
-extern const struct actor stress_chan[], stress_select[], stress_sync[], stress_shared[], stress_context[],
-	stress_time[], stress_stack[], stress_goroutine[];
+extern const struct actor stress_chan[], stress_select[], stress_sync[], stress_shared[], stress_group[],
+	stress_context[], stress_time[], stress_stack[], stress_goroutine[];
 
 uint32_t stress_random(struct rng *r);
 /* From 0 to n - 1. */
