@@ -102,12 +102,12 @@ death data_free 'panic: assertion failed: a heap pointer points to a live heap o
 death rank_inversion 'panic: lock rank: wrong order: taking chan .* while holding sched taken at ' rank_inversion
 death spin_recursion 'panic: lock rank: recursion: taking chan ' spin_recursion
 death spin_foreign_unlock 'panic: assertion failed: the owner unlocks' spin_foreign_unlock
-death spin_across_park 'panic: assertion failed: no spinlock held at a switch' spin_across_park
+death spin_across_park 'panic: assertion failed: (no spinlock held at a switch|a switch happens with interrupts on)' spin_across_park
 death bottom_half_on_goroutine 'panic: assertion failed: bottom-half lock only on a system stack' bottom_half_on_goroutine
 
 death walk_unowned 'panic: a stack is walked only by its owner: goroutine ' walk_unowned
 death own_under_lock 'panic: lock rank: wrong order: taking own .* while holding chan taken at ' own_under_lock
-death own_across_park 'panic: assertion failed: no spinlock held at a switch' own_across_park
+death own_across_park 'panic: assertion failed: (no spinlock held at a switch|a goroutine yields with preemption on)' own_across_park
 
 # The others, each with a report of its own kind.
 
