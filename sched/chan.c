@@ -48,8 +48,10 @@ static inline __attribute__((always_inline)) bool short_recv(struct chan *c, voi
 static inline __attribute__((always_inline)) struct g *short_give(struct chan *c, const void *elem,
 								  uint64_t word)
 {
+	if ((word & (CHAN_FLAGS - CHAN_SENDQ)) != CHAN_RECVQ)
+		return NULL;
 	struct chan_case *w = c->receivers.first;
-	if ((word & (CHAN_FLAGS - CHAN_SENDQ)) != CHAN_RECVQ || w->select != NULL)
+	if (w->select != NULL)
 		return NULL;
 	struct g *g = w->g;
 	chan_queue_remove_first(&c->receivers, w);
@@ -62,8 +64,10 @@ static inline __attribute__((always_inline)) struct g *short_give(struct chan *c
 
 static inline __attribute__((always_inline)) struct g *short_take(struct chan *c, void *elem, uint64_t word)
 {
+	if ((uint32_t)word != CHAN_SENDQ)
+		return NULL;
 	struct chan_case *w = c->senders.first;
-	if ((uint32_t)word != CHAN_SENDQ || w->select != NULL)
+	if (w->select != NULL)
 		return NULL;
 	struct g *g = w->g;
 	chan_queue_remove_first(&c->senders, w);

@@ -14,7 +14,6 @@
 
 #include "kernel/assert.h"
 #include "kernel/heap.h"
-#include "kernel/panic.h"
 #include "sched/chan.h"
 
 struct chan *chan_make(size_t elem_size, size_t capacity)

@@ -4,8 +4,8 @@
 #	host-tests-build    builds, and writes the list for tests/run-tests: $(HOST_TEST_LIST)
 #
 # NAME_SOURCES are what tests/host/NAME.c links beside the harness, NAME_LIBS its libraries. A name in HOST_STUB_TESTS (HOST_SCHED_TESTS,
-# HOST_TIMER_TESTS, HOST_SYNC_TESTS) finds the headers of tests/host/stub (stub_sched, stub_timer,
-# stub_sync) before the kernel's. FUZZ_SECONDS: for each fuzz target.
+# HOST_TIMER_TESTS, HOST_SYNC_TESTS, HOST_CHAN_TESTS) finds the headers of tests/host/stub (stub_sched, stub_timer,
+# stub_sync, stub_chan) before the kernel's. FUZZ_SECONDS: for each fuzz target.
 
 HOST := $(BUILD)/host
 HOST_TEST_LIST := $(HOST)/tests.list
@@ -23,15 +23,18 @@ HOST_STUB_TESTS := test_heap test_malloc test_page
 HOST_SCHED_TESTS := test_runq
 HOST_TIMER_TESTS := test_ktimer
 HOST_SYNC_TESTS := test_sync
+HOST_CHAN_TESTS := test_chan
 # Run once more with the thread sanitizer.
 HOST_TSAN_TESTS := test_pool_chain test_sample_ring
 HOST_TSAN_STUB_TESTS := test_heap test_page
 HOST_TSAN_SCHED_TESTS := test_runq
 HOST_TSAN_TIMER_TESTS := test_ktimer
 HOST_TSAN_SYNC_TESTS := test_sync
+HOST_TSAN_CHAN_TESTS := test_chan
 HOST_FUZZ := fuzz_fdt fuzz_hbdump fuzz_options fuzz_pvh
 
 test_builder_SOURCES := prof/builder.c prof/intern.c
+test_chan_SOURCES := $(addprefix sched/, chan.c chan_wait.c select.c)
 test_fdt_SOURCES := tests/host/fdt_builder.c tests/host/boot_sane.c $(addprefix boot/, info.c fdt.c fdt_info.c line.c)
 test_framing_SOURCES := $(FRAMING_SOURCES) tools/hbdump/lines.c tools/hbdump/parse.c
 test_gzip_SOURCES := prof/gzip.c
@@ -73,6 +76,8 @@ HOST_COMPILE_asan_timer = $(HOST_ASAN) -Itests/host/stub_timer $(HOST_PATHS)
 HOST_COMPILE_asan_sync = $(HOST_ASAN) -Itests/host/stub_sync $(HOST_PATHS)
 HOST_COMPILE_tsan_timer = $(HOST_TSAN) -Itests/host/stub_timer $(HOST_PATHS)
 HOST_COMPILE_tsan_sync = $(HOST_TSAN) -Itests/host/stub_sync $(HOST_PATHS)
+HOST_COMPILE_asan_chan = $(HOST_ASAN) -Itests/host/stub_chan $(HOST_PATHS)
+HOST_COMPILE_tsan_chan = $(HOST_TSAN) -Itests/host/stub_chan $(HOST_PATHS)
 HOST_COMPILE_tsan = $(HOST_TSAN) $(HOST_PATHS)
 HOST_COMPILE_tsan_stub = $(HOST_TSAN) -Itests/host/stub $(HOST_PATHS)
 HOST_COMPILE_tsan_sched = $(HOST_TSAN) -Itests/host/stub_sched $(HOST_PATHS)
@@ -84,6 +89,8 @@ HOST_LINK_asan_timer := $(HOST_ASAN)
 HOST_LINK_asan_sync := $(HOST_ASAN)
 HOST_LINK_tsan_timer := $(HOST_TSAN)
 HOST_LINK_tsan_sync := $(HOST_TSAN)
+HOST_LINK_asan_chan := $(HOST_ASAN)
+HOST_LINK_tsan_chan := $(HOST_TSAN)
 HOST_LINK_tsan := $(HOST_TSAN)
 HOST_LINK_tsan_stub := $(HOST_TSAN)
 HOST_LINK_tsan_sched := $(HOST_TSAN)
@@ -122,6 +129,8 @@ $(eval $(call host_kind,asan_timer,$(HOST_TIMER_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_sync,$(HOST_SYNC_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_timer,$(HOST_TSAN_TIMER_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_sync,$(HOST_TSAN_SYNC_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,asan_chan,$(HOST_CHAN_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,tsan_chan,$(HOST_TSAN_CHAN_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_sched,$(HOST_TSAN_SCHED_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,fuzz,$(HOST_FUZZ),tests/host/host_panic.c))
 
@@ -165,6 +174,8 @@ host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $
 	$(foreach n,$(HOST_SYNC_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_sync/$(n)";) \
 	$(foreach n,$(HOST_TSAN_TIMER_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_timer/$(n)";) \
 	$(foreach n,$(HOST_TSAN_SYNC_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_sync/$(n)";) \
+	$(foreach n,$(HOST_CHAN_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_chan/$(n)";) \
+	$(foreach n,$(HOST_TSAN_CHAN_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_chan/$(n)";) \
 	$(foreach n,$(HOST_TSAN_SCHED_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_sched/$(n)";) \
 	echo "run-tests tests/host/test-run-tests.sh"; \
 	echo "setup BUILD=$(BUILD) tests/e2e/test-setup.sh"; \

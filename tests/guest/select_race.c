@@ -68,6 +68,8 @@ GUEST_TEST(select, nonblock_select_race2, "the same, with a close (TestNonblockS
 	select_race(true);
 }
 
+enum { APART = 150 };
+
 /* As look_at_both(), in a loop, while the element goes to and fro between two channels: one of them always has it, or both. */
 struct moving {
 	struct chan *c1, *c2;
@@ -95,9 +97,14 @@ GUEST_TEST(select, nonblock_moving,
 	int v = 1;
 	chan_send(m.c1, &v);
 	guest_go(&all, move, &m);
-	for (uint32_t i = 0; i < guest_count(20000, 500000); i++) {
-		struct chan_case cases[] = {CHAN_CASE_RECV(m.c1, &v), CHAN_CASE_RECV(m.c2, &v)};
-		int got = chan_select(cases, 2, true);
+	/* a long way between the two, so that the element moves meanwhile */
+	struct chan *never = make(sizeof(int), 1);
+	struct chan_case cases[APART + 1];
+	for (uint32_t i = 0; i <= APART; i++)
+		cases[i] = (struct chan_case)CHAN_CASE_RECV(i == 0 ? m.c1 : i < APART ? never : m.c2, &v);
+	uint64_t until = time_now() + guest_count(150, 2000) * TIME_MILLISECOND;
+	while (time_now() < until) {
+		int got = chan_select(cases, APART + 1, true);
 		CHECK(got >= 0);
 		if (got >= 0)
 			chan_send(cases[got].c,
@@ -107,6 +114,7 @@ GUEST_TEST(select, nonblock_moving,
 	guest_wait(&all);
 	chan_free(m.c1);
 	chan_free(m.c2);
+	chan_free(never);
 }
 
 /* ---- stress: 10 goroutines, 4 channels, chaotic, free of deadlock ---- */
