@@ -92,6 +92,10 @@ static struct option options[] = {
 	 .min = 0,
 	 .max = 1000000,
 	 .help = "preempt at one release of a spinlock in so many; 0: none"},
+	{.name = "debug.shrink",
+	 .type = OPTION_BOOL,
+	 .value = &shrink_always,
+	 .help = "give unused stack pages back all the time, and poison them"},
 	{.name = "boot.quiet", .type = OPTION_BOOL, .value = &boot_quiet, .help = "no banner"},
 };
 
@@ -139,6 +143,8 @@ void program_run(void *arg)
 	if (!sched_deadlock_fatal && strcmp(deadlock_word, "report") != 0)
 		boot_fail("boot option 'sched.deadlock': bad value '%s', report or fatal expected",
 			  deadlock_word);
+	if (!shrink_start())
+		boot_fail("out of memory: no room for the shrinker");
 	prof_image_name = app_name;
 	libc_input(info->initrd_size > 0 ? (const void *)(uintptr_t)info->initrd_start : NULL,
 		   (size_t)info->initrd_size, input_name);

@@ -64,8 +64,9 @@ struct g {
 	uint64_t ready_at;            /* arch_ticks() of a wake-up that is followed, or 0 (sched/latency.h) */
 	uint64_t run_ticks;           /* on-CPU time so far */
 	uint64_t run_since;
-	struct g *next;  /* in a queue or a free list */
-	bool grown;      /* its stack has more than the first page, maybe */
+	struct g *next; /* in a queue or a free list */
+	_Atomic bool
+		grown; /* its stack has more than the first page, maybe; raised by its page faults, lowered by the shrinker */
 	bool bare;       /* while dead: the first page is missing, maybe */
 	struct g *batch; /* while dead and first of a magazine: the next magazine */
 	void *wait_data; /* of the primitive it waits on */

@@ -29,6 +29,7 @@ enum {
 	IPI_WAKE = 1,   /* look at the queues again */
 	IPI_STOP = 2,   /* a panic elsewhere: stop for good */
 	IPI_ASK = 8,    /* the scheduler is wanted */
+	IPI_FLUSH = 64, /* forget translations (kernel/shootdown.c) */
 	IPI_TIMERS = 4, /* another hart put a timer first into this one's heap: look at it */
 };
 
@@ -78,10 +79,11 @@ struct hart {
 	uint64_t armed_due;   /* what the hardware timer was last armed for */
 
 	/* atomic */
-	_Atomic uint32_t ipi;    /* IPI_ bits: any hart sets, this hart clears */
-	_Atomic bool online;     /* set by this hart when it can run goroutines */
-	_Atomic bool stopped;    /* set by this hart when it answered a panic stop */
-	_Atomic bool timers_hit; /* timers_due has passed: interrupt sets, scheduler clears */
+	_Atomic uint32_t ipi;      /* IPI_ bits: any hart sets, this hart clears */
+	_Atomic uint64_t tlb_seen; /* shoot-downs this hart has answered; written by it, read by initiators */
+	_Atomic bool online;       /* set by this hart when it can run goroutines */
+	_Atomic bool stopped;      /* set by this hart when it answered a panic stop */
+	_Atomic bool timers_hit;   /* timers_due has passed: interrupt sets, scheduler clears */
 	_Atomic uint64_t
 		asked; /* the scheduler is wanted: set with cur->resched, cleared by the scheduler with interrupts off */
 };

@@ -26,7 +26,10 @@
 
 #define GIB UINT64_C(0x40000000)
 
-enum { TABLE_SPAN = 2 << 20 }; /* bytes of address space behind one page table */
+enum {
+	TABLE_SPAN = 2 << 20, /* bytes of address space behind one page table */
+	RED_ZONE = 128,       /* bytes below sp that a leaf function may use: System V ABI for x86-64 */
+};
 
 static struct arena {
 	uint64_t slot, base, size; /* bytes; base from ARCH_STACK_BASE; immutable */
@@ -40,7 +43,8 @@ static struct arena {
 };
 
 static struct spinlock stack_lock = SPINLOCK_INIT(RANK_STACK); /* protects the arenas */
-static _Atomic size_t committed;
+static _Atomic size_t committed, uncommitted;                  /* pages, ever */
+_Atomic bool stack_grew;
 
 int stack_class(size_t size)
 {
@@ -137,27 +141,47 @@ bool stack_fault(struct arch_frame *f, uintptr_t addr)
 	if (!page_fill(addr & ~(uintptr_t)(PAGE_SIZE - 1)))
 		panic_at(f, "out of memory: no page for the stack of goroutine %lu", (unsigned long)g->id);
 	if (addr - g->stack_lo < g->stack_hi - g->stack_lo)
-		g->grown = true;
+		atomic_store_explicit(&g->grown, true, memory_order_relaxed);
+	if (!atomic_load_explicit(&stack_grew, memory_order_relaxed))
+		atomic_store_explicit(&stack_grew, true, memory_order_relaxed);
 	return true;
 }
 
-size_t stack_uncommit(uintptr_t lo, uintptr_t hi, uint64_t *frames, size_t max, uintptr_t *left)
+uintptr_t stack_unused(const struct g *g)
 {
-	ASSERT((lo | hi) % PAGE_SIZE == 0 && stack_region_holds(lo), "whole pages of stacks are uncommitted");
+	if ((atomic_load_explicit(&g->status, memory_order_relaxed) & G_STATUS_MASK) == G_DEAD)
+		return g->stack_hi;
+#ifndef MUTANT_shrink_unowned
+	ASSERT(g_owned(g) && g->area == NULL, "a stack is shrunk by its owner, while its goroutine waits");
+#endif
+	return (g->ctx.sp - RED_ZONE) & ~(uintptr_t)(PAGE_SIZE - 1);
+}
+
+size_t stack_uncommit(const struct g *g, uintptr_t *at, uint64_t *frames, size_t max)
+{
+#ifndef MUTANT_shrink_unowned
+	ASSERT(g_owned(g), "a stack is shrunk only by its owner");
+	ASSERT(*at % PAGE_SIZE == 0 && *at <= stack_unused(g) && *at >= g->stack_lo,
+	       "whole pages below sp - 128 are taken from a stack");
+#endif
 	size_t n = 0;
-	uintptr_t at = hi;
-	while (at > lo && n < max) {
-		at -= PAGE_SIZE;
-		uint64_t frame = arch_mmu_clear(at);
+	while (*at > g->stack_lo && n < max) {
+		*at -= PAGE_SIZE;
+		uint64_t frame = arch_mmu_clear(*at);
 		if (frame != 0)
 			frames[n++] = frame;
 	}
-	*left = at;
-	atomic_fetch_sub_explicit(&committed, n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&uncommitted, n, memory_order_relaxed);
 	return n;
 }
 
 size_t stack_pages(void)
+{
+	size_t gone = atomic_load_explicit(&uncommitted, memory_order_relaxed);
+	return stack_commits() - gone;
+}
+
+size_t stack_commits(void)
 {
 	return atomic_load_explicit(&committed, memory_order_relaxed);
 }

@@ -9,12 +9,15 @@
 #ifndef KERNEL_STACK_H
 #define KERNEL_STACK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "arch/arch.h"
 #include "kernel/limits.h"
+
+struct g;
 
 enum {
 	STACK_GUARD = 64 << 10, /* bytes */
@@ -46,12 +49,21 @@ __attribute__((warn_unused_result)) bool stack_commit(uintptr_t hi);
  * return. */
 bool stack_fault(struct arch_frame *f, uintptr_t addr);
 
-/* Takes the pages of [lo, hi) out of the page table and puts their frames into frames[], at most max, from the top down; returns how many.
- * *left is where it stopped: lo, or above it when max was reached. The frames are still in the translations of any hart until a shoot-down
- * (kernel/shootdown.h). System context, by the owner of the stack. */
-size_t stack_uncommit(uintptr_t lo, uintptr_t hi, uint64_t *frames, size_t max, uintptr_t *left);
+/* Raised when a stack got a page after its first one; lowered by the shrinker (sched/shrink.c). */
+extern _Atomic bool stack_grew;
+
+/* Where g's stack is not in use any more: the end of the whole pages below sp - 128 of one that waits; its top when it has ended. By the
+ * owner. */
+uintptr_t stack_unused(const struct g *g);
+
+/* Takes the pages of g's stack below *at out of the page table, from the top down, and puts their frames into frames[], at most max; returns
+ * how many. *at is where it stopped: g->stack_lo, or above it when max was reached; at first at most stack_unused(). The frames are in the
+ * translations of every hart until a shoot-down (kernel/shootdown.h). Goroutine or system context, by the owner. */
+size_t stack_uncommit(const struct g *g, uintptr_t *at, uint64_t *frames, size_t max);
 
 /* Pages committed to goroutine stacks now. Any context. */
 size_t stack_pages(void);
+/* Pages committed to them so far. Any context. */
+size_t stack_commits(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/preempt.h"
+#include "kernel/shootdown.h"
 #include "kernel/stack.h"
 #include "kernel/walk.h"
 
@@ -23,6 +24,8 @@ void upcall_ipi_irq(struct arch_frame *f)
 	uint32_t bits = atomic_exchange_explicit(&h->ipi, 0, memory_order_acquire);
 	if (bits & IPI_STOP)
 		upcall_stop(f);
+	if (bits & IPI_FLUSH)
+		shootdown_irq(h);
 	if (bits & IPI_TIMERS) {
 		atomic_store_explicit(&h->timers_hit, true, memory_order_relaxed);
 		hart_ask_irq(h);

@@ -29,6 +29,7 @@
 #include "kernel/stack.h"
 #include "kernel/system.h"
 #include "kernel/tls.h"
+#include "sched/shrink.h"
 #include "sched/switch.h"
 
 enum {
@@ -213,6 +214,7 @@ __attribute__((noinline)) static void put_slow(struct g_cache *c)
 		depot.n_warm++;
 		spin_unlock(&allg_lock);
 		atomic_store_explicit(&depot_used, true, memory_order_relaxed);
+		shrink_want();
 	}
 	c->full = c->warm;
 	c->warm = NULL;
@@ -222,12 +224,13 @@ __attribute__((noinline)) static void put_slow(struct g_cache *c)
 void g_free_sys(struct hart *h, struct g *g)
 {
 	struct g_cache *c = &h->sched->gs;
-	/* pairs with the acquire in dead_own(): who works on the stack comes after the goroutine */
+	/* pairs with the acquire in g_own_dead(): who works on the stack comes after the goroutine */
 	atomic_store_explicit(&g->status, G_DEAD, memory_order_release);
 	if (!g->system)
 		atomic_fetch_sub(&n_user, 1);
 	if (__builtin_expect(g->stack_class != STACK_DEFAULT, 0)) {
 		put_big(g);
+		shrink_want();
 		return;
 	}
 	if (c->n == MAGAZINE)
@@ -235,6 +238,51 @@ void g_free_sys(struct hart *h, struct g *g)
 	g->next = c->warm;
 	c->warm = g;
 	c->n++;
+}
+
+struct g *g_dead_take(bool all, bool *later)
+{
+	struct g *list = NULL;
+	spin_lock(&allg_lock);
+	uint32_t n = all ? depot.n_warm : depot.low_warm;
+	depot.n_warm -= n;
+	depot.low_warm = depot.n_warm;
+	*later = depot.n_warm > 0;
+	for (; n > 0; n--) {
+		struct g *m = magazine_take_locked(&depot.warm);
+		magazine_put_locked(&list, m);
+	}
+	spin_unlock(&allg_lock);
+	return list;
+}
+
+void g_dead_put_bare(struct g *list)
+{
+	spin_lock(&allg_lock);
+	while (list != NULL) {
+		struct g *m = magazine_take_locked(&list);
+		magazine_put_locked(&depot.bare, m);
+	}
+	spin_unlock(&allg_lock);
+}
+
+struct g *g_big_take(unsigned class)
+{
+	spin_lock(&allg_lock);
+	struct g **link = &depot.big[class], *g;
+	while ((g = *link) != NULL && g->bare)
+		link = &g->next;
+	if (g != NULL) {
+		*link = g->next;
+		g->next = NULL;
+	}
+	spin_unlock(&allg_lock);
+	return g;
+}
+
+void g_big_put(struct g *g)
+{
+	put_big(g);
 }
 
 /* ---- starting one ---- */
@@ -291,6 +339,7 @@ static uint64_t start(void (*fn)(void *), void *arg, const char *name, unsigned 
 		g = take_slow(c);
 	}
 	if (__builtin_expect(g == NULL || (g->bare && !bare_fill(c, g)), 0)) {
+		shrink_wake(true);
 		preempt_enable();
 		errno = ENOMEM;
 		return 0;

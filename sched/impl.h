@@ -54,6 +54,12 @@ struct arch_context;
 void g_init_boot(struct hart *h);
 /* The goroutine has ended and is on no stack: takes its descriptor back. System context. */
 void g_free_sys(struct hart *h, struct g *g);
+/* For the shrinker, goroutine context. Ended goroutines with the default stack leave the depot, all or those that were not needed since the
+ * last call (*later: there are more), as magazines linked by batch, each linked by next; they come back without pages. One with a bigger stack of this class that has pages, NULL when there is none. */
+struct g *g_dead_take(bool all, bool *later);
+void g_dead_put_bare(struct g *list);
+struct g *g_big_take(unsigned class);
+void g_big_put(struct g *g);
 /* Every descriptor, in use or not, from the newest on by all_next; some join at the head meanwhile. Any context. */
 struct g *g_all(void);
 uint64_t go_created(void); /* goroutines started so far; may be a little behind. Any context. */

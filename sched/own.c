@@ -62,6 +62,23 @@ void g_disown(struct g *g)
 	}
 }
 
+void g_own_dead(struct g *g)
+{
+	uint32_t dead = G_DEAD;
+	/* pairs with the release in g_free_sys() */
+	bool taken = atomic_compare_exchange_strong_explicit(&g->status, &dead, G_DEAD | G_OWNED,
+							     memory_order_acquire, memory_order_relaxed);
+	ASSERT(taken, "a dead goroutine has one owner");
+	atomic_store_explicit(&g->owner, g_self(), memory_order_relaxed);
+}
+
+void g_disown_dead(struct g *g)
+{
+	ASSERT(g_owned(g), "an ownership bit is given back by who took it");
+	atomic_store_explicit(&g->owner, NULL, memory_order_relaxed);
+	atomic_store_explicit(&g->status, G_DEAD, memory_order_release);
+}
+
 /* The slow end of g_run_begin(): the status says RUNNING, with the bit unless it was given back meanwhile. */
 bool g_run_owned(struct g *g)
 {

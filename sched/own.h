@@ -14,6 +14,10 @@
 __attribute__((warn_unused_result)) bool g_own(struct g *g);
 void g_disown(struct g *g);
 
+/* The same for a goroutine that has ended and that the caller has taken out of every list. */
+void g_own_dead(struct g *g);
+void g_disown_dead(struct g *g);
+
 /* RUNNABLE -> RUNNING, for the scheduler that is about to run g. False: g is owned; its owner will queue it, and it is to be forgotten
  * here. System context. */
 static inline bool g_run_begin(struct g *g);

@@ -26,6 +26,7 @@
 #include "sched/metrics.h"
 #include "sched/own.h"
 #include "sched/schedtrace.h"
+#include "sched/shrink.h"
 
 _Atomic uint64_t idle_mask;
 static _Atomic uint32_t n_spinning;
@@ -181,6 +182,7 @@ static void deadlock_check(void)
 static void idle(struct hart *h)
 {
 	uint64_t bit = 1ull << h->index;
+	shrink_poll();
 	spinning_stop(h->sched, false);
 	atomic_exchange(
 		&h->asked,

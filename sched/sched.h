@@ -62,6 +62,14 @@ extern bool sched_trace_detail;
 /* Starts what the options ask for. Goroutine context, once. */
 void sched_trace_start(void);
 
+/* sched/shrink.c */
+
+/* Starts the shrinker. Before main(); false when memory is out. */
+__attribute__((warn_unused_result)) bool shrink_start(void);
+/* Test mode (debug.shrink=1), set before shrink_start(): passes follow each other without a break, regard every waiting goroutine, and
+ * fill what they release with a pattern before it is used again. */
+extern bool shrink_always;
+
 /* sched/libc.c */
 
 /* Where fopen(INPUT) and stdin read from; name may be NULL. Boot context. */

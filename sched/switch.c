@@ -6,6 +6,7 @@
 #include "kernel/ktimer.h"
 #include "kernel/random.h"
 #include "sched/latency.h"
+#include "sched/shrink.h"
 
 void (*preempt_hook)(void);
 
@@ -159,6 +160,7 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 		settle(g, why);
 		return NULL;
 	}
+	shrink_poll();
 	if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
 		timers_run_sys(h);
 	store_release(&g->status, G_RUNNABLE);

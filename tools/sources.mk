@@ -7,11 +7,11 @@ BOOT_SOURCES_riscv64 := $(addprefix boot/riscv64/, entry.S harts.c start.c) boot
 BOOT_SOURCES_x86_64 := $(addprefix boot/x86_64/, calibrate.c entry.S harts.c start.c tables.c trampoline.S) boot/pvh.c boot/acpi.c
 
 KERNEL_ROOM := $(addprefix kernel/, base64.c buddy.c clock.c console.c crc32.c dump.c framing.c heap.c ktimer.c lock.c malloc.c memory.c mmu.c \
-	page.c panic.c print.c report.c size_class.c slab.c stack.c subword.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c timer_heap.c tls.c \
+	page.c panic.c print.c report.c shootdown.c size_class.c slab.c stack.c subword.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c timer_heap.c tls.c \
 	traceback.c trap.c unwind.c wait_reason.c walk.c) gen/lock_ranks.c
 TRACE_ROOM := trace/sample_ring.c
 SCHED_ROOM := $(addprefix sched/, apptimer.c area.c chan.c chan_wait.c context.c context_after.c deadlock.c defer.c g.c libc.c metrics.c mutex.c own.c park.c report.c runq.c sched.c schedtrace.c \
-	select.c sleep.c timer_api.c waitgroup.c)
+	select.c shrink.c sleep.c timer_api.c waitgroup.c)
 SCHED_ROOM += $(addprefix sched/, pin.c shake.c stw.c switch.c)
 PROF_ROOM := $(addprefix prof/, builder.c cpu.c decimal.c gzip.c intern.c pprof.c protobuf.c sampler.c top.c)
 BOOT_ROOM := $(addprefix boot/, harts.c info.c line.c main.c option_value.c options.c program.c)

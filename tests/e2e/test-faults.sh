@@ -106,6 +106,7 @@ death spin_across_park 'panic: assertion failed: (no spinlock held at a switch|a
 death bottom_half_on_goroutine 'panic: assertion failed: bottom-half lock only on a system stack' bottom_half_on_goroutine
 
 death walk_unowned 'panic: a stack is walked only by its owner: goroutine ' walk_unowned
+death shrink_foreign 'panic: assertion failed: a stack is shrunk only by its owner' shrink_foreign
 death own_under_lock 'panic: lock rank: wrong order: taking own .* while holding chan taken at ' own_under_lock
 death own_across_park 'panic: assertion failed: (no spinlock held at a switch|a goroutine yields with preemption on)' own_across_park
 

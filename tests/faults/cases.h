@@ -20,6 +20,7 @@ void irq_lock(void);
 
 /* own.c */
 void walk_unowned(void);
+void shrink_foreign(void);
 void own_under_lock(void);
 void own_across_park(void);
 

@@ -550,6 +550,7 @@ static const struct fault {
 	FAULT(bottom_half_on_goroutine),
 	FAULT(irq_lock),
 	FAULT(walk_unowned),
+	FAULT(shrink_foreign),
 	FAULT(own_under_lock),
 	FAULT(own_across_park),
 	FAULT(panic_with_lock),

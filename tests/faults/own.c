@@ -7,6 +7,7 @@
 #include "kernel/g.h"
 #include "kernel/lock.h"
 #include "kernel/preempt.h"
+#include "kernel/stack.h"
 #include "kernel/walk.h"
 #include "sched/own.h"
 #include "tests/faults/cases.h"
@@ -38,6 +39,15 @@ SHOWN void walk_unowned(void)
 	unsigned flags;
 	arch_context_unwind(&g->ctx, &u);
 	walk_frames(&u, NULL, g, pcs, 8, &flags);
+	KEEP_FRAME();
+}
+
+SHOWN void shrink_foreign(void)
+{
+	struct g *g = waiter_start();
+	uintptr_t at = g->stack_lo + 2 * PAGE_SIZE;
+	uint64_t frames[2];
+	stack_uncommit(g, &at, frames, 2);
 	KEEP_FRAME();
 }
 

@@ -79,7 +79,7 @@ __attribute__((noinline)) static void touch(int level)
 static void touch_run(void *arg)
 {
 	const struct g *g = g_self();
-	size_t absent = 0, before = stack_pages();
+	size_t absent = 0, before = stack_commits();
 	for (uintptr_t a = g->stack_lo; a < g->stack_hi; a += PAGE_SIZE)
 		absent += arch_mmu_lookup(a) == 0;
 	touch(5);
@@ -88,7 +88,7 @@ static void touch_run(void *arg)
 		left += arch_mmu_lookup(a) == 0;
 	/* 96 KiB of frames: all pages above the lowest 32 KiB are there */
 	CHECK(left <= 8);
-	CHECK(stack_pages() >= before + (absent - left));
+	CHECK(stack_commits() >= before + (absent - left));
 	chan_recv(arg, NULL);
 }
 
@@ -149,14 +149,14 @@ GUEST_TEST(stack, bad_sizes, "a stack size that there is not: 0, errno EINVAL, n
 {
 	static const size_t sizes[] = {64 << 20, (size_t)1 << 32, SIZE_MAX / 2, SIZE_MAX - 65535, SIZE_MAX};
 	uint32_t before = go_count();
-	size_t pages = stack_pages();
+	size_t pages = stack_commits();
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 		errno = 0;
 		CHECK_EQ(go_with(sized_run, NULL, &(struct go_options){.stack_size = sizes[i]}), 0);
 		CHECK_EQ(errno, EINVAL);
 	}
 	CHECK_EQ(go_count(), before);
-	CHECK(stack_pages() <= pages + 16); /* other goroutines' */
+	CHECK(stack_commits() <= pages + 16); /* other goroutines' */
 }
 
 static void wait_closed(void *arg)
@@ -184,7 +184,7 @@ GUEST_TEST(stack, no_slots,
 	}
 	chan_free(c);
 	CHECK(n[0] >= 40);
-	CHECK_EQ(n[0], n[1]);
+	CHECK(n[1] + 1 >= n[0]); /* the shrinker may have one of them */
 }
 
 /* ---- pointers into another goroutine's stack ---- */
@@ -278,13 +278,13 @@ GUEST_TEST(stack, fresh_page_race,
 		uintptr_t lo, hi;
 		guest_fresh_stack(&lo, &hi);
 		for (uintptr_t a = lo; a < hi; a += PAGE_SIZE) {
-			size_t before = stack_pages();
+			size_t before = stack_commits();
 			CHECK_EQ(arch_mmu_lookup(a), 0);
 			race_start((unsigned char *)a, ++round);
 			race_write((unsigned char *)a, race.n);
 			while (atomic_load(&race.done) != race.n)
 				go_yield();
-			CHECK(stack_pages() > before);
+			CHECK(stack_commits() > before);
 			for (uint64_t r = 0; r <= race.n; r++) {
 				CHECK_EQ(((volatile uint64_t *)a)[r], r + 1);
 				CHECK_EQ(((volatile uint64_t *)a)[r + 256], ~r);

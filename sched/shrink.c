@@ -1,0 +1,305 @@
+/*
+ * The shrinker. Memory of stacks that nobody needs at the moment goes back to the page allocator:
+ *
+ *	a goroutine that has waited for a second	whole pages below sp - 128
+ *	ended goroutines in the depot			all pages of those that were not needed since the pass before
+ *
+ *	pass:  own stacks, clear entries  ->  shoot-down  ->  give the frames back  ->  give the stacks back
+ *	       '------------------- a batch: at most OWNED_MAX goroutines, FRAMES_MAX frames ------------'
+ *
+ * It sleeps, with no timer armed, until there may be something to do: a stack got a second page, ended goroutines went to the depot
+ * (stack_grew). A hart that has nothing to run or ends a slice looks at that word and lets it doze for a second, then it makes a pass; as
+ * long as a pass has left something for later, there is another. When memory is short it is woken at once.
+ *
+ *	ASLEEP --shrink_wake--> DOZING --timer, shrink_wake(hurry)--> AWAKE --no more to do--> ASLEEP
+ *	   \--shrink_wake(hurry)--------------------------------------/  \--something left--> DOZING
+ *
+ * 1. A stack is shrunk only under its ownership bit, which is held until the shoot-down is over. Otherwise its goroutine could run, and
+ *    write through an old translation into a page that is not its own any more, or lose one that it uses.
+ * 2. A frame is given back after the shoot-down. Otherwise a hart would reach into what is somebody else's by then.
+ * 3. Passes exclude each other. Otherwise they would share the batch.
+ */
+#include "sched/shrink.h"
+
+#include <string.h>
+
+#include <hartbeat/sync.h>
+
+#include "kernel/assert.h"
+#include "kernel/clock.h"
+#include "kernel/ktimer.h"
+#include "kernel/page.h"
+#include "kernel/shootdown.h"
+#include "kernel/system.h"
+#include "sched/impl.h"
+#include "sched/own.h"
+
+enum {
+	OWNED_MAX = 32,
+	FRAMES_MAX = 256,
+	PERIOD_NS = 1000000000, /* between passes, and what a goroutine has waited for at least */
+	ALWAYS_NS = 50000,      /* the same for debug.shrink=1 */
+	HURRY_NS = 10000000,    /* between passes at least, however short memory is */
+	WALK_MAX = 256,         /* descriptors looked at while stacks are owned */
+	POISON = 0xa5,
+};
+
+enum state { AWAKE, ASLEEP, DOZING };
+
+bool shrink_always;
+void (*shrink_pass_hook)(bool hurry);
+
+static struct mutex pass_mutex; /* protects batch */
+static struct {
+	uint64_t frames[FRAMES_MAX];
+	size_t n_frames;
+	struct g *owned[OWNED_MAX]; /* waiting ones */
+	uint32_t n_owned;
+} batch;
+
+static struct g *shrinker; /* immutable once state is not AWAKE */
+static struct ktimer doze_timer;
+static _Atomic uint32_t state;        /* enum state */
+static _Atomic uint32_t hurry_wanted; /* 1: yes */
+static _Atomic uint64_t hurry_after;  /* ticks */
+static _Atomic uint64_t n_passes, n_parked, n_dead;
+
+void shrink_stats(struct shrink_stats *s)
+{
+	s->passes = atomic_load(&n_passes);
+	s->parked_pages = atomic_load(&n_parked);
+	s->dead_pages = atomic_load(&n_dead);
+}
+
+/* ---- a batch ---- */
+
+static void frames_free_sys(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < batch.n_frames; i++) {
+		void *frame = (void *)(uintptr_t)batch.frames[i];
+		if (shrink_always)
+			memset(frame, POISON, PAGE_SIZE);
+		page_free(frame, 0);
+	}
+	batch.n_frames = 0;
+}
+
+static void frames_free(void)
+{
+	if (batch.n_frames == 0)
+		return;
+	preempt_disable();
+#ifdef MUTANT_release_early
+	on_system_stack(frames_free_sys, NULL);
+#endif
+	uint64_t ticket = shootdown_begin();
+	shootdown_wait(ticket);
+	ASSERT(shootdown_done(ticket), "a frame is given back after every hart has forgotten its page");
+	on_system_stack(frames_free_sys, NULL);
+	preempt_enable();
+}
+
+/* The pages of g's stack below `at` join the batch. */
+static size_t pages_take(const struct g *g, uintptr_t at)
+{
+	size_t total = 0;
+	for (;;) {
+		size_t n = stack_uncommit(g, &at, batch.frames + batch.n_frames, FRAMES_MAX - batch.n_frames);
+		batch.n_frames += n;
+		total += n;
+		if (at <= g->stack_lo)
+			return total;
+		frames_free();
+	}
+}
+
+/* ---- goroutines that wait ---- */
+
+/* Owns g if it waits, and keeps it in the batch. Preemption is off from the first one to batch_end(). */
+static bool batch_own(struct g *g)
+{
+	if (batch.n_owned == 0)
+		preempt_disable();
+#ifdef MUTANT_shrink_unowned
+	bool ok = atomic_load(&g->status) == G_WAITING;
+#else
+	bool ok = g_own(g);
+	if (ok && (atomic_load_explicit(&g->status, memory_order_relaxed) & G_STATUS_MASK) != G_WAITING) {
+		g_disown(g);
+		ok = false;
+	}
+#endif
+	if (ok)
+		batch.owned[batch.n_owned++] = g;
+	else if (batch.n_owned == 0)
+		preempt_enable();
+	return ok;
+}
+
+static void batch_end(void)
+{
+	frames_free();
+	if (batch.n_owned == 0)
+		return;
+	while (batch.n_owned > 0) {
+		struct g *g = batch.owned[--batch.n_owned];
+#ifndef MUTANT_shrink_unowned
+		g_disown(g);
+#else
+		(void)g;
+#endif
+	}
+	preempt_enable();
+}
+
+/* Whether g has waited since `before`. What is read without owning it is a guess. */
+static bool waits_since(const struct g *g, uint64_t before)
+{
+	return atomic_load_explicit(&g->status, memory_order_relaxed) == G_WAITING &&
+	       __atomic_load_n(&g->wait_since, __ATOMIC_RELAXED) <= before;
+}
+
+static void waiting_shrink(bool hurry)
+{
+	uint64_t now = arch_ticks(), age = clock_to_ticks(PERIOD_NS), before = hurry ? now : now - age;
+	uint64_t pages = 0;
+	uint32_t walked = 0;
+	bool later = false;
+	for (struct g *g = g_all(); g != NULL; g = g->all_next) {
+		if (batch.n_owned == OWNED_MAX || (batch.n_owned > 0 && ++walked == WALK_MAX))
+			batch_end();
+		if (batch.n_owned == 0)
+			walked = 0;
+		if (!atomic_load_explicit(&g->grown, memory_order_relaxed) || g == g_self())
+			continue;
+		if (!waits_since(g, before) || !batch_own(g)) {
+			later = true;
+			continue;
+		}
+		pages += pages_take(g, stack_unused(g));
+		atomic_store_explicit(&g->grown, false, memory_order_relaxed);
+	}
+	batch_end();
+	atomic_fetch_add_explicit(&n_parked, pages, memory_order_relaxed);
+	if (later)
+		shrink_want();
+}
+
+/* ---- ended goroutines ---- */
+
+/* All pages of the stacks in a list by next. */
+static size_t dead_strip(struct g *list)
+{
+	size_t pages = 0;
+	for (struct g *g = list; g != NULL; g = g->next) {
+		g_own_dead(g);
+		pages += pages_take(g, stack_unused(g));
+		atomic_store_explicit(&g->grown, false, memory_order_relaxed);
+		g->bare = true;
+	}
+	frames_free();
+	for (struct g *g = list; g != NULL; g = g->next)
+		g_disown_dead(g);
+	return pages;
+}
+
+static void dead_shrink(bool hurry)
+{
+	size_t pages = 0;
+	bool later;
+	struct g *list = g_dead_take(hurry, &later);
+	for (struct g *m = list; m != NULL; m = m->batch)
+		pages += dead_strip(m);
+	g_dead_put_bare(list);
+	for (unsigned class = 0; class < STACK_CLASSES; class ++) {
+		struct g *g; /* one at a time: the others can be started */
+		while ((g = g_big_take(class)) != NULL) {
+			pages += dead_strip(g);
+			g_big_put(g);
+		}
+	}
+	atomic_fetch_add_explicit(&n_dead, pages, memory_order_relaxed);
+	if (later)
+		shrink_want();
+}
+
+void shrink_pass(bool hurry)
+{
+	mutex_lock(&pass_mutex);
+	if (shrink_pass_hook != NULL)
+		shrink_pass_hook(hurry);
+	waiting_shrink(hurry);
+	dead_shrink(hurry);
+	atomic_fetch_add(&n_passes, 1);
+	atomic_store(&hurry_after, clock_deadline(HURRY_NS));
+	mutex_unlock(&pass_mutex);
+}
+
+/* ---- the goroutine ---- */
+
+static void wake_from(uint32_t from)
+{
+	if (atomic_compare_exchange_strong(&state, &from, AWAKE))
+		ready(shrinker);
+}
+
+static void doze_over(struct ktimer *t)
+{
+	(void)t;
+	wake_from(DOZING);
+}
+
+void shrink_wake(bool hurry)
+{
+	if (hurry) {
+		shrink_want();
+		atomic_store(&hurry_wanted, 1);
+		hurry = arch_ticks() >= atomic_load(&hurry_after);
+	}
+	uint32_t s = atomic_load(&state);
+	if (s == ASLEEP || (s == DOZING && hurry))
+		wake_from(s);
+}
+
+static void sleep_until_wanted(void)
+{
+	park_prepare(WAIT_SYSTEM);
+	atomic_store(&state, ASLEEP);
+	if (atomic_load(&stack_grew)) /* it was wanted before it was asleep */
+		wake_from(ASLEEP);
+	park_commit();
+}
+
+static void doze(uint64_t ns)
+{
+	park_prepare(WAIT_SYSTEM);
+	atomic_store(&state, DOZING);
+	ktimer_set(&doze_timer, clock_deadline(ns));
+	park_commit();
+	ktimer_cancel_wait(&doze_timer);
+}
+
+static void run(void *arg)
+{
+	(void)arg;
+	shrinker = g_self();
+	for (;;) {
+		if (!atomic_load(&stack_grew) && !shrink_always)
+			sleep_until_wanted();
+		if (atomic_load(&hurry_wanted) == 0)
+			doze(shrink_always ? ALWAYS_NS : PERIOD_NS);
+		else if (arch_ticks() < atomic_load(&hurry_after))
+			doze(HURRY_NS);
+		bool hurry = atomic_exchange(&hurry_wanted, 0) != 0;
+		atomic_store(&stack_grew, false); /* what comes from here on is for the next pass */
+		shrink_pass(hurry || shrink_always);
+	}
+}
+
+bool shrink_start(void)
+{
+	doze_timer.fn = doze_over;
+	doze_timer.system = true;
+	return ktimer_reserve(&doze_timer) && go_system(run, NULL, "runtime.shrink") != 0;
+}
