@@ -174,7 +174,7 @@ static void waiting_shrink(bool hurry)
 		if (!atomic_load_explicit(&g->grown, memory_order_relaxed) || g == g_self())
 			continue;
 		if (!waits_since(g, before) || !batch_own(g)) {
-			later = true;
+			later |= atomic_load_explicit(&g->status, memory_order_relaxed) != G_DEAD;
 			continue;
 		}
 		pages += pages_take(g, stack_unused(g));
