@@ -316,6 +316,22 @@ uint32_t buddy_take_locked(size_t count, unsigned align_order)
 	return frame;
 }
 
+uint32_t buddy_take_singles_locked(uint32_t most, uint32_t *n)
+{
+	unsigned order = 0;
+	while (order < PAGE_ORDER_MAX && heads[order] == 0)
+		order++;
+	if (heads[order] == 0)
+		order = 0; /* of what is not in the lists yet */
+	while (1u << order > most)
+		order--;
+	*n = 1u << order;
+	uint32_t first = buddy_take_locked(*n, order);
+	for (uint32_t i = 0; first != 0 && i < *n; i++)
+		head_make(first + i, PAGE_USED, 0)->kind = PAGE_PLAIN;
+	return first;
+}
+
 void buddy_give_locked(uint32_t frame, size_t count)
 {
 	run_unmark(frame, count);

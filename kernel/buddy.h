@@ -18,6 +18,9 @@ void buddy_rest_locked(void);
 /* The first frame number of `count` contiguous free frames, aligned to 2^align_order, marked as used blocks;
  * 0 when there is no such run. */
 uint32_t buddy_take_locked(size_t count, unsigned align_order);
+/* Takes neighbouring frames, at most `most`, as so many used blocks of one frame each: the smallest free block, or a part of it. *n is how
+ * many; returns the first, 0 when nothing is free. */
+uint32_t buddy_take_singles_locked(uint32_t most, uint32_t *n);
 /* Gives `count` frames from `frame` on back. Asserts that they are the used blocks that buddy_take_locked()
  * made for this count. */
 void buddy_give_locked(uint32_t frame, size_t count);

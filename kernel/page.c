@@ -101,11 +101,13 @@ static void *single_alloc(void)
 	uint32_t count = cache_count(c);
 	if (count == 0) {
 		spin_lock(&lock);
-		uint32_t frame;
-		while (count < PAGE_CACHE_BATCH && (frame = buddy_take_locked(1, 0)) != 0) {
-			c->pages[count] = frame_address(frame);
-			state_set(c->pages[count], PAGE_CACHED);
-			count++;
+		uint32_t frame, n;
+		while (count < PAGE_CACHE_BATCH &&
+		       (frame = buddy_take_singles_locked(PAGE_CACHE_BATCH - count, &n)) != 0) {
+			for (uint32_t i = 0; i < n; i++, count++) {
+				c->pages[count] = frame_address(frame + i);
+				state_set(c->pages[count], PAGE_CACHED);
+			}
 		}
 		failed += count == 0;
 		peak_update_locked();

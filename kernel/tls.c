@@ -43,10 +43,18 @@ void tls_reset(uintptr_t tp, struct g *g)
 {
 	size_t image = (size_t)__tls_image_size, data = (size_t)__tdata_size;
 	char *start = ARCH_TLS_VARIANT == 2 ? (char *)tp - image : (char *)tp;
-	/* Short and without a call, as it is for nearly every program: a few words, all zero. */
-	if (data == 0 && image <= SHORT_IMAGE && image % sizeof(uint64_t) == 0) {
-		for (volatile uint64_t *w = (volatile uint64_t *)start; w != (void *)(start + image); w++)
-			*w = 0;
+	/* Sizes are addresses of symbols, which the compiler takes for other than 0. */
+	__asm__("" : "+r"(image), "+r"(data));
+	/* Short and without a call, as it is for nearly every program: a few words, then zeros. */
+	if (data % sizeof(uint64_t) == 0 && image <= SHORT_IMAGE && image % sizeof(uint64_t) == 0) {
+		const uint64_t *from = (const uint64_t *)__tdata_start;
+		volatile uint64_t *w = (volatile uint64_t *)start,
+				  *zeros = (volatile uint64_t *)(start + data),
+				  *end = (volatile uint64_t *)(start + image);
+		while (w != zeros)
+			*w++ = *from++;
+		while (w != end)
+			*w++ = 0;
 	} else {
 		memcpy(start, __tdata_start, data);
 		memset(start + data, 0, image - data);
