@@ -240,29 +240,33 @@ void g_free_sys(struct hart *h, struct g *g)
 	c->n++;
 }
 
-struct g *g_dead_take(bool all, bool *later)
+uint32_t g_dead_idle(bool all, bool *later)
 {
-	struct g *list = NULL;
 	spin_lock(&allg_lock);
 	uint32_t n = all ? depot.n_warm : depot.low_warm;
-	depot.n_warm -= n;
-	depot.low_warm = depot.n_warm;
-	*later = depot.n_warm > 0;
-	for (; n > 0; n--) {
-		struct g *m = magazine_take_locked(&depot.warm);
-		magazine_put_locked(&list, m);
-	}
+	depot.low_warm = depot.n_warm - n;
+	*later = depot.low_warm > 0;
 	spin_unlock(&allg_lock);
-	return list;
+	return n;
 }
 
-void g_dead_put_bare(struct g *list)
+struct g *g_dead_take(void)
 {
 	spin_lock(&allg_lock);
-	while (list != NULL) {
-		struct g *m = magazine_take_locked(&list);
-		magazine_put_locked(&depot.bare, m);
+	struct g *m = magazine_take_locked(&depot.warm);
+	if (m != NULL) {
+		m->batch = NULL;
+		if (--depot.n_warm < depot.low_warm)
+			depot.low_warm = depot.n_warm;
 	}
+	spin_unlock(&allg_lock);
+	return m;
+}
+
+void g_dead_put_bare(struct g *m)
+{
+	spin_lock(&allg_lock);
+	magazine_put_locked(&depot.bare, m);
 	spin_unlock(&allg_lock);
 }
 

@@ -54,10 +54,12 @@ struct arch_context;
 void g_init_boot(struct hart *h);
 /* The goroutine has ended and is on no stack: takes its descriptor back. System context. */
 void g_free_sys(struct hart *h, struct g *g);
-/* For the shrinker, goroutine context. Ended goroutines with the default stack leave the depot, all or those that were not needed since the
- * last call (*later: there are more), as magazines linked by batch, each linked by next; they come back without pages. One with a bigger stack of this class that has pages, NULL when there is none. */
-struct g *g_dead_take(bool all, bool *later);
-void g_dead_put_bare(struct g *list);
+/* For the shrinker, goroutine context. How many magazines of ended goroutines with the default stack are in the depot, or how many were there
+ * all the time since the last call; *later: there are more. One of them at a time leaves the depot, its descriptors linked by next, and comes
+ * back without pages: those that are out cannot be started. The same for one with a bigger stack of a class, if it has pages. */
+uint32_t g_dead_idle(bool all, bool *later);
+struct g *g_dead_take(void);
+void g_dead_put_bare(struct g *m);
 struct g *g_big_take(unsigned class);
 void g_big_put(struct g *g);
 /* Every descriptor, in use or not, from the newest on by all_next; some join at the head meanwhile. Any context. */

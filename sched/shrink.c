@@ -208,12 +208,13 @@ static void dead_shrink(bool hurry)
 {
 	size_t pages = 0;
 	bool later;
-	struct g *list = g_dead_take(hurry, &later);
-	for (struct g *m = list; m != NULL; m = m->batch)
+	struct g *m, *g;
+	/* One at a time: the others can be started meanwhile. */
+	for (uint32_t n = g_dead_idle(hurry, &later); n > 0 && (m = g_dead_take()) != NULL; n--) {
 		pages += dead_strip(m);
-	g_dead_put_bare(list);
+		g_dead_put_bare(m);
+	}
 	for (unsigned class = 0; class < STACK_CLASSES; class ++) {
-		struct g *g; /* one at a time: the others can be started */
 		while ((g = g_big_take(class)) != NULL) {
 			pages += dead_strip(g);
 			g_big_put(g);
