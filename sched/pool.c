@@ -21,6 +21,7 @@
 #include "kernel/heap.h"
 #include "kernel/preempt.h"
 #include "sched/pool_chain.h"
+#include "sched/shrink.h"
 
 struct pool_local {
 	_Atomic(void *) own; /* the private slot: this hart, and the pass */
@@ -126,12 +127,15 @@ void pool_put(struct pool *p, void *item)
 		kept = put_own(l, item) || pool_chain_push_head(&l->shared, item);
 		preempt_enable();
 	}
-	if (!kept)
+	if (kept)
+		shrink_want();
+	else
 		drop(p, item);
 }
 
 static void set_aside(struct pool *p, void *item)
 {
+	shrink_want(); /* the pass that drops it */
 	if (!pool_chain_push_head(&p->state->old, item))
 		drop(p, item);
 }

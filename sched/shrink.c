@@ -33,6 +33,7 @@
 #include "kernel/system.h"
 #include "sched/impl.h"
 #include "sched/own.h"
+#include "sched/pool.h"
 
 enum {
 	OWNED_MAX = 32,
@@ -228,6 +229,7 @@ static void dead_shrink(bool hurry)
 void shrink_pass(bool hurry)
 {
 	mutex_lock(&pass_mutex);
+	pools_pass(hurry);
 	if (shrink_pass_hook != NULL)
 		shrink_pass_hook(hurry);
 	waiting_shrink(hurry);
