@@ -9,7 +9,8 @@
  *
  * It sleeps, with no timer armed, until there may be something to do: a stack got a second page, ended goroutines went to the depot
  * (stack_grew). A hart that has nothing to run or ends a slice looks at that word and lets it doze for a second, then it makes a pass; as
- * long as a pass has left something for later, there is another. When memory is short it is woken at once.
+ * long as a pass has left something for later, there is another, after twice the time if it gave nothing back. When memory is short it is
+ * woken at once.
  *
  *	ASLEEP --shrink_wake--> DOZING --timer, shrink_wake(hurry)--> AWAKE --no more to do--> ASLEEP
  *	   \--shrink_wake(hurry)--------------------------------------/  \--something left--> DOZING
@@ -37,13 +38,16 @@
 
 enum {
 	OWNED_MAX = 32,
-	FRAMES_MAX = 256,
+	FRAMES_MAX = 1024,
 	PERIOD_NS = 1000000000, /* between passes, and what a goroutine has waited for at least */
+	PERIOD_DOUBLINGS = 5,   /* of the period at most, while passes give nothing back */
 	ALWAYS_NS = 50000,      /* the same for debug.shrink=1 */
 	HURRY_NS = 10000000,    /* between passes at least, however short memory is */
 	WALK_MAX = 256,         /* descriptors looked at while stacks are owned */
 	POISON = 0xa5,
 };
+
+#define PERIOD_MAX_NS ((uint64_t)PERIOD_NS << PERIOD_DOUBLINGS)
 
 enum state { AWAKE, ASLEEP, DOZING };
 
@@ -62,7 +66,9 @@ static struct g *shrinker; /* immutable once state is not AWAKE */
 static struct ktimer doze_timer;
 static _Atomic uint32_t state;        /* enum state */
 static _Atomic uint32_t hurry_wanted; /* 1: yes */
-static _Atomic uint64_t hurry_after;  /* ticks */
+static _Atomic bool left_over;        /* a pass left something for the next */
+static _Atomic bool long_doze; /* the shrinker waits for more than a period: only for what was left over */
+static _Atomic uint64_t hurry_after; /* ticks */
 static _Atomic uint64_t n_passes, n_parked, n_dead;
 
 void shrink_stats(struct shrink_stats *s)
@@ -70,6 +76,12 @@ void shrink_stats(struct shrink_stats *s)
 	s->passes = atomic_load(&n_passes);
 	s->parked_pages = atomic_load(&n_parked);
 	s->dead_pages = atomic_load(&n_dead);
+}
+
+static uint64_t pages_given(void)
+{
+	return atomic_load_explicit(&n_parked, memory_order_relaxed) +
+	       atomic_load_explicit(&n_dead, memory_order_relaxed);
 }
 
 /* ---- a batch ---- */
@@ -101,17 +113,23 @@ static void frames_free(void)
 	preempt_enable();
 }
 
-/* The pages of g's stack below `at` join the batch. */
-static size_t pages_take(const struct g *g, uintptr_t at)
+/* The pages of g's stack below `at` join the batch, or the first of them only. */
+static size_t pages_take(const struct g *g, uintptr_t at, bool one)
 {
 	size_t total = 0;
 	for (;;) {
+		if (batch.n_frames == FRAMES_MAX)
+			frames_free();
+		if (one) {
+			total = stack_uncommit(g, &at, batch.frames + batch.n_frames, 1);
+			batch.n_frames += total;
+			return total;
+		}
 		size_t n = stack_uncommit(g, &at, batch.frames + batch.n_frames, FRAMES_MAX - batch.n_frames);
 		batch.n_frames += n;
 		total += n;
 		if (at <= g->stack_lo)
 			return total;
-		frames_free();
 	}
 }
 
@@ -178,13 +196,13 @@ static void waiting_shrink(bool hurry)
 			later |= atomic_load_explicit(&g->status, memory_order_relaxed) != G_DEAD;
 			continue;
 		}
-		pages += pages_take(g, stack_unused(g));
+		pages += pages_take(g, stack_unused(g), false);
 		atomic_store_explicit(&g->grown, false, memory_order_relaxed);
 	}
 	batch_end();
 	atomic_fetch_add_explicit(&n_parked, pages, memory_order_relaxed);
 	if (later)
-		shrink_want();
+		atomic_store(&left_over, true);
 }
 
 /* ---- ended goroutines ---- */
@@ -195,7 +213,9 @@ static size_t dead_strip(struct g *list)
 	size_t pages = 0;
 	for (struct g *g = list; g != NULL; g = g->next) {
 		g_own_dead(g);
-		pages += pages_take(g, stack_unused(g));
+		/* One that never grew has its first page, and a look at thousands of absent ones is saved. */
+		bool one = !atomic_load_explicit(&g->grown, memory_order_relaxed);
+		pages += pages_take(g, stack_unused(g), one);
 		atomic_store_explicit(&g->grown, false, memory_order_relaxed);
 		g->bare = true;
 	}
@@ -223,7 +243,7 @@ static void dead_shrink(bool hurry)
 	}
 	atomic_fetch_add_explicit(&n_dead, pages, memory_order_relaxed);
 	if (later)
-		shrink_want();
+		atomic_store(&left_over, true);
 }
 
 void shrink_pass(bool hurry)
@@ -261,7 +281,7 @@ void shrink_wake(bool hurry)
 		hurry = arch_ticks() >= atomic_load(&hurry_after);
 	}
 	uint32_t s = atomic_load(&state);
-	if (s == ASLEEP || (s == DOZING && hurry))
+	if (s == ASLEEP || (s == DOZING && (hurry || atomic_load(&long_doze))))
 		wake_from(s);
 }
 
@@ -285,18 +305,32 @@ static void doze(uint64_t ns)
 
 static void run(void *arg)
 {
+	uint64_t period = PERIOD_NS;
 	(void)arg;
 	shrinker = g_self();
 	for (;;) {
-		if (!atomic_load(&stack_grew) && !shrink_always)
+		bool fresh = atomic_load(&stack_grew);
+		if (!fresh && !atomic_load(&left_over) && !shrink_always) {
 			sleep_until_wanted();
-		if (atomic_load(&hurry_wanted) == 0)
-			doze(shrink_always ? ALWAYS_NS : PERIOD_NS);
-		else if (arch_ticks() < atomic_load(&hurry_after))
+			continue;
+		}
+		if (fresh)
+			period = PERIOD_NS;
+		if (atomic_load(&hurry_wanted) == 0) {
+			atomic_store(&long_doze, period > PERIOD_NS);
+			doze(shrink_always ? ALWAYS_NS : period);
+			if (period > PERIOD_NS && atomic_load(&stack_grew) && atomic_load(&hurry_wanted) == 0)
+				continue; /* woken for what is new: in a period from now */
+		} else if (arch_ticks() < atomic_load(&hurry_after)) {
 			doze(HURRY_NS);
+		}
 		bool hurry = atomic_exchange(&hurry_wanted, 0) != 0;
 		atomic_store(&stack_grew, false); /* what comes from here on is for the next pass */
+		atomic_store(&left_over, false);
+		uint64_t given = pages_given();
 		shrink_pass(hurry || shrink_always);
+		/* Something may be left over for ever: a goroutine that wakes more often than it may shrink. */
+		period = pages_given() != given ? PERIOD_NS : period < PERIOD_MAX_NS ? 2 * period : period;
 	}
 }
 
