@@ -8,6 +8,7 @@
 #? make check  static rules: layers, headers, warnings, formatting, code that interrupts may reach
 #? make bench  [ARCH=...] [BENCH="WORD ..."]   operations beside Go's, memory, boot time, image size, speed-up, cost of profiling
 #? make bench-diff [ARCH=...] [KEEP=1]   instructions of each operation that changed by more than 3 %; KEEP=1 keeps the new ones
+#? make pprof  [ARCH=...] [APP=...] [PROFILE=FILE]   opens Go's web view of a run's profile, when Go is there
 #? make debug  as run, stopped at the first instruction, with gdb's command line
 #? make fmt    formats the sources        make clean   removes what was built, keeps what was downloaded
 
@@ -162,7 +163,7 @@ endif
 $(BUILD)/tools/hbdump: $(HBDUMP_SOURCES) $(HBDUMP_HEADERS) | $(PACKAGES_STAMP)
 	@mkdir -p $(@D)
 	@echo "  CC  host  hbdump"
-	@$(HOSTCC) $(HOST_FLAGS) $(HBDUMP_SOURCES) -o $@
+	@$(HOSTCC) $(HOST_FLAGS) $(HBDUMP_SOURCES) -lz -o $@
 
 $(BUILD)/tools/symtab: $(SYMTAB_SOURCES) $(SYMTAB_HEADERS) | $(PACKAGES_STAMP)
 	@mkdir -p $(@D)
@@ -203,7 +204,15 @@ RUN_ENV = ARCH=$(ARCH) MACHINE=$(MACHINE) SMP=$(call q,$(SMP)) MEM=$(call q,$(ME
 .PHONY: run
 run: $(ELF) $(BUILD)/tools/hbdump $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) $(filter $(BUILD)/%,$(INPUT))
 	@$(RUN_ENV) tools/run; status=$$?; \
-	if [ $$status != 97 ] && [ -f $(RUN_OUT)/cpu.pb.gz ]; then echo "go tool pprof -http=: $(RUN_OUT)/cpu.pb.gz"; fi; exit $$status
+	if [ $$status != 97 ] && [ -f $(RUN_OUT)/cpu.pb.gz ]; then \
+		$(BUILD)/tools/hbdump --flame $(RUN_OUT)/cpu.pb.gz -o $(RUN_OUT)/flame.html && echo "flame graph: $(RUN_OUT)/flame.html"; \
+		echo "go tool pprof -http=: $(RUN_OUT)/cpu.pb.gz"; fi; exit $$status
+
+# Go's own view of a profile in the browser, until Ctrl-C. The go command on PATH, else the set-up's; nothing is installed for it.
+PROFILE ?= $(RUN_OUT)/cpu.pb.gz
+.PHONY: pprof
+pprof:
+	@BUILD=$(BUILD) tools/pprof $(call q,$(PROFILE))
 
 # ---- gdb, housekeeping -----------------------------------------------------------------------------------------------
 

@@ -14,9 +14,11 @@ FUZZ_SECONDS ?= $(if $(filter 1,$(FULL)),60,5)
 SYMTAB_READER := $(addprefix kernel/, symtab.c symtab_frames.c symtab_table.c crc32.c)
 HEAP_SOURCES := $(addprefix kernel/, heap.c slab.c size_class.c page.c buddy.c) tests/host/host_lock.c
 HBDUMP_PARTS := $(addprefix tools/hbdump/, lines.c parse.c store.c)
+HBDUMP_FLAME := $(addprefix tools/hbdump/, flame.c flame_json.c gunzip.c pairs.c profile.c vector.c)
 FRAMING_SOURCES := $(addprefix kernel/, base64.c crc32.c framing.c)
 
-HOST_TESTS := test_builder test_fdt test_framing test_gzip test_hbdump test_memory test_options test_pool_chain test_pprof test_pvh \
+HOST_TESTS := test_builder test_fdt test_framing test_gzip test_hbdump test_memory test_options test_pool_chain test_pprof test_profile \
+	test_pvh \
 	test_sample_ring \
 	test_symtab test_top test_unwind
 HOST_STUB_TESTS := test_heap test_malloc test_page
@@ -31,7 +33,7 @@ HOST_TSAN_SCHED_TESTS := test_runq
 HOST_TSAN_TIMER_TESTS := test_ktimer
 HOST_TSAN_SYNC_TESTS := test_sync
 HOST_TSAN_CHAN_TESTS := test_chan
-HOST_FUZZ := fuzz_fdt fuzz_hbdump fuzz_options fuzz_pvh
+HOST_FUZZ := fuzz_fdt fuzz_hbdump fuzz_options fuzz_profile fuzz_pvh
 
 test_builder_SOURCES := prof/builder.c prof/intern.c
 test_chan_SOURCES := $(addprefix sched/, chan.c chan_wait.c select.c)
@@ -48,6 +50,8 @@ test_options_SOURCES := $(addprefix boot/, options.c option_value.c line.c)
 test_page_SOURCES := $(addprefix kernel/, page.c buddy.c) tests/host/host_lock.c
 test_pool_chain_SOURCES := sched/pool_chain.c
 test_pprof_SOURCES := tests/host/pprof_reader.c $(addprefix prof/, builder.c intern.c protobuf.c pprof.c)
+test_profile_SOURCES := tests/host/pprof_reader.c $(addprefix prof/, builder.c intern.c protobuf.c pprof.c) $(HBDUMP_FLAME)
+test_profile_LIBS := -lz
 test_pvh_SOURCES := tests/host/pvh_image.c tests/host/boot_sane.c $(addprefix boot/, info.c pvh.c acpi.c line.c)
 test_runq_SOURCES := sched/runq.c
 test_sample_ring_SOURCES := trace/sample_ring.c
@@ -60,6 +64,8 @@ test_unwind_LIBS := -ldw -lelf
 fuzz_fdt_SOURCES := $(test_fdt_SOURCES)
 fuzz_hbdump_SOURCES := $(test_hbdump_SOURCES)
 fuzz_options_SOURCES := $(test_options_SOURCES)
+fuzz_profile_SOURCES := $(HBDUMP_FLAME)
+fuzz_profile_LIBS := -lz
 fuzz_pvh_SOURCES := $(test_pvh_SOURCES)
 
 # ---- kinds of build: a folder of objects and programs each, sources shared between the tests of a kind ---------------
@@ -180,6 +186,7 @@ host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $
 	echo "run-tests tests/host/test-run-tests.sh"; \
 	echo "setup BUILD=$(BUILD) tests/e2e/test-setup.sh"; \
 	echo "hbdump tests/e2e/test-hbdump.sh $(HOST)/hbdump"; \
+	echo "flame tests/e2e/test-flame.sh $(HOST)/flame"; \
 	echo "pprof HB_GO=\$$(cat $(GOROOT_FILE))/bin/go tests/e2e/test-pprof-host.sh $(HOST)/pprof"; \
 	echo "@status"; echo "@timeout $$(($(FUZZ_SECONDS) + 120))"; \
 	$(foreach n,$(HOST_FUZZ),echo "$(n:fuzz_%=fuzz-%) $(HOST)/fuzz/$(n) $(HOST_FUZZ_ARGS)$(n)";) \

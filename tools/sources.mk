@@ -28,8 +28,12 @@ FILE_FLAGS_kernel/memory.c := -fno-builtin
 # Its functions need no frame: see there. They are tens of instructions, and a frame costs six of them.
 FILE_FLAGS_sched/chan.c := -fomit-frame-pointer -fno-jump-tables -fno-bit-tests
 
-HBDUMP_SOURCES := $(addprefix tools/hbdump/, files.c input.c lines.c main.c parse.c store.c) kernel/base64.c kernel/crc32.c
-HBDUMP_HEADERS := $(addprefix tools/hbdump/, files.h input.h lines.h parse.h store.h) kernel/base64.h kernel/crc32.h kernel/framing.h
+HBDUMP_SOURCES := $(addprefix tools/hbdump/, files.c flame.c flame_json.c flame_page.c gunzip.c input.c lines.c main.c pairs.c parse.c \
+	profile.c store.c vector.c) kernel/base64.c kernel/crc32.c
+# What the page of a flame graph is made of; flame_page.c takes it in.
+HBDUMP_PAGE := $(addprefix tools/hbdump/, flame.html flame.css flame.js flame_view.js)
+HBDUMP_HEADERS := $(addprefix tools/hbdump/, files.h flame.h gunzip.h input.h lines.h pairs.h parse.h profile.h store.h vector.h) \
+	$(HBDUMP_PAGE) kernel/base64.h kernel/crc32.h kernel/framing.h
 SYMTAB_SOURCES := $(addprefix tools/symtab/, buffer.c code.c debug.c details.c files.c functions.c image.c inline.c lines.c main.c strings.c unwind.c)
 SYMTAB_HEADERS := $(addprefix tools/symtab/, buffer.h code.h debug.h details.h files.h functions.h image.h inline.h lines.h strings.h unwind.h) \
 	kernel/symtab_format.h

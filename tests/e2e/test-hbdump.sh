@@ -21,8 +21,7 @@ $cc -o "$dir/frame_tool" tests/host/frame_tool.c tests/host/host_panic.c kernel/
 hbdump=${HBDUMP:-}
 if [ -z "$hbdump" ]; then
 	hbdump=$dir/hbdump
-	$cc -o "$hbdump" tools/hbdump/main.c tools/hbdump/parse.c tools/hbdump/store.c tools/hbdump/lines.c \
-		tools/hbdump/files.c tools/hbdump/input.c kernel/crc32.c kernel/base64.c || {
+	$cc -o "$hbdump" tools/hbdump/*.c kernel/crc32.c kernel/base64.c -lz || {
 		echo "Bail out! hbdump does not build"
 		exit 2
 	}

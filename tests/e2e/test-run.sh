@@ -79,8 +79,9 @@ equal status $status 0 || bad=1
 has "$dir/out" "^hb: hello on $ARCH, 4 harts, first goroutine after [0-9]+ us$" '^hb: exit 0$' || bad=1
 for i in 1 2 3 4; do has "$dir/out" "^hello from goroutine [0-9]+, greeting $i$" || bad=1; done
 equal "last line" "$(tail -n 1 "$dir/out")" "go tool pprof -http=: $OUT/$ARCH/hello/cpu.pb.gz" || bad=1
-[ -s "$OUT/$ARCH/hello/cpu.pb.gz" ] && [ -s "$OUT/$ARCH/hello/console.log" ] || { note "profile or log is missing"; bad=1; }
-ok $bad "make run APP=hello: output, profile, and how to open it"
+for file in cpu.pb.gz flame.html console.log; do [ -s "$OUT/$ARCH/hello/$file" ] || { note "$file is missing"; bad=1; }; done
+has "$dir/out" "^flame graph: $OUT/$ARCH/hello/flame.html$" || bad=1
+ok $bad "make run APP=hello: output, profile, flame graph, and how to open them"
 
 run APP="$app" ARGS="exit 3"
 bad=0

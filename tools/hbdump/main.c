@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tools/hbdump/files.h"
+#include "tools/hbdump/flame.h"
 #include "tools/hbdump/input.h"
 #include "tools/hbdump/parse.h"
 #include "tools/hbdump/store.h"
@@ -36,6 +37,7 @@ enum {
 
 static const char usage[] =
 	"usage: hbdump [options] [FILE | DEVICE | -]\n"
+	"       hbdump --flame PROFILE [-o FILE]\n"
 	"Reads a Hartbeat console from a log, a serial device, a socket or stdin (the default), passes its\n"
 	"text on to stdout, and writes each dump in it to a file once all of it has arrived and was "
 	"checked.\n"
@@ -47,11 +49,13 @@ static const char usage[] =
 	"  -e, --expect NAME        it is an error if no whole dump NAME arrives (may be repeated)\n"
 	"      --log FILE           write the input, unchanged, to FILE as well\n"
 	"      --limit BYTES        greatest size of one dump (default 1073741824)\n"
+	"      --flame PROFILE      read nothing else: write PROFILE as a page with its flame graph\n"
+	"                           (to -o FILE, - for stdout; default: cpu.html beside cpu.pb.gz)\n"
 	"  -h, --help               this text\n"
 	"Exit status: 0 all is whole, 1 something is missing or damaged, 2 wrong usage or a file error.\n";
 
 struct options {
-	const char *path, *connect, *folder, *log;
+	const char *path, *connect, *folder, *log, *flame;
 	const char *expect[EXPECT_MAX];
 	int n_expect;
 	unsigned baud;
@@ -265,16 +269,22 @@ static bool number_read(const char *text, const char *option, uint64_t max, uint
 
 static bool options_read(struct options *o, int argc, char **argv)
 {
-	enum { OPT_LOG = 256, OPT_LIMIT };
+	enum { OPT_LOG = 256, OPT_LIMIT, OPT_FLAME };
 	static const struct option table[] = {
-		{"output", required_argument, NULL, 'o'},  {"quiet", no_argument, NULL, 'q'},
-		{"list", no_argument, NULL, 'l'},          {"connect", required_argument, NULL, 'c'},
-		{"baud", required_argument, NULL, 'b'},    {"expect", required_argument, NULL, 'e'},
-		{"log", required_argument, NULL, OPT_LOG}, {"limit", required_argument, NULL, OPT_LIMIT},
-		{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+		{"output", required_argument, NULL, 'o'},
+		{"quiet", no_argument, NULL, 'q'},
+		{"list", no_argument, NULL, 'l'},
+		{"connect", required_argument, NULL, 'c'},
+		{"baud", required_argument, NULL, 'b'},
+		{"expect", required_argument, NULL, 'e'},
+		{"log", required_argument, NULL, OPT_LOG},
+		{"limit", required_argument, NULL, OPT_LIMIT},
+		{"flame", required_argument, NULL, OPT_FLAME},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	uint64_t v;
-	*o = (struct options){.path = "-", .folder = ".", .baud = 115200, .limit = (uint64_t)1 << 30};
+	*o = (struct options){.path = "-", .baud = 115200, .limit = (uint64_t)1 << 30};
 	for (int c; (c = getopt_long(argc, argv, "o:qlc:b:e:h", table, NULL)) != -1;) {
 		switch (c) {
 		case 'o':
@@ -314,6 +324,9 @@ static bool options_read(struct options *o, int argc, char **argv)
 			if (!number_read(optarg, "--limit", (uint64_t)1 << 37, &o->limit))
 				return false;
 			break;
+		case OPT_FLAME:
+			o->flame = optarg;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			exit(fflush(stdout) == 0 ? EXIT_WHOLE : EXIT_TROUBLE);
@@ -321,6 +334,11 @@ static bool options_read(struct options *o, int argc, char **argv)
 			fputs(usage, stderr);
 			return false;
 		}
+	}
+	if (o->flame != NULL &&
+	    (argc > optind || o->connect != NULL || o->log != NULL || o->n_expect > 0 || o->list)) {
+		fprintf(stderr, "hbdump: --flame takes one profile and, with -o, the file to write\n");
+		return false;
 	}
 	if (argc - optind > 1 || (argc > optind && o->connect != NULL)) {
 		fprintf(stderr, "hbdump: one input at a time\n");
@@ -340,6 +358,8 @@ int main(int argc, char **argv)
 	int log_fd = -1;
 	if (!options_read(&o, argc, argv))
 		return EXIT_TROUBLE;
+	if (o.flame != NULL)
+		return flame_run(o.flame, o.folder) ? EXIT_WHOLE : EXIT_TROUBLE;
 	if (!(o.connect != NULL ? input_connect(&in, o.connect) : input_open(&in, o.path, o.baud)))
 		return EXIT_TROUBLE;
 	input_signals();
@@ -347,7 +367,8 @@ int main(int argc, char **argv)
 	if (o.log != NULL)
 		log_fd = log_open(o.log, &in);
 	int status = EXIT_TROUBLE;
-	if ((o.log == NULL || log_fd >= 0) && files_open(&files, o.folder, !o.list)) {
+	if ((o.log == NULL || log_fd >= 0) &&
+	    files_open(&files, o.folder != NULL ? o.folder : ".", !o.list)) {
 		run.show_text = !o.quiet && !o.list;
 		run.terminal = isatty(STDERR_FILENO);
 		run.input_size = in.size;
