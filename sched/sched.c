@@ -124,7 +124,9 @@ static struct g *pick(struct hart *h, bool *inherit)
 		runq_next_last(&s->q);
 	if (g == NULL) {
 		g = runq_get(&s->q, inherit);
-		s->global_went &= g == NULL;
+		if (g != NULL && !*inherit)
+			s->global_went =
+				false; /* not for the next goroutine: the ring would never have its turn */
 	} else {
 		s->tick++;
 	}
