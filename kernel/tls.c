@@ -15,7 +15,7 @@ _Thread_local struct g *g_tls;
 
 extern const char __tdata_start[], __tdata_size[], __tls_image_size[];
 
-enum { TCB_SIZE = 64, SHORT_IMAGE = 128 };
+enum { TCB_SIZE = 64, LINE = 64, SHORT_IMAGE = 2 * LINE };
 
 size_t tls_size(void)
 {
@@ -39,22 +39,32 @@ uintptr_t tls_make(void *block, struct g *g)
 	return tp;
 }
 
+/* The value of a symbol that the linker defines. The compiler would take it for an address, which is never 0. */
+static inline size_t value(const char *symbol)
+{
+	size_t v = (size_t)symbol;
+	__asm__("" : "+r"(v));
+	return v;
+}
+
 void tls_reset(uintptr_t tp, struct g *g)
 {
-	size_t image = (size_t)__tls_image_size, data = (size_t)__tdata_size;
+	size_t image = value(__tls_image_size), data = value(__tdata_size);
 	char *start = ARCH_TLS_VARIANT == 2 ? (char *)tp - image : (char *)tp;
-	/* Sizes are addresses of symbols, which the compiler takes for other than 0. */
-	__asm__("" : "+r"(image), "+r"(data));
-	/* Short and without a call, as it is for nearly every program: a few words, then zeros. */
-	if (data % sizeof(uint64_t) == 0 && image <= SHORT_IMAGE && image % sizeof(uint64_t) == 0) {
+	/* Short and without a call, as it is for nearly every program: a few words, then zeros, mostly to the ends of lines. */
+	if (__builtin_expect(data % sizeof(uint64_t) == 0 && image <= SHORT_IMAGE && image % LINE == 0, 1)) {
 		const uint64_t *from = (const uint64_t *)__tdata_start;
 		volatile uint64_t *w = (volatile uint64_t *)start,
 				  *zeros = (volatile uint64_t *)(start + data),
 				  *end = (volatile uint64_t *)(start + image);
 		while (w != zeros)
 			*w++ = *from++;
-		while (w != end)
-			*w++ = 0;
+		for (; ((uintptr_t)w & (LINE - 1)) != 0; w++)
+			*w = 0;
+		for (; w != end; w += LINE / sizeof *w) {
+			w[0] = w[1] = w[2] = w[3] = 0;
+			w[4] = w[5] = w[6] = w[7] = 0;
+		}
 	} else {
 		memcpy(start, __tdata_start, data);
 		memset(start + data, 0, image - data);

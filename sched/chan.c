@@ -11,6 +11,7 @@
  * frame of theirs is ever needed by a walk along frame pointers.
  */
 #include "sched/chan.h"
+#include "sched/park.h"
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 
@@ -43,6 +44,15 @@ static inline __attribute__((always_inline)) bool short_recv(struct chan *c, voi
 	return true;
 }
 
+/* Never NULL, which the compiler should know. */
+static inline __attribute__((always_inline)) struct g *waiter(const struct chan_case *w)
+{
+	struct g *g = w->g;
+	if (g == NULL)
+		__builtin_unreachable();
+	return g;
+}
+
 /* The channel is unbuffered, or empty, and the first to wait is a plain receiver (sender): the element goes straight to it (comes from it).
  * Returns whom to make ready, NULL: the long way. Caller holds the lock, which is released if there is somebody. */
 static inline __attribute__((always_inline)) struct g *short_give(struct chan *c, const void *elem,
@@ -53,7 +63,7 @@ static inline __attribute__((always_inline)) struct g *short_give(struct chan *c
 	struct chan_case *w = c->receivers.first;
 	if (w->select != NULL)
 		return NULL;
-	struct g *g = w->g;
+	struct g *g = waiter(w);
 	chan_queue_remove_first(&c->receivers, w);
 	if (LIKELY(w->elem != NULL))
 		chan_copy_short(w->elem, elem, c->elem_size);
@@ -69,7 +79,7 @@ static inline __attribute__((always_inline)) struct g *short_take(struct chan *c
 	struct chan_case *w = c->senders.first;
 	if (w->select != NULL)
 		return NULL;
-	struct g *g = w->g;
+	struct g *g = waiter(w);
 	chan_queue_remove_first(&c->senders, w);
 	if (LIKELY(elem != NULL))
 		chan_copy_short(elem, w->elem, c->elem_size);
@@ -95,6 +105,15 @@ static inline __attribute__((always_inline)) bool go_on(struct g *self)
 	return LIKELY(!atomic_load_explicit(&self->resched, memory_order_relaxed));
 }
 
+/* ready() and preempt_enable(); true. */
+static inline __attribute__((always_inline)) bool ready_and_go_on(struct g *self, struct g *g)
+{
+	uint32_t left = ready_short(&g);
+	if (!LIKELY(left == READY_DONE))
+		return chan_wake(g, left);
+	return go_on(self) || chan_preempted();
+}
+
 static inline __attribute__((always_inline)) bool send(struct chan *c, const void *elem, bool wait)
 {
 	uint64_t word;
@@ -102,7 +121,9 @@ static inline __attribute__((always_inline)) bool send(struct chan *c, const voi
 	if (LIKELY(short_send(c, elem, &word)))
 		return go_on(self) || chan_preempted();
 	struct g *g = (word & CHAN_RECVQ) != 0 ? short_give(c, elem, word) : NULL;
-	return g != NULL ? chan_wake(g) : chan_send_long(c, elem, word, wait);
+	if (g != NULL)
+		return ready_and_go_on(self, g);
+	return wait ? chan_send_wait(c, elem, word) : chan_send_long(c, elem, word, false);
 }
 
 void chan_send(struct chan *c, const void *elem)
@@ -124,7 +145,7 @@ bool chan_recv(struct chan *c, void *elem)
 	if (LIKELY(short_recv(c, elem, &word)))
 		return go_on(self) || chan_preempted();
 	struct g *g = (word & CHAN_SENDQ) != 0 ? short_take(c, elem, word) : NULL;
-	return g != NULL ? chan_wake(g) : chan_recv_wait(c, elem, word);
+	return g != NULL ? ready_and_go_on(self, g) : chan_recv_wait(c, elem, word);
 }
 
 static inline __attribute__((always_inline)) bool try_recv(struct chan *c, void *elem, bool *ok)
@@ -139,7 +160,7 @@ static inline __attribute__((always_inline)) bool try_recv(struct chan *c, void 
 	}
 	if (ok != NULL)
 		*ok = true;
-	return buffered ? go_on(self) || chan_preempted() : chan_wake(g);
+	return buffered ? go_on(self) || chan_preempted() : ready_and_go_on(self, g);
 }
 
 bool chan_try_send(struct chan *c, const void *elem)

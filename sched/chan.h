@@ -230,10 +230,12 @@ bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, stru
  * LOCKED the caller holds the lock. wait: until it can go on. */
 bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait);
 bool chan_recv_long(struct chan *c, void *elem, bool *ok, uint64_t word, bool wait);
+/* Those with wait, as chan_send() and chan_recv() call them. */
+bool chan_send_wait(struct chan *c, const void *elem, uint64_t word);
 bool chan_recv_wait(struct chan *c, void *elem, uint64_t word);
 void chan_nil_wait(enum wait_reason reason); /* for ever */
 bool chan_preempted(void);                   /* gives the hart away as it was asked to; true */
-bool chan_wake(struct g *g);                 /* makes g ready and lowers preempt_off; true */
+bool chan_wake(struct g *g, uint32_t left);  /* ready_rest(), and lowers preempt_off; true */
 
 /* select.c */
 

@@ -15,6 +15,7 @@
 #include "kernel/assert.h"
 #include "kernel/heap.h"
 #include "sched/chan.h"
+#include "sched/park.h"
 
 struct chan *chan_make(size_t elem_size, size_t capacity)
 {
@@ -124,8 +125,25 @@ bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, stru
 	return true;
 }
 
-/* Waits on a queue for a partner or the close; true: an element was handed over. Caller holds the lock, which is released, and raised
- * preempt_off once, which is lowered. */
+/* Waits on a queue for a partner or the close; true: an element was handed over. Caller holds the lock, which is released with now as the
+ * word, and raised preempt_off once, which is lowered. */
+static inline __attribute__((always_inline)) bool wait_short(struct chan *c, struct chan_queue *q, void *elem,
+							     uint64_t now, enum wait_reason reason)
+{
+	struct g *self = g_self();
+	struct chan_case w;
+	w.elem = elem;
+	w.select = NULL;
+	w.g = self;
+	chan_queue_put(q, &w);
+	park_prepare_raised(self, reason);
+	/* pairs with the acquire in chan_lock_short() and chan_lock_long(), and in a look of select.c */
+	atomic_store_explicit(&c->word, now, memory_order_release);
+	park_commit_short(self);
+	return w.ok;
+}
+
+/* The same when more is to be said about the word than that somebody waits. */
 static bool wait_locked(struct chan *c, struct chan_queue *q, void *elem, uint64_t word,
 			enum wait_reason reason)
 {
@@ -135,11 +153,42 @@ static bool wait_locked(struct chan *c, struct chan_queue *q, void *elem, uint64
 	w.select = NULL;
 	w.g = self;
 	chan_queue_put(q, &w);
-	park_prepare(reason);
+	park_prepare_raised(self, reason);
 	chan_unlock(c, word);
-	self->preempt_off--; /* park_prepare() raised it too */
 	park_commit();
 	return w.ok;
+}
+
+_Noreturn static void closed(void)
+{
+	go_panic("send on closed channel");
+}
+
+bool chan_send_wait(struct chan *c, const void *elem, uint64_t word)
+{
+	/* full, and no flag but SENDQ */
+	if (__builtin_expect(((uint32_t)word & ~(uint32_t)CHAN_SENDQ) != c->full, 0))
+		return chan_send_long(c, elem, word, true);
+	if (__builtin_expect(!wait_short(c, &c->senders, (void *)(uintptr_t)elem,
+					 (word | CHAN_SENDQ) + CHAN_VERSION, WAIT_CHAN_SEND),
+			     0))
+		closed();
+	return true;
+}
+
+__attribute__((noinline)) static bool recv_long(struct chan *c, void *elem, uint64_t word)
+{
+	bool ok;
+	chan_recv_long(c, elem, &ok, word, true);
+	return ok;
+}
+
+bool chan_recv_wait(struct chan *c, void *elem, uint64_t word)
+{
+	/* empty, and no flag but RECVQ */
+	if (__builtin_expect(((uint32_t)word & ~(uint32_t)CHAN_RECVQ) != 0, 0))
+		return recv_long(c, elem, word);
+	return wait_short(c, &c->receivers, elem, (word | CHAN_RECVQ) + CHAN_VERSION, WAIT_CHAN_RECEIVE);
 }
 
 bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait)
@@ -164,7 +213,7 @@ bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait)
 		chan_unlock(c, word);
 		preempt_enable();
 	}
-	go_panic("send on closed channel");
+	closed();
 }
 
 bool chan_recv_long(struct chan *c, void *elem, bool *ok, uint64_t word, bool wait)
@@ -190,13 +239,6 @@ bool chan_recv_long(struct chan *c, void *elem, bool *ok, uint64_t word, bool wa
 	return got;
 }
 
-bool chan_recv_wait(struct chan *c, void *elem, uint64_t word)
-{
-	bool ok;
-	chan_recv_long(c, elem, &ok, word, true);
-	return ok;
-}
-
 /* Everybody in q learns that the channel is closed; those to be made ready go to *woken. Caller holds the lock. */
 static void release_all(struct chan *c, struct chan_queue *q, bool receivers, struct chan_queue *woken)
 {
@@ -217,9 +259,9 @@ void chan_nil_wait(enum wait_reason reason)
 	panic("a goroutine that waits on a nil channel was made ready");
 }
 
-bool chan_wake(struct g *g)
+bool chan_wake(struct g *g, uint32_t left)
 {
-	ready(g);
+	ready_rest(g, left);
 	preempt_enable();
 	return true;
 }

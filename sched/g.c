@@ -62,18 +62,20 @@ uint64_t go_id(void)
 void goroutine_entry(void *arg, struct arch_context *from, uintptr_t why)
 {
 	struct g *g = arg;
-	arrive(arch_hart(), from, why);
-	preempt_enable();
+	arrive(arch_hart(), from, why, SWITCH_PARK);
+	preempt_enable_last();
 	g->fn(g->arg);
 	goroutine_end();
 }
 
 void goroutine_end(void)
 {
-	preempt_disable();
-	g_self()->pinned = NULL;
-	g_self()->pin_depth = 0;
-	switch_out(SWITCH_EXIT);
+	struct g *self = g_self();
+	self->preempt_off++;
+	atomic_signal_fence(memory_order_seq_cst);
+	self->pinned = NULL;
+	self->pin_depth = 0;
+	switch_out(self, SWITCH_EXIT);
 	panic("an ended goroutine ran again");
 }
 
@@ -206,7 +208,8 @@ static void put_big(struct g *g)
 	spin_unlock(&allg_lock);
 }
 
-__attribute__((noinline)) static void put_slow(struct g_cache *c)
+/* The warm magazine is full: g begins another. */
+__attribute__((noinline)) static void put_slow(struct g_cache *c, struct g *g)
 {
 	if (c->full != NULL) {
 		spin_lock(&allg_lock);
@@ -217,27 +220,28 @@ __attribute__((noinline)) static void put_slow(struct g_cache *c)
 		shrink_want();
 	}
 	c->full = c->warm;
-	c->warm = NULL;
-	c->n = 0;
+	g->next = NULL;
+	c->warm = g;
+	c->n = 1;
 }
 
 void g_free_sys(struct hart *h, struct g *g)
 {
 	struct g_cache *c = &h->sched->gs;
 	/* pairs with the acquire in g_own_dead(): who works on the stack comes after the goroutine */
-	atomic_store_explicit(&g->status, G_DEAD, memory_order_release);
+	store_release(&g->status, G_DEAD);
 	if (!g->system)
-		atomic_fetch_sub(&n_user, 1);
+		atomic_fetch_sub_explicit(&n_user, 1, memory_order_release);
 	if (__builtin_expect(g->stack_class != STACK_DEFAULT, 0)) {
 		put_big(g);
 		shrink_want();
-		return;
+	} else if (__builtin_expect(c->n == MAGAZINE, 0)) {
+		put_slow(c, g);
+	} else {
+		g->next = c->warm;
+		c->warm = g;
+		c->n++;
 	}
-	if (c->n == MAGAZINE)
-		put_slow(c);
-	g->next = c->warm;
-	c->warm = g;
-	c->n++;
 }
 
 uint32_t g_dead_idle(bool all, bool *later)
@@ -325,15 +329,17 @@ __attribute__((noinline)) static bool bare_fill(struct g_cache *c, struct g *g)
 	return false;
 }
 
-static uint64_t start(void (*fn)(void *), void *arg, const char *name, unsigned class, bool system,
-		      struct hart *pin, uintptr_t pc)
+static inline __attribute__((always_inline)) uint64_t start(void (*fn)(void *), void *arg, const char *name,
+							    unsigned class, bool system, struct hart *pin,
+							    uintptr_t pc)
 {
-	if (fn == NULL)
+	if (__builtin_expect(fn == NULL, 0))
 		fatal_error("go of nil func value");
-	preempt_disable();
+	struct g *self = g_self(), *g;
+	self->preempt_off++;
+	atomic_signal_fence(memory_order_seq_cst);
 	struct sched_hart *s = arch_hart()->sched;
 	struct g_cache *c = &s->gs;
-	struct g *self = g_self(), *g;
 	if (__builtin_expect(class != STACK_DEFAULT, 0)) {
 		g = take_big(class);
 	} else if ((g = c->warm) != NULL) {
@@ -365,9 +371,9 @@ static uint64_t start(void (*fn)(void *), void *arg, const char *name, unsigned 
 	tls_reset(g->tls, g);
 	arch_context_init(&g->ctx, g->stack_hi, g->tls, goroutine_entry, g);
 	/* pairs with the acquire in g_own(): the context is complete */
-	atomic_store_explicit(&g->status, G_RUNNABLE, memory_order_release);
+	store_release(&g->status, G_RUNNABLE);
 	if (!system)
-		atomic_fetch_add(&n_user, 1);
+		atomic_fetch_add_explicit(&n_user, 1, memory_order_relaxed);
 	if (__builtin_expect(pin != NULL, 0)) {
 		g->pinned = pin;
 		g->pin_depth = 1;
@@ -385,6 +391,13 @@ uint64_t go(void (*fn)(void *), void *arg)
 	return start(fn, arg, NULL, STACK_DEFAULT, false, NULL, (uintptr_t)__builtin_return_address(0));
 }
 
+__attribute__((noinline)) static uint64_t start_any(void (*fn)(void *), void *arg, const char *name,
+						    unsigned class, bool system, struct hart *pin,
+						    uintptr_t pc)
+{
+	return start(fn, arg, name, class, system, pin, pc);
+}
+
 uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options)
 {
 	int class = stack_class(options->stack_size);
@@ -393,18 +406,18 @@ uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options
 		return 0;
 	}
 	struct hart *pin = options->pinned ? harts[options->hart] : NULL;
-	return start(fn, arg, options->name, (unsigned)class, false, pin,
-		     (uintptr_t)__builtin_return_address(0));
+	return start_any(fn, arg, options->name, (unsigned)class, false, pin,
+			 (uintptr_t)__builtin_return_address(0));
 }
 
 uint64_t go_system(void (*fn)(void *), void *arg, const char *name)
 {
-	return start(fn, arg, name, STACK_DEFAULT, true, NULL, (uintptr_t)__builtin_return_address(0));
+	return start_any(fn, arg, name, STACK_DEFAULT, true, NULL, (uintptr_t)__builtin_return_address(0));
 }
 
 uint64_t go_boot(void (*fn)(void *), void *arg, const char *name)
 {
-	return start(fn, arg, name, STACK_MAIN, false, NULL, 0);
+	return start_any(fn, arg, name, STACK_MAIN, false, NULL, 0);
 }
 
 struct g *g_all(void)

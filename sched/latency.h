@@ -9,12 +9,11 @@
 
 __attribute__((noinline)) void latency_follow(struct g *g);
 
-/* g was waiting and is about to be made runnable. */
-static inline void latency_ready(struct g *g)
+/* Whether the wake-up of g, which was waiting and is about to be made runnable, is one that is followed. */
+static inline bool latency_due(const struct g *g)
 {
 	uint64_t t = g->wait_since;
-	if (__builtin_expect(((t ^ t >> 5) & 7) == 0, 0))
-		latency_follow(g);
+	return ((t ^ t >> 5) & 7) == 0;
 }
 
 /* Counts it. The hart that runs g; preemption or interrupts off. */

@@ -10,36 +10,17 @@
  *    for the owner.
  */
 #include "kernel/assert.h"
-#include "sched/latency.h"
-#include "sched/switch.h"
+#include "sched/park.h"
 
 void park_prepare(enum wait_reason reason)
 {
-	struct g *g = g_self();
 	preempt_disable();
-	g->wait_reason = reason;
-	/* pairs with the addition in ready(), which comes after the primitive's lock */
-	store_relaxed(&g->status, G_PARKING);
+	park_prepare_raised(g_self(), reason);
 }
 
 void park_commit(void)
 {
-	ASSERT(g_self()->preempt_off == 1, "park with preemption off only by park_prepare()");
-	switch_out(SWITCH_PARK);
-	preempt_enable_last();
-}
-
-/* The slow end of ready(): g was not simply waiting. True: it is to be queued here. */
-static bool ready_slow(struct g *g, uint32_t was)
-{
-	if (was == G_PARKING)
-		return false; /* whoever sees that it has left its stack queues it */
-	ASSERT(was == (G_WAITING | G_OWNED), "a goroutine that is made ready was waiting");
-	uint32_t s = G_RUNNABLE | G_OWNED;
-	while ((s & G_OWNED) != 0)
-		if (atomic_compare_exchange_weak(&g->status, &s, s | G_DEFERRED))
-			return false;
-	return true; /* its owner gave it back meanwhile */
+	park_commit_short(g_self());
 }
 
 void park_cancel(void)
@@ -51,19 +32,48 @@ void park_cancel(void)
 	preempt_enable();
 }
 
-void ready(struct g *g)
+/* g had the status `was` when it was made ready, and is not simply to be queued. True: it is. */
+static bool ready_queues(struct g *g, uint32_t was)
 {
-	preempt_disable();
-	latency_ready(g);
-	/* pairs with the addition in settle(): the saved context is complete */
-	uint32_t was = atomic_fetch_add_explicit(&g->status, G_READY, memory_order_acq_rel);
-	if (__builtin_expect(was == G_WAITING, 1) || ready_slow(g, was)) {
-		if (__builtin_expect(g->pinned != NULL, 0)) {
+	if (was == G_WAITING)
+		return true;
+	if (was == G_PARKING)
+		return false; /* whoever sees that it has left its stack queues it */
+	ASSERT(was == (G_WAITING | G_OWNED), "a goroutine that is made ready was waiting");
+	uint32_t s = G_RUNNABLE | G_OWNED;
+	while ((s & G_OWNED) != 0)
+		if (atomic_compare_exchange_weak(&g->status, &s, s | G_DEFERRED))
+			return false;
+	return true; /* its owner gave it back meanwhile */
+}
+
+void ready_rest(struct g *g, uint32_t left)
+{
+	struct runq *q = &arch_hart()->sched->q;
+	if (left == READY_ALL) {
+		latency_follow(g);
+		/* as in ready_short() */
+		left = atomic_fetch_add_explicit(&g->status, G_READY, memory_order_acq_rel);
+	}
+	if (left == READY_QUEUED) {
+		if (g != NULL)
+			runq_put_tail(q, g);
+		wake_one();
+	} else if (ready_queues(g, left)) {
+		if (g->pinned != NULL) {
 			pin_put(g);
 		} else {
-			runq_put_next(&arch_hart()->sched->q, g);
+			runq_put_next(q, g);
 			wake_one();
 		}
 	}
+}
+
+void ready(struct g *g)
+{
+	preempt_disable();
+	uint32_t left = ready_short(&g);
+	if (__builtin_expect(left != READY_DONE, 0))
+		ready_rest(g, left);
 	preempt_enable();
 }

@@ -12,10 +12,11 @@ void (*preempt_hook)(void);
 
 void go_yield(void)
 {
-	ASSERT(g_self()->preempt_off == 0, "a goroutine yields with preemption on");
-	store_relaxed(&g_self()->preempt_off, 1);
+	struct g *self = g_self();
+	ASSERT(self->preempt_off == 0, "a goroutine yields with preemption on");
+	store_relaxed(&self->preempt_off, 1);
 	atomic_signal_fence(memory_order_seq_cst);
-	switch_out(SWITCH_YIELD);
+	switch_out(self, SWITCH_YIELD);
 	preempt_enable_last();
 }
 
@@ -57,7 +58,7 @@ void switch_to_scheduler(enum switch_reason why)
 	if (why == SWITCH_PARK)
 		g->wait_since = now;
 	arch_arrival a = arch_switch(&g->ctx, &h->sched_ctx, &h->cur, h->g0, why);
-	arrive(arch_hart(), arch_arrival_from(a), arch_arrival_word(a));
+	arrive(arch_hart(), arch_arrival_from(a), arch_arrival_word(a), SWITCH_PARK);
 }
 
 /* next was taken from the queue, and something is to be done first: it lies in a save area, its wait is measured, or its stack is owned. */
@@ -157,7 +158,7 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 {
 	if (why != SWITCH_TRAP) {
-		settle(g, why);
+		settle(g, why, SWITCH_PARK);
 		return NULL;
 	}
 	shrink_poll();

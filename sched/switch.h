@@ -31,39 +31,49 @@ __attribute__((noinline)) void switch_later(enum switch_reason why, struct g *ne
 __attribute__((noinline)) void settle_slow(struct g *left, uintptr_t why);
 
 /* What the goroutine that was left is still owed. Preemption off, on the hart that it left. */
-static inline __attribute__((always_inline)) void settle(struct g *left, uintptr_t why)
+static inline __attribute__((always_inline)) void settle_park(struct g *left)
 {
-	if (why == SWITCH_PARK) {
-		/* pairs with the addition in ready(): the saved context is complete */
-		if (__builtin_expect(atomic_fetch_add_explicit(&left->status, G_LEFT, memory_order_acq_rel) !=
-					     G_PARKING,
-				     0))
-			settle_slow(left, why);
-	} else if (why == SWITCH_YIELD) {
-		struct runq *q = &arch_hart()->sched->q;
-		if (__builtin_expect(left->pinned != NULL, 0) ||
-		    __builtin_expect(!runq_reserve_tail(q, left), 0)) {
-			settle_slow(left, why);
-			return;
-		}
-		/* pairs with the acquire in g_own(), g_run_begin() and runq_steal(): the saved context is complete */
-		atomic_thread_fence(memory_order_release);
-		store_relaxed(&left->status, G_RUNNABLE);
-		runq_commit_tail(q);
-		if (__builtin_expect(atomic_load_explicit(&idle_mask, memory_order_relaxed) != 0, 0))
-			wake_idle();
-	} else {
-		settle_slow(left, why);
+	/* pairs with the addition in ready(): the saved context is complete */
+	if (__builtin_expect(
+		    atomic_fetch_add_explicit(&left->status, G_LEFT, memory_order_acq_rel) != G_PARKING, 0))
+		settle_slow(left, SWITCH_PARK);
+}
+
+static inline __attribute__((always_inline)) void settle_yield(struct g *left)
+{
+	struct runq *q = &arch_hart()->sched->q;
+	if (__builtin_expect(left->pinned != NULL, 0) || __builtin_expect(!runq_reserve_tail(q, left), 0)) {
+		settle_slow(left, SWITCH_YIELD);
+		return;
 	}
+	/* pairs with the acquire in g_own(), g_run_begin() and runq_steal(): the saved context is complete */
+	atomic_thread_fence(memory_order_release);
+	store_relaxed(&left->status, G_RUNNABLE);
+	runq_commit_tail(q);
+	if (__builtin_expect(atomic_load_explicit(&idle_mask, memory_order_relaxed) != 0, 0))
+		wake_idle();
+}
+
+/* usual: the reason that is looked for first, a constant: mostly the one for which who arrives had left. */
+static inline __attribute__((always_inline)) void settle(struct g *left, uintptr_t why,
+							 enum switch_reason usual)
+{
+	if (usual == SWITCH_YIELD && why == SWITCH_YIELD)
+		settle_yield(left);
+	else if (why == SWITCH_PARK)
+		settle_park(left);
+	else if (usual != SWITCH_YIELD && why == SWITCH_YIELD)
+		settle_yield(left);
+	else if (why != SWITCH_NONE)
+		settle_slow(left, why);
 }
 
 /* A goroutine runs again, or for the first time; preemption is off. */
 static inline __attribute__((always_inline)) void arrive(struct hart *h, struct arch_context *from,
-							 uintptr_t why)
+							 uintptr_t why, enum switch_reason usual)
 {
 	ASSERT(h->cur == g_self(), "the running goroutine is its hart's");
-	if (why != SWITCH_NONE)
-		settle((struct g *)((char *)from - offsetof(struct g, ctx)), why);
+	settle((struct g *)((char *)from - offsetof(struct g, ctx)), why, usual);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (__builtin_expect(atomic_load_explicit(&arch_hart()->asked, memory_order_relaxed), 0))
 		store_relaxed(&g_self()->resched, true);
@@ -86,7 +96,7 @@ static inline __attribute__((always_inline)) void switch_to(struct hart *h, stru
 #ifndef MUTANT_stale_hart
 	h = arch_hart();
 #endif
-	arrive(h, arch_arrival_from(a), arch_arrival_word(a));
+	arrive(h, arch_arrival_from(a), arch_arrival_word(a), why);
 }
 
 static inline __attribute__((always_inline)) void switch_taken(struct hart *h, struct g *g, struct g *next,
@@ -98,11 +108,11 @@ static inline __attribute__((always_inline)) void switch_taken(struct hart *h, s
 		switch_to(h, g, next, inherit, why);
 }
 
-/* Gives the running goroutine's hart away; preemption is off by one, no lock held. */
-static inline __attribute__((always_inline)) void switch_out(enum switch_reason why)
+/* Gives the hart of the running goroutine, g, away; preemption is off by one, no lock held. */
+static inline __attribute__((always_inline)) void switch_out(struct g *g, enum switch_reason why)
 {
 	struct hart *h = arch_hart();
-	struct g *g = h->cur, *next;
+	struct g *next;
 	struct runq *q = &h->sched->q;
 	ASSERT(arch_irq_enabled(), "a switch happens with interrupts on");
 	if (__builtin_expect(h->lock_one != NULL, 0) ||

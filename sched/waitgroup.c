@@ -64,20 +64,25 @@ static void release_all(struct waitgroup *w, uint64_t state)
 		ready(g);
 }
 
+/* delta led to state, and somebody waits or the counter is below 0. */
+__attribute__((noinline)) static void add_slow(struct waitgroup *w, int delta, uint64_t state)
+{
+	int32_t count = count_in(state);
+	if (count < 0)
+		go_panic("sync: negative WaitGroup counter");
+	if (delta > 0 && count == delta)
+		go_panic("sync: WaitGroup misuse: Add called concurrently with Wait"); /* rule 3 */
+	if (count == 0)
+		release_all(w, state);
+}
+
 void waitgroup_add(struct waitgroup *w, int delta)
 {
 	/* Sequentially consistent: pairs with the acquire in waitgroup_wait(), and with the other goroutines' before the last one. */
 	uint64_t state = atomic_fetch_add(state_of(w), (uint64_t)(int64_t)delta << 32) +
 			 ((uint64_t)(int64_t)delta << 32);
-	int32_t count = count_in(state);
-	if (__builtin_expect(count < 0, 0))
-		go_panic("sync: negative WaitGroup counter");
-	if (__builtin_expect(waiters_in(state) == 0, 1))
-		return;
-	if (delta > 0 && count == delta)
-		go_panic("sync: WaitGroup misuse: Add called concurrently with Wait"); /* rule 3 */
-	if (count == 0)
-		release_all(w, state);
+	if (__builtin_expect((int64_t)state < 0, 0) || __builtin_expect(waiters_in(state) != 0, 0))
+		add_slow(w, delta, state);
 }
 
 void waitgroup_done(struct waitgroup *w)

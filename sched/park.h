@@ -1,0 +1,51 @@
+/*
+ * The short ways of parking and waking, inline for those whose every operation may be one: see park.c. What they leave to do is in park.c
+ * and switch.c.
+ */
+#ifndef SCHED_PARK_H
+#define SCHED_PARK_H
+
+#include "sched/latency.h"
+#include "sched/switch.h"
+
+/* What ready_short() left to do: nothing; all of it; g, or nobody, is to go to the tail of the own queue, and an idle hart is to be told.
+ * Anything else: the status that g had. */
+enum { READY_DONE = 0x10000, READY_ALL, READY_QUEUED };
+
+/* ready() for g, as long as nothing is special about it; then ready_rest(*g, what was returned). Preemption off. */
+static inline __attribute__((always_inline)) uint32_t ready_short(struct g **g)
+{
+	if (__builtin_expect(latency_due(*g), 0))
+		return READY_ALL;
+	/* pairs with the addition in settle(): the saved context is complete */
+	uint32_t was = atomic_fetch_add_explicit(&(*g)->status, G_READY, memory_order_acq_rel);
+	if (__builtin_expect(was != G_WAITING, 0) || __builtin_expect((*g)->pinned != NULL, 0))
+		return was;
+	/* pairs with the acquire of the one who takes it out */
+	*g = atomic_exchange_explicit(&arch_hart()->sched->q.next, *g, memory_order_acq_rel);
+	if (__builtin_expect(*g != NULL, 0))
+		return READY_QUEUED;
+	atomic_thread_fence(memory_order_seq_cst); /* as in wake_one() */
+	if (__builtin_expect(atomic_load_explicit(&idle_mask, memory_order_relaxed) != 0, 0))
+		return READY_QUEUED;
+	return READY_DONE;
+}
+
+__attribute__((noinline)) void ready_rest(struct g *g, uint32_t left);
+
+/* park_prepare() for who has raised preempt_off already, for itself. */
+static inline __attribute__((always_inline)) void park_prepare_raised(struct g *self, enum wait_reason reason)
+{
+	self->wait_reason = reason;
+	/* pairs with the addition in ready(), which comes after the primitive's lock */
+	store_relaxed(&self->status, G_PARKING);
+}
+
+static inline __attribute__((always_inline)) void park_commit_short(struct g *self)
+{
+	ASSERT(self->preempt_off == 1, "park with preemption off only by park_prepare()");
+	switch_out(self, SWITCH_PARK);
+	preempt_enable_last();
+}
+
+#endif
