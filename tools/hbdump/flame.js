@@ -51,7 +51,7 @@ function fileOf(i) {
 
 /* ---- rooms: a function's colour says which part of the system it is of ---- */
 
-const HUES = { apps: 28, kernel: 205, sched: 150, prof: 48, trace: 262, arch: 340, boot: 285, picolibc: 180, zlib: 95, tests: 12 };
+const HUES = { apps: 28, tests: 10, kernel: 207, sched: 150, prof: 48, trace: 262, arch: 338, boot: 85, include: 118, picolibc: 180, zlib: 232 };
 const BRACKETS = 'not code';
 
 function roomOf(f) {

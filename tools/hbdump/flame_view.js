@@ -5,7 +5,7 @@
  */
 const $ = id => document.getElementById(id);
 const SVG = 'http://www.w3.org/2000/svg';
-const ROW = 21, LEAST = 0.4, CHAR = 7.23, PAD = 5;
+const ROW = 21, LEAST = 0.5, CHAR = 7.23, PAD = 5;
 const state = { top: 0, query: '', flip: false, on: -1 };
 const drawn = new Map(); /* node -> its bar, with its element */
 let match = null;
@@ -52,7 +52,6 @@ function draw() {
 		g.dataset.node = b.i;
 		g.setAttribute('role', 'img');
 		g.setAttribute('aria-label', `${name}, ${shareText(total[b.i], total[0])}`);
-		g.setAttribute('class', `f${b.past ? ' past' : ''}${match ? match(b.i) ? ' hit' : ' miss' : ''}`);
 		for (const [k, v] of [['x', b.x], ['y', b.y], ['width', b.w], ['height', ROW - 1], ['rx', 2], ['fill', colourOf(b.i)]])
 			rect.setAttribute(k, v);
 		g.append(rect);
@@ -74,8 +73,17 @@ function draw() {
 		drawn.set(b.i, b);
 		svg.append(g);
 	}
+	paint();
 	graph.replaceChildren(svg);
 	mark(drawn.has(state.on) ? state.on : -1);
+}
+
+/* What a bar is besides its size: above the zoomed, found, too thin for an edge. */
+function paint() {
+	const found = match !== null && covered(0, match) > 0;
+	for (const b of drawn.values())
+		b.g.setAttribute('class', `f${b.past ? ' past' : ''}${b.w < 3 ? ' thin' : ''}${found ? match(b.i) ? ' hit' : ' miss' : ''}` +
+			`${b.i === state.on ? ' on' : ''}`);
 }
 
 /* ---- what stands around the graph ---- */
@@ -104,10 +112,15 @@ function drawFound() {
 	found.hidden = match === null;
 	if (match === null)
 		return;
-	const n = covered(state.top, match);
+	const n = covered(state.top, match), whole = covered(0, match);
 	found.replaceChildren();
-	make('b', shareText(n, total[state.top]), found);
-	found.append(` of what is shown (${valueText(n)}) is in functions that match \u201c${state.query}\u201d, or in what they called`);
+	make('b', whole === 0 ? 'Nothing' : shareText(n, total[state.top]), found);
+	if (whole === 0)
+		found.append(` here matches \u201c${state.query}\u201d`);
+	else
+		found.append(` of what is shown (${valueText(n)}) is in functions that match \u201c${state.query}\u201d, or in what they called`);
+	if (state.top !== 0 && whole > 0)
+		found.append(`; ${shareText(whole, total[0])} of the whole`);
 }
 
 function drawLegend() {
@@ -187,7 +200,7 @@ function search(query) {
 	match = matcher(query);
 	if ($('search').value !== query)
 		$('search').value = query;
-	draw();
+	paint();
 	drawPath();
 	drawFound();
 }
@@ -303,7 +316,7 @@ function picture(width) {
 	for (const b of list) {
 		const text = barText(b, 6.7), fill = match && match(b.i) ? '#c77dff' : colourOf(b.i);
 		out.push(`<g><title>${escapeXml(`${nameOf(b.i)}: ${valueText(total[b.i])}, ${shareText(total[b.i], total[0])}`)}</title>` +
-			`<rect x="${at(b.x + 10)}" y="${b.y + head}" width="${at(b.w)}" height="${ROW - 1}" rx="2" fill="${fill}" stroke="#fff"/>` +
+			`<rect x="${at(b.x + 10)}" y="${b.y + head}" width="${at(b.w)}" height="${ROW - 1}" rx="2" fill="${fill}"${b.w < 3 ? '' : ' stroke="#fff"'}/>` +
 			(text ? `<text x="${at(b.x + 10 + PAD)}" y="${b.y + head + 14}" fill="#1c232b">${escapeXml(text[0])}` +
 				`${text[1] && `<tspan dx="9" fill-opacity=".6">${text[1]}</tspan>`}</text>` : '') + '</g>');
 	}
