@@ -92,6 +92,11 @@ void arch_ipi_send(struct hart *to);
 /* Asks every other started hart to run upcall_stop() now: by NMI where there is one, else by IPI (after a
  * flag that the IPI path checks). Panic context. */
 void arch_stop_others(void);
+/* Makes this hart take NMIs (by NMI, or by an event of the firmware); false where the platform has none. Idempotent. Interrupt context. */
+bool arch_nmi_enter(void);
+/* upcall_nmi() will run there, interrupts on or off, once arch_nmi_enter() has been called there; may merge, and is then dropped if it
+ * comes too early. Any context but NMI, interrupts off. */
+void arch_nmi_send(struct hart *to);
 _Noreturn void arch_halt(void); /* this hart stops for good, interrupts off */
 
 /* ---- switching (assembly, in the linker section .text.switch between __switch_start and __switch_end) -- */
@@ -144,6 +149,7 @@ size_t arch_frame_size(void); /* bytes; frames are 16-byte aligned */
 void arch_frame_copy(struct arch_frame *to, const struct arch_frame *from);
 void arch_frame_unwind(const struct arch_frame *f, struct arch_unwind *u);
 uintptr_t arch_frame_tls(const struct arch_frame *f);
+bool arch_frame_irq_on(const struct arch_frame *f); /* whether it had interrupts on */
 /* Prints every register, by name, four a line, through upcall_print_line(). Panic context. */
 void arch_frame_print(const struct arch_frame *f);
 

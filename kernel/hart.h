@@ -37,7 +37,8 @@ struct hart {
 	/* immutable after creation; head read by assembly */
 	struct hart *self;
 	uintptr_t irq_stack_top, exc_stack_top, nmi_stack_top, panic_stack_top, sys_stack_top;
-	uintptr_t scratch[3]; /* trap entry only */
+	uintptr_t scratch[3];  /* trap entry only */
+	uintptr_t nmi_scratch; /* NMI entry only */
 	uintptr_t stack_lo[STACK_KINDS];
 	uint32_t index; /* 0..hart_count-1, dense */
 	uint64_t hwid;  /* hart id or APIC id */
@@ -66,6 +67,14 @@ struct hart {
 	} held[HELD_MAX];
 	struct arch_frame *
 		stop_frame; /* stopped for a panic: what was interrupted, on the stack that stopped it, or NULL */
+	struct {
+		uintptr_t pc;          /* where interrupts last went off */
+		uint64_t since, until; /* and when they were off; in arch_ticks(), while `timed` */
+		uint64_t total, longest;
+		uintptr_t longest_pc;
+		bool timed;       /* a profile runs: the clock is read */
+		_Atomic bool now; /* they are off, while `timed`: read by other harts */
+	} off;                    /* kernel/irq_off.h */
 	struct sched_hart *sched;
 	struct sampler_hart
 		*sampler; /* set once by the first profile (release), read by this hart (acquire) */
@@ -95,6 +104,7 @@ _Static_assert(offsetof(struct hart, nmi_stack_top) == HART_NMI_STACK_TOP, "asse
 _Static_assert(offsetof(struct hart, panic_stack_top) == HART_PANIC_STACK_TOP, "assembly offset");
 _Static_assert(offsetof(struct hart, sys_stack_top) == HART_SYS_STACK_TOP, "assembly offset");
 _Static_assert(offsetof(struct hart, scratch) == HART_SCRATCH, "assembly offset");
+_Static_assert(offsetof(struct hart, nmi_scratch) == HART_NMI_SCRATCH, "assembly offset");
 
 extern struct hart *harts[HART_MAX]; /* immutable after boot; [0] is the boot hart */
 extern uint32_t hart_count;          /* immutable after boot */

@@ -10,5 +10,6 @@
 #define HART_PANIC_STACK_TOP 32
 #define HART_SYS_STACK_TOP   40
 #define HART_SCRATCH         48 /* three words for trap entry */
+#define HART_NMI_SCRATCH     72 /* one for NMI entry */
 
 #endif

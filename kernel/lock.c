@@ -20,6 +20,7 @@
 
 #include "kernel/assert.h"
 #include "kernel/hart.h"
+#include "kernel/irq_off.h"
 #include "kernel/panic.h"
 #include "kernel/stack.h"
 
@@ -120,6 +121,16 @@ static void list_remove(struct hart *h, const struct spinlock *l)
 		h->lock_one = NULL;
 }
 
+void spin_lock_timed(struct hart *h)
+{
+	irq_off_begin(h, h->lock_one_pc);
+}
+
+void spin_unlock_timed(struct hart *h)
+{
+	irq_off_end(h);
+}
+
 /* The short way found the lock not free; it is on record as lock_one. Interrupts are off. */
 void spin_lock_contended(struct spinlock *l, uint32_t was)
 {
@@ -144,8 +155,11 @@ void spin_lock_listed(struct spinlock *l, bool on)
 		return; /* the report itself takes no lock; this is code it stumbled into */
 	}
 	list_push(h, l, (uintptr_t)__builtin_return_address(0));
-	if (h->irq_depth++ == 0)
+	if (h->irq_depth++ == 0) {
 		h->irq_was_on = on;
+		if (on)
+			irq_off_begin(h, h->held[0].pc);
+	}
 	/* pairs with the release in spin_unlock() */
 	while (atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD)
 		wait_for_free(l);
@@ -165,6 +179,7 @@ void spin_unlock_listed(struct spinlock *l)
 			      memory_order_release);
 	if (--h->irq_depth > 0 || !h->irq_was_on)
 		return;
+	irq_off_end(h);
 	arch_irq_enable();
 	if (release_hook != NULL)
 		release_hook();

@@ -33,6 +33,9 @@ extern const uint64_t rank_before[RANK_COUNT];
 void spin_lock_listed(struct spinlock *l, bool on);
 void spin_lock_contended(struct spinlock *l, uint32_t was);
 void spin_unlock_listed(struct spinlock *l);
+/* A profile runs: interrupts have just gone off, or come on, with the lock of the short way (kernel/irq_off.h). */
+void spin_lock_timed(struct hart *h);
+void spin_unlock_timed(struct hart *h);
 
 /*
  * Acquire and release; system, goroutine or boot context (page lock: page-fault context too). A goroutine holds one only for a short
@@ -50,6 +53,8 @@ static inline __attribute__((always_inline)) void spin_lock(struct spinlock *l)
 	}
 	h->lock_one = l;
 	h->lock_one_pc = arch_pc();
+	if (__builtin_expect(h->off.timed, 0))
+		spin_lock_timed(h);
 	/* pairs with the release in spin_unlock() */
 	uint32_t was = atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire);
 	if (__builtin_expect(was != LOCK_FREE, 0))
@@ -93,6 +98,8 @@ static inline __attribute__((always_inline)) void rank_hold_short(struct hart *h
 	}
 	h->lock_one = l;
 	h->lock_one_pc = arch_pc();
+	if (__builtin_expect(h->off.timed, 0))
+		spin_lock_timed(h);
 }
 
 static inline __attribute__((always_inline)) void rank_drop_short(struct hart *h, struct spinlock *l)

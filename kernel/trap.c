@@ -16,6 +16,7 @@
 #include "kernel/walk.h"
 
 void (*trap_ipi_hook)(struct hart *h, struct arch_frame *f);
+void (*trap_nmi_hook)(struct hart *h, struct arch_frame *f);
 
 void upcall_ipi_irq(struct arch_frame *f)
 {
@@ -110,4 +111,6 @@ void upcall_nmi(struct arch_frame *f)
 	struct hart *h = arch_hart();
 	if (atomic_load(&h->ipi) & IPI_STOP)
 		upcall_stop(f);
+	if (trap_nmi_hook != NULL)
+		trap_nmi_hook(h, f);
 }

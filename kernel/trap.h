@@ -7,5 +7,7 @@ struct arch_frame;
 
 /* Every IPI, after the kernel's own part (set by prof/; may be NULL). Interrupt context. */
 extern void (*trap_ipi_hook)(struct hart *h, struct arch_frame *f);
+/* Every NMI that does not stop the hart (set by prof/; may be NULL). NMI context: touches its own hart's words only. */
+extern void (*trap_nmi_hook)(struct hart *h, struct arch_frame *f);
 
 #endif

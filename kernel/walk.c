@@ -82,6 +82,10 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 			*flags = WALK_TRUNCATED;
 		if (*flags != WALK_BROKEN)
 			break;
+		if ((how & UNWIND_LEFT) && n < max && walk_in_switch(r.pc)) {
+			pcs[n++] = r.pc + 1; /* between two stacks: whose this one is cannot be told */
+			break;
+		}
 		if ((how & UNWIND_LEFT) && n < max && walk_find(r.sp, h, g, &to)) {
 			b = to;
 			exact = true;

@@ -30,7 +30,7 @@ enum {
 	HZ_MAX = 10000,
 	DRAIN_NS = 50000000,
 	BUILDER_LIMIT = 64 << 20, /* bytes a profile may take while it is collected */
-	COMMENTS_MAX = HART_MAX + 2,
+	COMMENTS_MAX = 2 * HART_MAX + 2,
 	COMMENT_SIZE = 160,
 };
 
@@ -115,12 +115,34 @@ static bool symbolize(void *ctx, uintptr_t pc, struct pprof_frame *frames, unsig
 	return *n > 0;
 }
 
+/* The labels of a sample: whether interrupts were off. */
+static bool label_get(void *ctx, uint32_t labels, unsigned i, struct pprof_label *label)
+{
+	(void)ctx;
+	if (i > 0 || (labels & PROF_LABEL_IRQ_OFF) == 0)
+		return false;
+	*label = (struct pprof_label){.key = "irq", .str = "off"};
+	return true;
+}
+
+/* How long a hart had interrupts off, and how what ran then was sampled. */
+static void masked_comment(uint32_t hart, const struct sampler_account *a, char text[COMMENT_SIZE])
+{
+	struct symtab_frame f[SYMTAB_FRAMES_MAX];
+	bool known = a->masked_longest_pc != 0 &&
+		     symtab_frames(a->masked_longest_pc - 1, f, SYMTAB_FRAMES_MAX) > 0;
+	snprintf(text, COMMENT_SIZE, "hart %u: interrupts off %llu ns, longest %llu ns from %s; sampled %s",
+		 hart, (unsigned long long)clock_from_ticks(a->masked),
+		 (unsigned long long)clock_from_ticks(a->masked_longest), known ? f[0].function : "nowhere",
+		 a->nmi && hart_count > 1 ? "by NMI" : "where they went off");
+}
+
 /* The losses and the account of each hart, as comments of the profile. */
 static unsigned comments_make(char text[][COMMENT_SIZE], const char **list, uint64_t *lost_ticks)
 {
 	unsigned n = 0;
 	*lost_ticks = 0;
-	for (uint32_t i = 0; i < hart_count && n < COMMENTS_MAX - 1; i++) {
+	for (uint32_t i = 0; i < hart_count && n < COMMENTS_MAX - 2; i++) {
 		struct sampler_account a;
 		sampler_account(i, &a);
 		*lost_ticks += a.lost;
@@ -131,10 +153,13 @@ static unsigned comments_make(char text[][COMMENT_SIZE], const char **list, uint
 			idle = elapsed - recorded - lost;
 		snprintf(text[n], COMMENT_SIZE,
 			 "hart %u: elapsed %llu ns = recorded %llu + idle %llu + lost %llu; %llu samples, "
-			 "%llu lost",
+			 "%llu lost, %llu by NMI",
 			 i, (unsigned long long)elapsed, (unsigned long long)recorded,
 			 (unsigned long long)idle, (unsigned long long)lost, (unsigned long long)a.samples,
-			 (unsigned long long)a.lost_samples);
+			 (unsigned long long)a.lost_samples, (unsigned long long)a.nmis);
+		list[n] = text[n];
+		n++;
+		masked_comment(i, &a, text[n]);
 		list[n] = text[n];
 		n++;
 	}
@@ -171,6 +196,7 @@ static int profile_send(const char *name, uint64_t duration)
 					   .build_id = build_id};
 	o.inline_expanded = true;
 	o.symbolize = symbolize;
+	o.label = label_get;
 	struct dump *d = dump_open(name);
 	if (d == NULL)
 		return -EINVAL;

@@ -15,8 +15,8 @@ struct builder;
 /* Gives each hart its sampler and sets the kernel's hooks, the first time; false when memory is out. Goroutine context, one caller at a
  * time. */
 bool sampler_prepare(void) __attribute__((warn_unused_result));
-/* Starts sampling on every hart, at a random phase. period_ticks: mean distance of two samples. Goroutine context. */
-void sampler_start(uint64_t period_ticks);
+/* Starts sampling on every hart, at a random phase. ticks: mean distance of two samples. Goroutine context. */
+void sampler_start(uint64_t ticks);
 /* Stops sampling on every hart; returns when each has closed its account. Goroutine context. */
 void sampler_stop(void);
 
@@ -24,6 +24,11 @@ void sampler_stop(void);
 struct sampler_account {
 	uint64_t elapsed, recorded, idle, lost;
 	uint64_t samples, lost_samples;
+	uint64_t nmis; /* of the samples, taken by NMI */
+	uint64_t masked,
+		masked_longest; /* with interrupts off, by spinlocks and irq_save(): in all, and at once */
+	uintptr_t masked_longest_pc; /* where the longest began; 0: none */
+	bool nmi;                    /* an NMI can reach it */
 };
 void sampler_account(unsigned hart, struct sampler_account *a);
 

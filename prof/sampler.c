@@ -1,18 +1,24 @@
 /*
  * The sampler: a tick of each hart's timer, at random distances around the period, takes pc and stack of what it interrupted.
  *
- * A hart's time is accounted for without gaps: each sample weighs the busy time since the one before (however late the tick came, so
- * merged and masked ticks count what they swallowed); idle time is taken out; what the ring had no room for is lost and counted. The
- * sampling clock stands still while the hart is idle, so that short busy spells are sampled as often as long ones.
+ * A hart's time is accounted for without gaps. Each sample weighs the time between two due times, however late the tick came, so merged
+ * and masked ticks count what they swallowed; idle time is taken out; what the ring had no room for is lost and counted. The sampling
+ * clock stands still while the hart is idle, so that short busy spells are sampled as often as long ones.
  *
- *	accounted                       now
- *	   |<--- weight of this sample --->|
- *	   |----busy----| idle |---busy----|      idle is cut out by moving `accounted` forward
+ *	accounted     due    due     now
+ *	   |<-- weight --->|<----->|....|           the rest belongs to the sample after
+ *	   |----busy----| idle |---busy---|         idle is cut out by moving both forward
  *
- * 1. A stack is walked only if the thread pointer's g is hart->cur, sp lies in that g's or the hart's system stack, and pc is outside the
- *    switch code. Otherwise the walk could mix two goroutines; such a sample is counted with pc and [switch] or [system].
- * 2. The system stack is continued into the goroutine only while hart->serving is set. Otherwise that stack may be somebody else's by now.
+ * A tick that comes late was kept waiting: an NMI (prof/watch.c) has then sampled the place meanwhile; what the NMI did not see is charged
+ * to where interrupts went off, if they were off at the due time (kernel/irq_off.h), else to the interrupted place: an emulator's host
+ * makes ticks late too.
+ *
+ * 1. Which stack is walked: prof/sample_stack.c.
+ * 2. Whoever takes a sample has claimed the hart's sampler, by one atomic exchange. An NMI that finds it claimed has interrupted the tick
+ *    and leaves. Otherwise the same time could be counted twice, and two writers meet in the ring.
  * 3. Everything here is the hart's own, written with interrupts off. Otherwise a tick could need a lock.
+ * 4. An NMI that finds an interrupt being handled leaves: the tick is coming, and is charged to what the handler interrupted. Otherwise an
+ *    emulator that runs harts in turns, and changes turns where a timer is armed, would make the arming of timers look expensive.
  */
 #include "prof/prof.h"
 
@@ -22,112 +28,86 @@
 #include "kernel/assert.h"
 #include "kernel/clock.h"
 #include "kernel/g.h"
-#include "kernel/hart.h"
 #include "kernel/heap.h"
 #include "kernel/preempt.h"
 #include "kernel/random.h"
 #include "kernel/timer.h"
 #include "kernel/trap.h"
-#include "kernel/walk.h"
 #include "prof/builder.h"
+#include "prof/impl.h"
 #include "sched/sched.h"
-#include "trace/sample_ring.h"
 
 #include <hartbeat/time.h>
 
-struct sampler_hart {
-	/* owned by this hart, interrupts off */
-	bool on;
-	bool idle;
-	uint64_t accounted; /* up to here this hart's time has an owner */
-	uint64_t idle_since;
-	uint64_t left; /* while idle: busy time until the next sample */
-	uint64_t rng;
-	struct sampler_account account;
-	uint64_t started;
-	struct sample sample; /* scratch: too large for the interrupt stack */
-
-	/* atomic */
-	_Atomic uint32_t
-		seen; /* generation of `command` this hart has acted on; the starter and stopper wait for it */
-
-	struct sample_ring ring; /* last: its words are not cleared */
-};
+enum { FAR_BEHIND = 64 }; /* periods: further than that, due times are not stepped through one by one */
 
 /* Odd: sampling is on; even: off. Raised by sampler_start() and sampler_stop(), which exclude each other (prof/cpu.c). */
 static _Atomic uint32_t command;
-static _Atomic uint64_t period;
+_Atomic uint64_t sampler_period;
 
-/* NULL before the first profile, as this hart sees it. */
-static struct sampler_hart *sampler_of(struct hart *h)
+static uint64_t period_ticks(void)
 {
-	return __atomic_load_n(&h->sampler, __ATOMIC_ACQUIRE);
+	return atomic_load_explicit(&sampler_period, memory_order_relaxed);
 }
 
 /* Half to one and a half periods: loops in step with the tick are not sampled at one place for ever. */
 static uint64_t next_distance(struct sampler_hart *s)
 {
-	uint64_t p = atomic_load_explicit(&period, memory_order_relaxed);
+	uint64_t p = period_ticks();
 	return p / 2 + random_step(&s->rng) % p + 1;
 }
 
-/* Whether the walk may look at more than pc (rule 1). */
-static bool consistent(const struct hart *h, const struct arch_frame *f, const struct arch_unwind *u)
+/* Rule 2. */
+static bool claim(struct sampler_hart *s)
 {
-	const struct g *g = h->cur;
-	struct walk_bounds b;
-	if (g == NULL || arch_frame_tls(f) != g->tls)
-		return false;
-#ifndef MUTANT_switch_pc
-	if (walk_in_switch(u->pc))
-		return false;
+	return atomic_exchange_explicit(&s->claimed, 1, memory_order_acquire) == 0;
+}
+
+static void claim_end(struct sampler_hart *s)
+{
+	atomic_store_explicit(&s->claimed, 0, memory_order_release);
+}
+
+static uint64_t due_of(const struct sampler_hart *s)
+{
+	return atomic_load_explicit(&s->due, memory_order_relaxed);
+}
+
+static void due_set(struct sampler_hart *s, uint64_t due)
+{
+	atomic_store_explicit(&s->due, due, memory_order_relaxed);
+}
+
+/* Charges the time up to `until` to what f interrupted, as `count` samples; f NULL: to no place, because the hart sleeps and it is not
+ * known any more. */
+static void sample_put(struct hart *h, struct sampler_hart *s, const struct arch_frame *f, uint64_t until,
+		       uint64_t count, uint8_t flags)
+{
+	struct sample *out = &s->sample;
+	uint64_t weight = until - s->accounted;
+	s->accounted = until;
+#ifdef MUTANT_merged_uncounted
+	if (weight > 2 * period_ticks())
+		weight = period_ticks();
 #endif
-	if (u->sp >= g->stack_lo && u->sp <= g->stack_hi)
-		return true;
-	return walk_find(u->sp, h, NULL, &b) && b.lo == h->stack_lo[STACK_SYS];
-}
-
-static void stack_take(const struct hart *h, const struct arch_frame *f, struct sample *s)
-{
-	struct arch_unwind u;
-	unsigned flags;
-	arch_frame_unwind(f, &u);
-	s->labels = 0;
-	s->g = h->cur != NULL ? h->cur->id : 0;
-	if (!consistent(h, f, &u)) {
-		s->pcs[0] = u.pc;
-		s->pcs[1] = walk_in_switch(u.pc) ? PROF_FRAME_SWITCH : PROF_FRAME_SYSTEM;
-		s->depth = 2;
-		return;
-	}
-	/* On a goroutine's own stack, or on the system stack while it serves one. */
-	const struct g *g = h->cur == h->g0 ? NULL : h->cur;
-	bool own = g != NULL && u.sp >= g->stack_lo && u.sp <= g->stack_hi;
-	if (!own && h->serving == NULL)
-		g = NULL;
-	s->depth = walk_frames(&u, h, g, s->pcs, SAMPLE_DEPTH_MAX, &flags);
-	if ((flags & WALK_TRUNCATED) && s->depth == SAMPLE_DEPTH_MAX)
-		s->pcs[s->depth - 1] = PROF_FRAME_TRUNCATED;
-}
-
-/* Charges the time up to now to the interrupted place; f NULL: to none, because the hart sleeps and it is not known any more. */
-static void sample_take(struct hart *h, struct sampler_hart *s, const struct arch_frame *f, uint64_t now)
-{
-	uint64_t weight = now - s->accounted, p = atomic_load_explicit(&period, memory_order_relaxed);
-	s->accounted = now;
 	if (weight == 0)
 		return;
-	struct sample *out = &s->sample;
-	uint64_t count = (weight + p / 2) / p;
 	out->ticks = weight;
 	out->count = count > 0xffffff ? 0xffffff : (uint32_t)count;
+	out->labels = 0;
+	out->flags = flags;
 	if (f != NULL) {
-		stack_take(h, f, out);
+		sample_stack_irq(h, f, out);
 	} else {
-		out->labels = 0;
 		out->g = 0;
 		out->depth = 1;
 		out->pcs[0] = PROF_FRAME_UNKNOWN;
+	}
+	if ((flags & SAMPLE_MASKED) != 0) {
+		uint32_t keep = out->depth < SAMPLE_DEPTH_MAX ? out->depth : SAMPLE_DEPTH_MAX - 1;
+		memmove(out->pcs + 1, out->pcs, keep * sizeof out->pcs[0]);
+		out->pcs[0] = h->off.pc;
+		out->depth = keep + 1;
 	}
 	if (sample_ring_put_irq(&s->ring, out)) {
 		s->account.recorded += weight;
@@ -138,14 +118,103 @@ static void sample_take(struct hart *h, struct sampler_hart *s, const struct arc
 	}
 }
 
+/* The due times from s->due to `until`: how many, and *last of them. Moves s->due on. */
+static uint64_t due_step(struct sampler_hart *s, uint64_t until, uint64_t *last)
+{
+	uint64_t due = due_of(s), n = 0, p = period_ticks();
+	if (until - due > FAR_BEHIND * p) {
+		n = (until - due) / p - 2;
+		due += n * p;
+	}
+	do {
+		*last = due;
+		due += next_distance(s);
+		n++;
+	} while (due <= until);
+	due_set(s, due);
+	return n;
+}
+
+/* Takes the samples that are due. */
+static void samples_take(struct hart *h, struct sampler_hart *s, const struct arch_frame *f, uint64_t now,
+			 bool nmi)
+{
+	uint64_t due = due_of(s), last, n;
+	if (!nmi && due >= h->off.since && due <= h->off.until) {
+		n = due_step(s, h->off.until, &last);
+		sample_put(h, s, f, last, n, SAMPLE_IRQ_OFF | SAMPLE_MASKED);
+	}
+	if (due_of(s) > now)
+		return;
+	n = due_step(s, now, &last);
+	sample_put(h, s, f, last, n, arch_frame_irq_on(f) ? 0 : SAMPLE_IRQ_OFF);
+}
+
+/* The timer is wanted for the next sample, or to look after another hart. */
+static void sample_due_set(struct hart *h, const struct sampler_hart *s, uint64_t look)
+{
+	uint64_t due = due_of(s);
+	h->sample_due = look < due ? look : due;
+}
+
 static void tick(struct hart *h, struct arch_frame *f, uint64_t now)
 {
 	struct sampler_hart *s = h->sampler;
 	h->sample_due = UINT64_MAX;
-	if (!s->on || s->idle)
+	if (!s->on)
 		return;
-	sample_take(h, s, f, now);
-	h->sample_due = now + next_distance(s);
+	if (claim(s)) {
+		if (now >= due_of(s))
+			samples_take(h, s, f, now, false);
+		claim_end(s);
+	}
+	sample_due_set(h, s, watch_irq(h, now));
+}
+
+static void nmi(struct hart *h, struct arch_frame *f)
+{
+	struct sampler_hart *s = sampler_of(h);
+	if (s == NULL || (h->in_irq != 0 && !h->in_fault) || !claim(s)) /* rule 4 */
+		return;
+	uint64_t now = arch_ticks();
+	if (s->on && now >= due_of(s)) {
+		s->account.nmis++;
+		samples_take(h, s, f, now, true);
+	}
+	claim_end(s);
+}
+
+/* Caller has claimed s. */
+static void account_close(struct hart *h, struct sampler_hart *s, const struct arch_frame *f, uint64_t now)
+{
+	uint64_t p = period_ticks(), end = s->idle ? s->idle_since : now;
+	if (!s->idle && now >= due_of(s))
+		samples_take(h, s, f, now, false);
+	sample_put(h, s, s->idle ? NULL : f, end, (end - s->accounted + p / 2) / p, 0);
+	if (s->idle)
+		s->account.idle += now - s->idle_since;
+	s->account.elapsed = now - s->started;
+	s->account.masked = h->off.total;
+	s->account.masked_longest = h->off.longest;
+	s->account.masked_longest_pc = h->off.longest_pc;
+	s->on = false;
+	h->off.timed = false;
+	due_set(s, UINT64_MAX);
+	h->sample_due = UINT64_MAX;
+	watch_end(h);
+}
+
+/* Caller has claimed s. */
+static void account_open(struct hart *h, struct sampler_hart *s, uint64_t now)
+{
+	s->account = (struct sampler_account){.nmi = arch_nmi_enter()};
+	s->on = true;
+	s->started = s->accounted = s->idle_since = now;
+	s->left = 1 + random_step(&s->rng) % period_ticks();
+	h->off.since = h->off.until = h->off.total = h->off.longest = 0;
+	h->off.timed = true;
+	due_set(s, s->idle ? UINT64_MAX : now + s->left);
+	sample_due_set(h, s, watch_begin(h, now));
 }
 
 /* The command has changed: this hart starts, or closes its account. */
@@ -153,28 +222,14 @@ static void obey(struct hart *h, const struct arch_frame *f)
 {
 	struct sampler_hart *s = sampler_of(h);
 	uint32_t c = atomic_load_explicit(&command, memory_order_acquire);
-	if (s == NULL || c == atomic_load_explicit(&s->seen, memory_order_relaxed))
+	if (s == NULL || c == atomic_load_explicit(&s->seen, memory_order_relaxed) || !claim(s))
 		return;
 	uint64_t now = arch_ticks();
-	if (s->on) {
-		if (s->idle) {
-			s->account.idle += now - s->idle_since;
-			sample_take(h, s, NULL, s->idle_since); /* the busy time since the last sample */
-		} else {
-			sample_take(h, s, f, now);
-		}
-		s->account.elapsed = now - s->started;
-		s->on = false;
-		h->sample_due = UINT64_MAX;
-	}
-	if (c & 1) {
-		s->account = (struct sampler_account){0};
-		s->on = true;
-		s->started = s->accounted = s->idle_since = now;
-		s->left = 1 + random_step(&s->rng) % atomic_load_explicit(&period, memory_order_relaxed);
-		if (!s->idle)
-			h->sample_due = now + s->left;
-	}
+	if (s->on)
+		account_close(h, s, f, now);
+	if (c & 1)
+		account_open(h, s, now);
+	claim_end(s);
 	timer_rearm_irq(h);
 	/* pairs with the acquire in command_give() */
 	atomic_store_explicit(&s->seen, c, memory_order_release);
@@ -191,20 +246,24 @@ static void idle_change(struct hart *h, bool idle)
 	/* A hart that slept when it got its sampler wakes without having said that it sleeps. */
 	if (s == NULL || s->idle == idle)
 		return;
+	bool claimed = claim(s);
+	ASSERT(claimed, "nobody but an NMI finds the sampler claimed");
 	uint64_t now = arch_ticks();
 	s->idle = idle;
-	if (!s->on)
-		return;
-	if (idle) {
+	if (s->on && idle) {
+		uint64_t due = due_of(s);
 		s->idle_since = now;
-		s->left = h->sample_due > now ? h->sample_due - now : 1;
-		h->sample_due = UINT64_MAX;
-	} else {
+		s->left = due > now ? due - now : 1;
+		due_set(s, UINT64_MAX);
+	} else if (s->on) {
 		uint64_t slept = now - s->idle_since;
 		s->account.idle += slept;
 		s->accounted += slept;
-		h->sample_due = now + s->left;
+		due_set(s, now + s->left);
 	}
+	claim_end(s);
+	if (s->on)
+		sample_due_set(h, s, watch_begin(h, now));
 }
 
 /* Tells every hart, this one included, and waits until each has obeyed. */
@@ -221,10 +280,11 @@ static void command_give(uint32_t c)
 	}
 }
 
-void sampler_start(uint64_t period_ticks)
+void sampler_start(uint64_t ticks)
 {
 	ASSERT((atomic_load(&command) & 1) == 0, "one CPU profile at a time");
-	atomic_store(&period, period_ticks > 0 ? period_ticks : 1);
+	atomic_store(&sampler_period, ticks > 0 ? ticks : 1);
+	watch_prepare(ticks);
 	command_give(atomic_load(&command) + 1);
 }
 
@@ -246,11 +306,15 @@ void sampler_drain(struct builder *b)
 		if (harts[i]->sampler == NULL)
 			continue;
 		while (sample_ring_get(&harts[i]->sampler->ring, &s)) {
-			struct prof_sample p = {.count = s.count,
-						.weight_ns = clock_from_ticks(s.ticks),
-						.depth = s.depth,
-						.pcs = s.pcs,
-						.labels = s.labels};
+			if ((s.flags & SAMPLE_MASKED) != 0)
+				sample_masked_resolve(&s);
+			struct prof_sample p = {
+				.count = s.count,
+				.weight_ns = clock_from_ticks(s.ticks),
+				.depth = s.depth,
+				.pcs = s.pcs,
+				.labels = s.labels |
+					  ((s.flags & SAMPLE_IRQ_OFF) != 0 ? PROF_LABEL_IRQ_OFF : 0)};
 			builder_add(b, &p);
 		}
 	}
@@ -264,6 +328,7 @@ static bool sampler_make(struct hart *h)
 	memset(s, 0,
 	       offsetof(struct sampler_hart,
 			ring.words)); /* the ring's words are written before they are read */
+	due_set(s, UINT64_MAX);
 	s->rng = arch_ticks() * 0x9e3779b97f4a7c15u + h->index * 0xd1342543de82ef95u + 1;
 	/* pairs with the acquire in sampler_of() */
 	__atomic_store_n(&h->sampler, s, __ATOMIC_RELEASE);
@@ -278,6 +343,7 @@ bool sampler_prepare(void)
 	timer_sample_hook = tick;
 	/* pairs with the load in sched_loop(): the hook, then (in command_give()) who is online */
 	__atomic_store_n(&trap_ipi_hook, ipi, __ATOMIC_RELAXED);
+	trap_nmi_hook = nmi;
 	sched_idle_hook = idle_change;
 	return true;
 }

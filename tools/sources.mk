@@ -1,6 +1,6 @@
 # The sources of each room, by name: nothing is compiled because it happens to lie there.
 
-ARCH_SOURCES_riscv64 := $(addprefix arch/riscv64/, clock.c fpu.S frame.c hart.c ipi.c jump.S mmu.c platform.c switch.S trap.S trap.c)
+ARCH_SOURCES_riscv64 := $(addprefix arch/riscv64/, clock.c fpu.S frame.c hart.c ipi.c jump.S mmu.c nmi.S nmi.c platform.c switch.S trap.S trap.c)
 ARCH_SOURCES_x86_64 := $(addprefix arch/x86_64/, context.c cpu.c exit.c fpu.c frame.c hart.c jump.S lapic.c mmu.c rtc.c segments.c switch.S \
 	timer.c trap.S trap.c)
 BOOT_SOURCES_riscv64 := $(addprefix boot/riscv64/, entry.S harts.c start.c) boot/fdt.c boot/fdt_info.c
@@ -13,7 +13,7 @@ TRACE_ROOM := trace/sample_ring.c
 SCHED_ROOM := $(addprefix sched/, apptimer.c area.c chan.c chan_wait.c context.c context_after.c deadlock.c defer.c g.c libc.c metrics.c mutex.c own.c park.c report.c runq.c sched.c schedtrace.c \
 	select.c shrink.c sleep.c timer_api.c waitgroup.c)
 SCHED_ROOM += $(addprefix sched/, pin.c shake.c stw.c switch.c)
-PROF_ROOM := $(addprefix prof/, builder.c cpu.c decimal.c gzip.c intern.c pprof.c protobuf.c sampler.c top.c)
+PROF_ROOM := $(addprefix prof/, builder.c cpu.c decimal.c gzip.c intern.c pprof.c protobuf.c sample_stack.c sampler.c top.c watch.c)
 BOOT_ROOM := $(addprefix boot/, harts.c info.c line.c main.c option_value.c options.c program.c)
 
 KERNEL_SOURCES = $(ARCH_SOURCES_$(ARCH)) $(KERNEL_ROOM) $(TRACE_ROOM) $(SCHED_ROOM) $(PROF_ROOM) $(BOOT_ROOM) $(BOOT_SOURCES_$(ARCH))

@@ -2,7 +2,7 @@
  * A hart's sample ring: the only crossing from interrupt to goroutine. One writer (the hart's own tick), one reader (the drain goroutine),
  * no lock.
  *
- *	record:  | header: words, depth, count, labels | ns | g id | pc[0] ... pc[depth-1] |     8-byte words
+ *	record:  | header: words, depth, count, labels | ticks | flags, g id | pc[0] ... pc[depth-1] |     8-byte words
  */
 #ifndef TRACE_SAMPLE_RING_H
 #define TRACE_SAMPLE_RING_H
@@ -18,9 +18,16 @@ enum {
 	SAMPLE_RING_WORDS = 1 << 14, /* 128 KiB; some 600 samples of depth 25: 6 s at 100 Hz */
 };
 
+enum {
+	SAMPLE_IRQ_OFF = 1, /* interrupts were off at the place */
+	SAMPLE_MASKED =
+		2, /* a late tick: pcs[0] is where interrupts went off, the rest the stack where they came on again */
+};
+
 struct sample {
 	uint32_t count;  /* sampling periods it stands for */
 	uint32_t labels; /* label set id */
+	uint8_t flags;   /* SAMPLE_ bits */
 	uint64_t ticks;  /* weight, in arch_ticks() */
 	uint64_t g;      /* goroutine id; 0: the hart's scheduler */
 	uint32_t depth;

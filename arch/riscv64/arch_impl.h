@@ -28,7 +28,9 @@ struct arch_hart {
 	bool timer_armed; /* arch_timer_arm() was called since the last timer interrupt */
 
 	/* atomic */
-	_Atomic bool entered; /* takes IPIs; set by this hart */
+	_Atomic bool entered;        /* takes IPIs; set by this hart */
+	_Atomic bool nmi;            /* takes NMIs; set by this hart */
+	_Atomic uint32_t nmi_coming; /* one was sent: the sender sets, this hart clears */
 };
 
 /* Immutable after boot, but for the boot hart before its first use. */

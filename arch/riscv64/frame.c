@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/arch.h"
+#include "arch/riscv64/csr.h"
 #include "kernel/assert.h"
 
 /* switch.S */
@@ -27,6 +28,11 @@ void arch_frame_unwind(const struct arch_frame *f, struct arch_unwind *u)
 uintptr_t arch_frame_tls(const struct arch_frame *f)
 {
 	return f->x[REG_TP];
+}
+
+bool arch_frame_irq_on(const struct arch_frame *f)
+{
+	return (f->status & SSTATUS_SPIE) != 0;
 }
 
 void arch_frame_print(const struct arch_frame *f)

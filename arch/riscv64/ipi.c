@@ -10,6 +10,7 @@
 
 #include "arch/arch.h"
 #include "arch/riscv64/sbi.h"
+#include "arch/riscv64/trap.h"
 #include "kernel/assert.h"
 #include "kernel/hart.h"
 
@@ -34,5 +35,7 @@ void arch_stop_others(void)
 		struct hart *h = harts[i];
 		if (h != NULL && h != arch_hart() && atomic_load(&h->arch.entered))
 			sbi_send_ipi(h->hwid);
+		if (h != NULL && h != arch_hart())
+			nmi_inject(h); /* one with interrupts off too */
 	}
 }

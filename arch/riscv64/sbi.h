@@ -3,9 +3,13 @@
 #ifndef ARCH_RISCV64_SBI_H
 #define ARCH_RISCV64_SBI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "arch/riscv64/sbi_numbers.h"
+
 enum {
+	SBI_EXT_BASE = 0x10,
 	SBI_EXT_TIME = 0x54494d45,
 	SBI_EXT_IPI = 0x735049,
 	SBI_EXT_HSM = 0x48534d,
@@ -23,6 +27,17 @@ static inline long sbi_call(unsigned long ext, unsigned long fid, unsigned long 
 	register unsigned long a7 __asm__("a7") = ext;
 	__asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a6), "r"(a7) : "memory");
 	return (long)a0;
+}
+
+/* Whether the firmware has this extension. */
+static inline bool sbi_probe(unsigned long ext)
+{
+	register unsigned long a0 __asm__("a0") = ext;
+	register unsigned long a1 __asm__("a1") = 0;
+	register unsigned long a6 __asm__("a6") = 3;
+	register unsigned long a7 __asm__("a7") = SBI_EXT_BASE;
+	__asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a6), "r"(a7) : "memory");
+	return a0 == 0 && a1 != 0;
 }
 
 /* Arms this hart's timer for an absolute time. */

@@ -9,11 +9,18 @@
 /* The trap vector; 4-byte aligned. */
 extern const char trap_entry[];
 
+/* Where the firmware enters for an event, on the NMI stack from then on; the argument it was registered with is the hart. */
+extern const char nmi_entry[];
+
 /* The second half of arch_leave_trap(), see switch.S. */
 _Noreturn void trap_leave(struct arch_context *to, uintptr_t word);
 
 /* Called by assembly only. */
 void trap_dispatch(struct arch_frame *f);
+void nmi_dispatch(struct arch_frame *f);
+
+/* arch_nmi_send() without waiting for its turn: for a stop. */
+void nmi_inject(struct hart *to);
 _Noreturn void trap_dispatch_nested(struct arch_frame *f);
 _Noreturn void trap_dispatch_last(uintptr_t pc, uint64_t cause, uintptr_t addr);
 

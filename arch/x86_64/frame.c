@@ -24,6 +24,11 @@ void arch_frame_unwind(const struct arch_frame *f, struct arch_unwind *u)
 	u->ra = 0;
 }
 
+bool arch_frame_irq_on(const struct arch_frame *f)
+{
+	return (f->rflags & 0x200) != 0;
+}
+
 uintptr_t arch_frame_tls(const struct arch_frame *f)
 {
 	return f->tls;

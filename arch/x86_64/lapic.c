@@ -40,6 +40,16 @@ void arch_ipi_send(struct hart *to)
 	lapic_send(to->hwid, ICR_FIXED | ICR_ASSERT | VECTOR_IPI);
 }
 
+bool arch_nmi_enter(void)
+{
+	return true;
+}
+
+void arch_nmi_send(struct hart *to)
+{
+	lapic_send(to->hwid, ICR_NMI | ICR_ASSERT);
+}
+
 _Atomic(struct hart *) stop_owner;
 
 void arch_stop_others(void)

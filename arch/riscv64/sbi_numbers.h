@@ -1,0 +1,15 @@
+/* Numbers of the supervisor binary interface that assembly needs too (RISC-V SBI specification 3.0). */
+#ifndef ARCH_RISCV64_SBI_NUMBERS_H
+#define ARCH_RISCV64_SBI_NUMBERS_H
+
+#define SBI_EXT_SSE 0x535345 /* supervisor software events */
+
+#define SBI_SSE_REGISTER 2 /* event, entry, argument */
+#define SBI_SSE_ENABLE   4 /* event */
+#define SBI_SSE_COMPLETE 6
+#define SBI_SSE_INJECT   7 /* event, hart */
+#define SBI_SSE_UNMASK   8 /* this hart takes events */
+
+#define SBI_SSE_LOCAL_SOFTWARE 0xffff0000 /* the event that software injects into one hart */
+
+#endif

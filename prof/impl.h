@@ -1,0 +1,72 @@
+/* What the sampler's files share. */
+#ifndef PROF_IMPL_H
+#define PROF_IMPL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/arch.h"
+#include "kernel/hart.h"
+#include "prof/prof.h"
+#include "trace/sample_ring.h"
+
+/* One hart's sampler. */
+struct sampler_hart {
+	/* guarded by `claimed`, which this hart takes in its tick, its NMI, or with interrupts off */
+	bool on;
+	bool idle;
+	uint64_t accounted; /* arch_ticks(): up to here this hart's time has an owner */
+	uint64_t idle_since;
+	uint64_t left; /* while idle: busy time until the next sample */
+	uint64_t rng;
+	struct sampler_account account;
+	uint64_t started;
+	struct sample sample; /* scratch: too large for the interrupt stack */
+
+	/* owned by this hart, interrupts off: whom it watches (prof/watch.c) */
+	uint64_t watch_asked; /* the due time an NMI was last sent for, and when it is sent for it again */
+	uint64_t watch_again;
+	uint32_t watch_quiet; /* looks in a row that found nobody to watch */
+
+	/* atomic */
+	_Atomic uint32_t claimed; /* 0 or 1: a word, because riscv64 has no atomic exchange of a byte */
+	_Atomic uint64_t
+		due; /* arch_ticks() of the next sample; UINT64_MAX: none. The claimer writes, watchers read */
+	_Atomic uint32_t
+		seen; /* generation of `command` this hart has acted on; the starter and stopper wait for it */
+
+	struct sample_ring ring; /* last: its words are not cleared */
+};
+
+/* Distance of two samples on average, arch_ticks(); of the running or last profile. prof/sampler.c */
+extern _Atomic uint64_t sampler_period;
+
+/* h's sampler, NULL before the first profile. Any context. */
+static inline struct sampler_hart *sampler_of(struct hart *h)
+{
+	return __atomic_load_n(&h->sampler, __ATOMIC_ACQUIRE);
+}
+
+/* prof/sample_stack.c */
+
+/* Fills g, depth and pcs of s from what f interrupted. Interrupt or NMI context. */
+void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct sample *s);
+/* A late tick (SAMPLE_MASKED): charges it to the place where interrupts went off, with the callers if they are still there. Goroutine
+ * context. */
+void sample_masked_resolve(struct sample *s);
+
+/* prof/watch.c */
+
+/* This hart's part in noticing that another one's tick is overdue: sends it an NMI. Returns when to look again, UINT64_MAX for never.
+ * Interrupt context. */
+uint64_t watch_irq(struct hart *h, uint64_t now);
+/* h, this hart, has gone idle (its timer is armed after this) or got busy, or its sampler has started. Returns as watch_irq(). Interrupts
+ * off. */
+uint64_t watch_begin(struct hart *h, uint64_t now);
+/* This hart watches nobody any more. Interrupts off. */
+void watch_end(struct hart *h);
+/* A profile with this period, arch_ticks(), is about to start. Goroutine context. */
+void watch_prepare(uint64_t period);
+
+#endif

@@ -1,0 +1,271 @@
+/*
+ * Interrupts off is not dark: code that runs with interrupts off gets the samples it deserves, at its own lines where an NMI exists, and
+ * nobody is blamed for what the emulator's host did.
+ */
+#include "suite.h"
+
+#include <string.h>
+
+#include <hartbeat/go.h>
+#include <hartbeat/prof.h>
+#include <hartbeat/time.h>
+
+#include "kernel/clock.h"
+#include "kernel/hart.h"
+#include "kernel/irq_off.h"
+#include "kernel/preempt.h"
+#include "kernel/symtab.h"
+#include "prof/builder.h"
+#include "prof/prof.h"
+#include "record.h"
+
+#define OWN_FRAME __attribute__((noipa))
+
+static volatile uint64_t sink;
+
+/* About n times 4 instructions. */
+OWN_FRAME static void irq_off_masked_work(uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		sink = i;
+}
+
+OWN_FRAME static void irq_off_open_work(uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		sink = i;
+}
+
+OWN_FRAME static void irq_off_masked(uint64_t n)
+{
+	bool on = irq_save();
+	irq_off_masked_work(n);
+	irq_restore(on);
+	sink = n;
+}
+
+/*
+ * Stays on the last hart until preempt_enable(). Under -icount the emulator runs one hart at a time, from one timer's deadline to the next,
+ * and goes round them in order: a hart that never pauses starves those behind it of every instruction, and they could not send an NMI.
+ */
+static void hart_last_begin(void)
+{
+	uint64_t end = time_now() + 10 * TIME_SECOND;
+	preempt_disable();
+	while (hart_index() != go_harts() - 1 && time_now() < end) {
+		preempt_enable();
+		time_sleep(TIME_MILLISECOND / 10);
+		preempt_disable();
+	}
+	CHECK_EQ(hart_index(), go_harts() - 1);
+}
+
+static uint64_t per_us; /* rounds of work in a microsecond */
+
+static void calibrate(void)
+{
+	uint64_t start = time_now();
+	irq_off_open_work(1000000);
+	uint64_t ns = time_now() - start;
+	per_us = 1000000000 / (ns > 0 ? ns : 1);
+}
+
+struct share {
+	uint64_t masked, lines, labelled,
+		all; /* ns: in irq_off_masked, of it in the work itself, with the label, of both */
+};
+
+static void look(void *ctx, const struct builder *b, uint64_t duration_ns)
+{
+	struct share *s = ctx;
+	(void)duration_ns;
+	for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r)) {
+		bool masked = record_find(r, "irq_off_masked") < r->depth,
+		     open = record_find(r, "irq_off_open_work") < r->depth;
+		if (!masked && !open)
+			continue;
+		s->all += r->weight_ns;
+		if (masked) {
+			s->masked += r->weight_ns;
+			if (record_find(r, "irq_off_masked_work") == 0)
+				s->lines += r->weight_ns;
+			if ((r->labels & PROF_LABEL_IRQ_OFF) != 0)
+				s->labelled += r->weight_ns;
+		} else if ((r->labels & PROF_LABEL_IRQ_OFF) != 0) {
+			record_wrong("a sample of code with interrupts on says that they were off", r);
+		}
+	}
+}
+
+static bool nmi_possible(void)
+{
+	struct sampler_account a;
+	sampler_account(0, &a);
+	return a.nmi && go_harts() > 1;
+}
+
+/* A fifth of the time in masked sections of `us`; shares in hundredths of a percent. */
+static void measure(uint64_t us, uint64_t total_ms, struct share *s)
+{
+	uint64_t end = time_now() + total_ms * TIME_MILLISECOND;
+	*s = (struct share){0};
+	CHECK_EQ(prof_start(us < 1000 ? 10000 : 1000), 0);
+	hart_last_begin();
+	while (time_now() < end) {
+		irq_off_open_work(2 * us * per_us);
+		irq_off_masked(us * per_us);
+		irq_off_open_work(2 * us * per_us);
+	}
+	preempt_enable();
+	CHECK_EQ(prof_stop_with(NULL, look, s), 0);
+}
+
+static void masked_is_a_fifth(uint64_t us, uint64_t total_ms)
+{
+	struct share s;
+	guest_profile_off();
+	if (!guest_exact()) {
+		guest_skip("shares are exact only when instructions are counted");
+		return;
+	}
+	calibrate();
+	measure(us, total_ms, &s);
+	uint64_t share = s.masked * 10000 / s.all, lines = s.lines * 100 / (s.masked + 1);
+	guest_note("sections of %llu us: %llu.%02llu %% of the time, %llu %% of it at their own lines, %llu "
+		   "%% labelled",
+		   (unsigned long long)us, (unsigned long long)share / 100, (unsigned long long)share % 100,
+		   (unsigned long long)lines, (unsigned long long)(s.labelled * 100 / (s.masked + 1)));
+	uint64_t most = guest_count(250, 100); /* three standard deviations of the short count */
+	CHECK(share + most >= 2000 && share <= 2000 + most);
+	CHECK(s.labelled * 100 >= s.masked * 95);
+	if (nmi_possible())
+		CHECK(lines >= (us < 1000 ? 25 : 75));
+}
+
+GUEST_TEST(irq_off, share_20us,
+	   "sections of 20 us with interrupts off get the share of the samples that they take of the time "
+	   "(Nothing in the dark)")
+{
+	masked_is_a_fifth(20, guest_count(400, 4000));
+}
+
+GUEST_TEST(irq_off, share_1ms, "sections of 1 ms with interrupts off get their share (Nothing in the dark)")
+{
+	masked_is_a_fifth(1000, guest_count(2000, 10000));
+}
+
+GUEST_TEST(irq_off, share_50ms, "sections of 50 ms with interrupts off get their share (Nothing in the dark)")
+{
+	masked_is_a_fifth(50000, guest_count(5000, 20000));
+}
+
+/* Interrupts off without saying so, as a driver's own assembly might. */
+OWN_FRAME static void irq_off_unsaid(uint64_t ns)
+{
+	bool on = arch_irq_save();
+	uint64_t end = time_now() + ns;
+	while (time_now() < end)
+		irq_off_masked_work(1000);
+	arch_irq_restore(on);
+	sink = ns;
+}
+
+static void look_unsaid(void *ctx, const struct builder *b, uint64_t duration_ns)
+{
+	uint64_t *ns = ctx;
+	(void)duration_ns;
+	for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r))
+		if (record_find(r, "irq_off_unsaid") < r->depth && (r->labels & PROF_LABEL_IRQ_OFF) != 0)
+			*ns += r->weight_ns;
+}
+
+GUEST_TEST(irq_off, nmi,
+	   "a hart that keeps interrupts off for long is sampled there by another hart (Nothing in the dark)")
+{
+	uint64_t ns = 0, nmis = 0;
+	guest_profile_off();
+	CHECK_EQ(prof_start(100), 0);
+	hart_last_begin();
+	irq_off_unsaid(200 * TIME_MILLISECOND);
+	preempt_enable();
+	CHECK_EQ(prof_stop_with(NULL, look_unsaid, &ns), 0);
+	for (unsigned i = 0; i < go_harts(); i++) {
+		struct sampler_account a;
+		sampler_account(i, &a);
+		nmis += a.nmis;
+		CHECK_EQ(a.elapsed, a.recorded + a.idle + a.lost);
+	}
+	if (!nmi_possible()) {
+		guest_skip("no NMI: one hart, or the firmware has none");
+		return;
+	}
+	guest_note("%llu us with its stack, %llu NMIs", (unsigned long long)ns / 1000,
+		   (unsigned long long)nmis);
+	CHECK(nmis >= 5);
+	CHECK(ns >= 100 * TIME_MILLISECOND);
+}
+
+/* The tick was due after interrupts came on again: the last masked section has nothing to do with it. */
+static void look_blame(void *ctx, const struct builder *b, uint64_t duration_ns)
+{
+	uint64_t *ns = ctx;
+	(void)duration_ns;
+	for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r))
+		if (record_find(r, "irq_off_masked") < r->depth)
+			*ns += r->weight_ns;
+}
+
+GUEST_TEST(irq_off, host_is_not_blamed_on_code,
+	   "a tick that is late, but was not due while interrupts were off, is charged to the interrupted "
+	   "place (Nothing in the dark)")
+{
+	uint64_t blamed = 0, masked = 0;
+	guest_profile_off();
+	calibrate();
+	CHECK_EQ(prof_start(1000), 0);
+	uint64_t end = time_now() + 300 * TIME_MILLISECOND;
+	while (time_now() < end) {
+		irq_off_masked(1);
+		irq_off_open_work(100 * per_us);
+	}
+	CHECK_EQ(prof_stop_with(NULL, look_blame, &blamed), 0);
+	for (unsigned i = 0; i < go_harts(); i++) {
+		struct sampler_account a;
+		sampler_account(i, &a);
+		masked += clock_from_ticks(a.masked);
+	}
+	guest_note("%llu us blamed, %llu us were masked", (unsigned long long)blamed / 1000,
+		   (unsigned long long)masked / 1000);
+	CHECK(blamed <= 30 * TIME_MILLISECOND);
+}
+
+OWN_FRAME static void irq_off_masked_until(uint64_t end)
+{
+	bool on = irq_save();
+	while (time_now() < end)
+		irq_off_masked_work(1000);
+	irq_restore(on);
+	sink = end;
+}
+
+GUEST_TEST(irq_off, longest,
+	   "the longest time with interrupts off is known, where it began, and every period it swallowed is "
+	   "counted (Conservation)")
+{
+	enum { NS = 30 * TIME_MILLISECOND };
+	guest_profile_off();
+	CHECK_EQ(prof_start(1000), 0);
+	irq_off_masked_until(time_now() + NS);
+	CHECK_EQ(prof_stop_with(NULL, NULL, NULL), 0);
+	struct sampler_account a, most = {0};
+	struct symtab_function f;
+	for (unsigned i = 0; i < go_harts(); i++) {
+		sampler_account(i, &a);
+		CHECK_EQ(a.elapsed - a.idle - a.lost, a.recorded);
+		if (a.masked_longest > most.masked_longest)
+			most = a;
+	}
+	CHECK(clock_from_ticks(most.masked_longest) >= NS / 10 * 9);
+	CHECK(most.masked >= most.masked_longest);
+	CHECK(symtab_function(most.masked_longest_pc, &f) && strcmp(f.name, "irq_off_masked_until") == 0);
+}
