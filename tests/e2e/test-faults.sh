@@ -229,6 +229,14 @@ if chosen malloc_all; then
 	ok $bad "malloc_all: malloc says that memory is out, and has it again later"
 fi
 
+if chosen time_without_memory; then
+	boot tests/faults ARGS=time_without_memory MEM=64M
+	bad=0
+	equal status $status 0 || bad=1
+	has "$dir/out" '^[0-9]+ of 200 functions without memory, 200 with$' '^survived time_without_memory$' || bad=1
+	ok $bad "time_without_memory: sleeps end, timers fire, delayed functions run when there is memory again"
+fi
+
 # A report to the letter: TEXT stands in the output as it is, at the beginning of a line.
 prints() { # prints CASE TEXT [REGEX...]
 	local name=$1 text=$2 bad=0

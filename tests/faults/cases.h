@@ -2,6 +2,8 @@
 #ifndef TESTS_FAULTS_CASES_H
 #define TESTS_FAULTS_CASES_H
 
+#include <stddef.h>
+
 /* A function that a traceback must show: not inlined, not cloned, and it calls nothing last. */
 #define SHOWN        __attribute__((noipa))
 #define KEEP_FRAME() __asm__ volatile("" ::: "memory")
@@ -13,7 +15,12 @@ void inner_free(void);
 void stack_free(void);
 void data_free(void);
 void malloc_all(void);
+struct block *take_all(size_t *taken);
+void give_back(struct block *all);
 void stacks_all(void);
+
+/* time.c */
+void time_without_memory(void);
 
 /* lock.c */
 void irq_lock(void);

@@ -54,26 +54,36 @@ struct block {
 	struct block *next;
 };
 
-/* Everything malloc has, in pieces of all sizes; then gives it back and takes it again. */
-SHOWN void malloc_all(void)
+/* Everything malloc has, in pieces of all sizes. */
+struct block *take_all(size_t *taken)
 {
-	size_t taken[2] = {0, 0};
-	for (int pass = 0; pass < 2; pass++) {
-		struct block *all = NULL;
-		for (size_t size = (size_t)16 << 20; size >= sizeof *all; size /= 2) {
-			struct block *b;
-			while ((b = malloc(size)) != NULL) {
-				b->next = all;
-				all = b;
-				taken[pass] += size;
-			}
-		}
-		while (all != NULL) {
-			struct block *next = all->next;
-			free(all);
-			all = next;
+	struct block *all = NULL, *b;
+	*taken = 0;
+	for (size_t size = (size_t)16 << 20; size >= sizeof *all; size /= 2) {
+		while ((b = malloc(size)) != NULL) {
+			b->next = all;
+			all = b;
+			*taken += size;
 		}
 	}
+	return all;
+}
+
+void give_back(struct block *all)
+{
+	while (all != NULL) {
+		struct block *next = all->next;
+		free(all);
+		all = next;
+	}
+}
+
+/* Takes everything, gives it back and takes it again. */
+SHOWN void malloc_all(void)
+{
+	size_t taken[2];
+	for (int pass = 0; pass < 2; pass++)
+		give_back(take_all(&taken[pass]));
 	printf("malloc gave %zu and %zu MiB\n", taken[0] >> 20, taken[1] >> 20);
 	if (taken[1] < taken[0] / 10 * 9)
 		exit(4);

@@ -543,6 +543,7 @@ static const struct fault {
 	FAULT(data_free),
 	FAULT(malloc_all),
 	FAULT(stacks_all),
+	FAULT(time_without_memory),
 	FAULT(rank_inversion),
 	FAULT(spin_recursion),
 	FAULT(spin_foreign_unlock),
