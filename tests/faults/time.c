@@ -1,5 +1,5 @@
 /* Time without memory: what was made before keeps its promise, what is made says that it cannot. */
-#include "cases.h"
+#include "tests/faults/cases.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -410,19 +410,21 @@ static struct timer *shared;
 
 static void wake_shared(void *arg)
 {
-	(void)arg;
-	for (uint32_t i = 0; i < guest_count(1000, 10000); i++) {
-		chan_try_recv(shared->c, NULL, NULL);
-		timer_reset(shared, 1);
+	uint64_t seed = (uintptr_t)arg, when;
+	for (uint32_t i = 0; i < guest_count(2000, 20000); i++) {
+		if (chan_try_recv(shared->c, &when, NULL))
+			CHECK(when <= time_now());
+		timer_reset(shared, i % 4 == 0 ? guest_random(&seed) % (500 * TIME_MICROSECOND) : 1);
 	}
 }
 
-GUEST_TEST(timer, multi_wakeup_timer, "goroutines of all harts receive from one timer and reset it")
+GUEST_TEST(timer, multi_wakeup_timer,
+	   "goroutines of all harts receive from one timer and reset it: what is received has been due")
 {
 	struct guest_group all = {0};
 	shared = make(1);
-	for (unsigned i = 0; i < go_harts(); i++)
-		guest_go(&all, wake_shared, NULL);
+	for (uintptr_t i = 0; i < go_harts(); i++)
+		guest_go(&all, wake_shared, (void *)(i + 1));
 	guest_wait(&all);
 	timer_reset(shared, 1);
 	CHECK(recv_patiently(shared->c, NULL));
