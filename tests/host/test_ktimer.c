@@ -291,6 +291,7 @@ static _Atomic uint32_t working;
 
 static void shoot(struct ktimer *t)
 {
+	sched_yield(); /* so that its owner gets on meanwhile */
 	atomic_fetch_add(&((struct shot *)t->arg)->fired, 1);
 }
 
