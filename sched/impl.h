@@ -85,10 +85,10 @@ static inline void wake_one(void)
 		wake_idle();
 }
 
-/* How often h began a slice, as far as it is counted (Go's schedtick). Any context. */
-static inline uint32_t sched_ticks(const struct hart *h)
+/* How often a hart began a slice, as far as it is counted (Go's schedtick). Any context. */
+static inline uint32_t sched_ticks(const struct sched_hart *s)
 {
-	return h->sched->tick + (uint32_t)atomic_load_explicit(&h->sched->q.head, memory_order_relaxed);
+	return s->tick + (uint32_t)atomic_load_explicit(&s->q.head, memory_order_relaxed);
 }
 
 /* switch.c */

@@ -53,7 +53,7 @@ static void harts_print(struct line *l, const struct sched_counts *c)
 		bool idle = (c->idle_mask >> i & 1) != 0;
 		add(l,
 		    "  P%u: status=%d schedtick=%u syscalltick=0 m=%u runqsize=%u gfreecnt=%u timerslen=%u",
-		    i, !idle, sched_ticks(h), i, queued(h), h->sched->gs.n, timers_in_heap(i));
+		    i, !idle, sched_ticks(h->sched), i, queued(h), h->sched->gs.n, timers_in_heap(i));
 		line_print(l);
 	}
 	for (uint32_t i = 0; i < hart_count; i++) {
@@ -115,7 +115,7 @@ static void state_print(void)
 	for (uint32_t i = 0; i < hart_count; i++)
 		add(&l, "%s%u%s", i == 0 ? " [" : " ", queued(harts[i]), i + 1 == hart_count ? "]" : "");
 	for (uint32_t i = 0; i < hart_count; i++)
-		add(&l, "%s%u%s", i == 0 ? " schedticks=[" : " ", sched_ticks(harts[i]),
+		add(&l, "%s%u%s", i == 0 ? " schedticks=[" : " ", sched_ticks(harts[i]->sched),
 		    i + 1 == hart_count ? "]" : "");
 	line_print(&l);
 }

@@ -29,13 +29,13 @@ loop_lines = $(foreach n,$(LOOPS),echo "$(call loop_line,$(1),$(n))";)
 STRESS_SECONDS := $(if $(FULL_ARG),600,6)
 
 # Scripts of tests/e2e that run once for each architecture.
-E2E := run wordcount sieve mandelbrot profile dumps docs faults badinput limits mutants
+E2E := run wordcount sieve mandelbrot pipeline profile dumps docs faults badinput limits mutants
 e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";) \
 	echo "docs-api-$(1) ARCH=$(1) BUILD=$(BUILD) DOC=docs/api.md tests/e2e/test-docs.sh";
 
 .PHONY: test test-images
 test-images: $(BUILD)/tools/hbdump $(BUILD)/tools/symtab $(OPENSBI_FW) $(GOROOT_FILE)
-	@$(foreach a,$(TEST_ARCHES),$(foreach p,hello wordcount sieve mandelbrot tests/guest tests/faults tests/bench tests/stress,$(MAKE) ARCH=$(a) APP=$(p) all &&)) true
+	@$(foreach a,$(TEST_ARCHES),$(foreach p,hello wordcount sieve mandelbrot pipeline tests/guest tests/faults tests/bench tests/stress,$(MAKE) ARCH=$(a) APP=$(p) all &&)) true
 
 test: test-images host-tests-build
 	@mkdir -p $(BUILD)/test
