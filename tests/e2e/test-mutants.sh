@@ -6,12 +6,13 @@ cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
 wanted=" $* "
 
-# guest_run TESTS MUTANT SETTING...: 0 all passed, 1 a test failed, 2 it did not run to its end
+# guest_run TESTS MUTANT SETTING...: 0 all passed, 1 a test failed, 2 it did not run to its end, 3 it panicked
 guest_run() {
 	local tests=$1 mutant=$2
 	shift 2
 	[[ " $* " != *" EXACT=1 "* ]] || tests+=" exact=1"
 	boot tests/guest ARGS="$tests" BOOT=prof.cpu=off TIMEOUT=200 ${mutant:+MUTANT="$mutant"} "$@"
+	! grep -q '^panic: ' "$dir/out" || return 3
 	grep -qE '^1\.\.[1-9]' "$dir/out" || return 2
 	[ "$status" -eq 0 ] && ! grep -q '^not ok' "$dir/out"
 }
@@ -27,10 +28,10 @@ faults_run() {
 	return $status
 }
 
-smoke() { # smoke IMAGE MUTANT
+smoke() { # smoke IMAGE MUTANT HARTS
 	case $1 in
-	tests/guest) guest_run "go chan" "$2" SMP=4 ;;
-	tests/faults) faults_run "spin_recursion kernel_assert deadlock exit_amid_others" "$2" SMP=4 ;;
+	tests/guest) guest_run "go chan" "$2" SMP="$3" ;;
+	tests/faults) faults_run "spin_recursion kernel_assert deadlock exit_amid_others" "$2" SMP="$3" ;;
 	*) return 2 ;;
 	esac
 }
@@ -44,15 +45,16 @@ one() { # one IMAGE TEST MUTANT SETTING...
 }
 
 mutant() { # mutant NAME IMAGE SETTINGS TEST MESSAGE
-	local name=$1 image=$2 settings=$3 test=$4 message=$5 result
+	local name=$1 image=$2 settings=$3 test=$4 message=$5 result fails=1 harts=4
+	[[ $message != '^panic:'* ]] || fails=3 harts=1
 	image "$image" "$name"
-	smoke "$image" "$name"
+	smoke "$image" "$name" $harts
 	ok $? "$name: builds, boots and passes the smoke tests"
 	# shellcheck disable=SC2086
 	one "$image" "$test" "$name" $settings
 	result=$?
-	note "the test's result: $result (0 passed, 1 failed, 2 did not end)"
-	[ $result -eq 1 ] && has "$dir/out" "$message"
+	note "the test's result: $result (0 passed, 1 failed, 2 did not end, 3 panicked)"
+	[ $result -eq $fails ] && has "$dir/out" "$message"
 	ok $? "$name: killed by $test: $message"
 	image "$image"
 	# shellcheck disable=SC2086

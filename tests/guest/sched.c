@@ -412,3 +412,37 @@ GUEST_TEST(sched, pinned, "a goroutine stays on its hart while preemption is off
 		go_yield();
 	}
 }
+
+/* ---- leaving a hart directly, and coming back on another ---- */
+
+static _Atomic uint32_t moved;
+
+static void yield_and_look(void *arg)
+{
+	for (uint64_t n = guest_random(arg) % 300; n > 0; n--) {
+		unsigned before = hart_index();
+		go_yield();
+		if (hart_index() != before)
+			atomic_fetch_add(&moved, 1);
+	}
+}
+
+GUEST_TEST(sched, comes_back_elsewhere,
+	   "a goroutine that leaves a hart for the next one directly may come back on another hart")
+{
+	if (go_harts() < 2) {
+		guest_skip("on one hart nobody comes back on another");
+		return;
+	}
+	uint64_t end = time_now() + 20 * TIME_SECOND, seeds[8];
+	atomic_store(&moved, 0);
+	while (atomic_load(&moved) < 50 && time_now() < end) {
+		struct guest_group all = {0};
+		for (unsigned i = 0; i < 8; i++) {
+			seeds[i] = time_now() * 8 + i;
+			guest_go(&all, yield_and_look, &seeds[i]);
+		}
+		guest_wait(&all);
+	}
+	CHECK(atomic_load(&moved) >= 50);
+}
