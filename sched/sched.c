@@ -72,7 +72,11 @@ static struct g *steal(struct hart *h)
 			struct hart *v = harts[at];
 			if (v == h)
 				continue;
+#ifdef MUTANT_steal_order
+			struct g *g = runq_steal(&s->q, &v->sched->q, true);
+#else
 			struct g *g = runq_steal(&s->q, &v->sched->q, pass == 3);
+#endif
 			if (g != NULL)
 				return g;
 		}

@@ -169,9 +169,11 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 	bool alone = runq_empty(&h->sched->q) && atomic_load(&h->sched->n_pinned) == 0;
 	if (h->slice_over ? alone && globq_empty() : alone || atomic_load(&stw_wanted))
 		return g;
-	if (g->pinned != NULL)
+	if (g->pinned != NULL) {
 		pin_put(g);
-	else
+	} else {
 		globq_put(g);
+		wake_one(); /* this hart has somebody else to run, maybe for long */
+	}
 	return NULL;
 }

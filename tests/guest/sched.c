@@ -446,3 +446,66 @@ GUEST_TEST(sched, comes_back_elsewhere,
 	}
 	CHECK(atomic_load(&moved) >= 50);
 }
+
+/* ---- the order in which a hart takes work from others ---- */
+
+enum { THIEF, HAS_NEXT, HAS_RING }; /* harts; all others only keep busy */
+
+struct hold {
+	struct guest_group taken;
+	struct waitgroup done;
+	_Atomic uint32_t holding, submitted, first; /* first: who ran first, HAS_NEXT or HAS_RING */
+};
+
+static void was_in_ring(void *arg)
+{
+	uint32_t none = 0;
+	atomic_compare_exchange_strong(&((struct hold *)arg)->first, &none, HAS_RING);
+}
+
+static void was_next(void *arg)
+{
+	uint32_t none = 0;
+	atomic_compare_exchange_strong(&((struct hold *)arg)->first, &none, HAS_NEXT);
+}
+
+static void hold_hart(void *arg)
+{
+	struct hold *h = arg;
+	uint64_t end = time_now() + 10 * TIME_SECOND;
+	preempt_disable();
+	unsigned at = hart_index();
+	atomic_fetch_add(&h->holding, 1);
+	while (atomic_load(&h->holding) < go_harts() && time_now() < end)
+		;
+	if (at == HAS_RING)
+		guest_go(&h->taken, was_in_ring,
+			 h); /* the following one drives it from the next slot to the ring */
+	if (at == HAS_RING || at == HAS_NEXT) {
+		guest_go(&h->taken, was_next, h);
+		atomic_fetch_add(&h->submitted, 1);
+	}
+	while ((at == THIEF ? atomic_load(&h->submitted) < 2 : atomic_load(&h->first) == 0) &&
+	       time_now() < end)
+		;
+	preempt_enable();
+	waitgroup_done(&h->done);
+}
+
+GUEST_TEST(sched, steal_order,
+	   "a hart without work takes from any other's ring before it takes anybody's next goroutine")
+{
+	if (go_harts() < 3) {
+		guest_skip("it takes a hart with a ring, one with a next goroutine, and one without either");
+		return;
+	}
+	for (int round = 0; round < 10; round++) {
+		struct hold h = {0};
+		waitgroup_add(&h.done, (int)go_harts());
+		for (unsigned i = 0; i < go_harts(); i++)
+			CHECK(go_with(hold_hart, &h, &(struct go_options){.pinned = true, .hart = i}) != 0);
+		waitgroup_wait(&h.done);
+		guest_wait(&h.taken);
+		CHECK_EQ(atomic_load(&h.first), HAS_RING);
+	}
+}
