@@ -34,6 +34,7 @@ struct sched_hart {
 	struct g *handed; /* left over from switch_next(): picked, and not to be resumed directly */
 	bool handed_inherits;
 	bool spinning;
+	bool takes_next; /* it runs timers with nothing else to do, and nobody was made ready yet */
 	uint64_t rng;
 	void *areas; /* free preemption save areas, linked through their FP part */
 	struct g_cache gs;

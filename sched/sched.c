@@ -42,6 +42,11 @@ unsigned go_harts(void)
 
 void wake_idle(void)
 {
+	struct sched_hart *s = arch_hart()->sched;
+	if (s->takes_next) {
+		s->takes_next = false;
+		return;
+	}
 	for (;;) {
 		atomic_thread_fence(memory_order_seq_cst); /* as in wake_one() */
 		uint64_t mask = atomic_load(&idle_mask);
@@ -225,6 +230,16 @@ static void idle(struct hart *h)
 		h->sched->spinning = true;
 }
 
+/* Nothing is to be run. Whoever a timer makes ready first is in the next slot of a hart that is about to look there: no other is woken. */
+static void timers_run_idle_sys(struct hart *h)
+{
+	struct sched_hart *s = h->sched;
+	s->takes_next = runq_empty(&s->q) && atomic_load(&s->n_pinned) == 0 && globq_empty() && !s->shaken &&
+			s->handed == NULL;
+	timers_run_sys(h);
+	s->takes_next = false;
+}
+
 void sched_loop(struct hart *h)
 {
 	struct g *g = NULL;
@@ -242,8 +257,12 @@ void sched_loop(struct hart *h)
 	for (;;) {
 		if (atomic_load(&stw_wanted)) /* pairs with the fence in stw_begin(), after idle() */
 			stw_stop_sys(h);
-		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
-			timers_run_sys(h);
+		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed)) {
+			if (g == NULL)
+				timers_run_idle_sys(h);
+			else
+				timers_run_sys(h);
+		}
 		if (g == NULL)
 			g = pick(h, &inherit);
 		if (g == NULL) {
