@@ -34,6 +34,8 @@ enum g_status {
 	G_DEFERRED = 0x200, /* with G_OWNED: it would run now; the owner queues it */
 };
 
+struct labels;
+
 struct g {
 	/* immutable while alive */
 	uint64_t id;      /* never reused; 0 for a hart's g0 */
@@ -55,6 +57,7 @@ struct g {
 	struct hart *
 		pinned; /* the one hart it runs on, or NULL; read by whoever queues it, when it does not run (sched/pin.c) */
 	uint32_t pin_depth;
+	struct labels *labels; /* a reference, or NULL: none; read by samples (sched/labels.c) */
 
 	/* owned by whoever runs or owns it */
 	uint32_t careful;             /* G_IN_AREA, G_FOLLOWED: what a direct switch leaves to slower code */

@@ -29,8 +29,10 @@ enum prof_frame {
 /* The bracketed name of a pc below PROF_FRAME_MAX; "[unknown]" for one that has no meaning. Any context. */
 const char *prof_frame_name(uintptr_t pc);
 
-/* Bit of a label set id: the sample's label irq=off. */
-#define PROF_LABEL_IRQ_OFF (1u << 31)
+/* A sample's labels: the id of a set (sched/sched.h) in the lower 24 bits, hart index + 1 (0: not said), and whether interrupts were off. */
+#define PROF_LABEL_HART_SHIFT 24
+#define PROF_LABEL_HART_MASK  0x7fu
+#define PROF_LABEL_IRQ_OFF    (1u << 31)
 
 enum { PROF_DEPTH_MAX = 128 }; /* pcs of one stack, as Go's profstackdepth; a deeper one is cut at the root */
 

@@ -93,6 +93,7 @@ int prof_start(unsigned hz)
 			period_ns = 1000000000u / hz;
 			start_ns = clock_ns();
 			start_wall = clock_wall_ns();
+			labels_profile_begin();
 			sampler_start(clock_to_ticks(period_ns));
 			running = true;
 			result = 0;
@@ -115,14 +116,27 @@ static bool symbolize(void *ctx, uintptr_t pc, struct pprof_frame *frames, unsig
 	return *n > 0;
 }
 
-/* The labels of a sample: whether interrupts were off. */
+/* The labels of a sample: the goroutine's in the order of their keys, as Go writes them, then hart and irq. */
 static bool label_get(void *ctx, uint32_t labels, unsigned i, struct pprof_label *label)
 {
+	static char harts_text[HART_MAX][4];
+	uint32_t id = labels & LABELS_ID_MASK, hart = labels >> PROF_LABEL_HART_SHIFT & PROF_LABEL_HART_MASK;
+	unsigned n = 0;
+	struct label l;
 	(void)ctx;
-	if (i > 0 || (labels & PROF_LABEL_IRQ_OFF) == 0)
-		return false;
+	if (labels_of(id, i, &l)) {
+		*label = (struct pprof_label){.key = l.key, .str = l.value};
+		return true;
+	}
+	while (labels_of(id, n, &l))
+		n++;
+	if (hart != 0 && i == n++) {
+		snprintf(harts_text[hart - 1], sizeof harts_text[0], "%u", (unsigned)(hart - 1));
+		*label = (struct pprof_label){.key = "hart", .str = harts_text[hart - 1]};
+		return true;
+	}
 	*label = (struct pprof_label){.key = "irq", .str = "off"};
-	return true;
+	return (labels & PROF_LABEL_IRQ_OFF) != 0 && i == n;
 }
 
 /* How long a hart had interrupts off, and how what ran then was sampled. */
@@ -228,6 +242,7 @@ int prof_stop_with(const char *name, prof_look_fn *look, void *ctx)
 		if (look != NULL)
 			look(ctx, &builder, duration);
 		builder_free(&builder);
+		labels_profile_end();
 		running = false;
 	}
 	mutex_unlock(&prof_mutex);

@@ -50,7 +50,7 @@ static inline struct sampler_hart *sampler_of(struct hart *h)
 
 /* prof/sample_stack.c */
 
-/* Fills g, depth and pcs of s from what f interrupted. Interrupt or NMI context. */
+/* Fills g, labels, depth and pcs of s from what f interrupted. Interrupt or NMI context. */
 void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct sample *s);
 /* A late tick (SAMPLE_MASKED): charges it to the place where interrupts went off, with the callers if they are still there. Goroutine
  * context. */

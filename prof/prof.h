@@ -35,6 +35,9 @@ void sampler_account(unsigned hart, struct sampler_account *a);
 /* Moves what is in the rings to b. The one reader: the drain goroutine, or whoever stopped it. Goroutine context. */
 void sampler_drain(struct builder *b);
 
+/* Boot options: whether samples carry the labels `hart` and `irq`. */
+extern bool prof_label_hart, prof_label_irq;
+
 /* prof/cpu.c */
 
 /* Called with the profile's builder before it is freed, to look at it (prof_stop_with). */

@@ -15,6 +15,7 @@
 #include "kernel/symtab.h"
 #include "kernel/walk.h"
 #include "prof/builder.h"
+#include "sched/sched.h"
 
 enum stack_kind { STACK_NOT, STACK_GOROUTINE, STACK_SYSTEM, STACK_HANDLER };
 
@@ -45,6 +46,7 @@ void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct s
 	unsigned flags;
 	arch_frame_unwind(f, &u);
 	s->g = h->cur != NULL ? h->cur->id : 0;
+	s->labels = 0;
 	switch (stack_kind(h, f, &u)) {
 	case STACK_NOT:
 		s->pcs[0] = u.pc;
@@ -61,6 +63,7 @@ void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct s
 		g = h->cur != h->g0 ? h->cur : NULL;
 		break;
 	}
+	s->labels = g != NULL ? labels_id_irq(g->labels) : 0;
 	s->depth = walk_frames(&u, h, g, s->pcs, SAMPLE_DEPTH_MAX, &flags);
 	if ((flags & WALK_TRUNCATED) && s->depth == SAMPLE_DEPTH_MAX)
 		s->pcs[s->depth - 1] = PROF_FRAME_TRUNCATED;

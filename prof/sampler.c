@@ -94,12 +94,11 @@ static void sample_put(struct hart *h, struct sampler_hart *s, const struct arch
 		return;
 	out->ticks = weight;
 	out->count = count > 0xffffff ? 0xffffff : (uint32_t)count;
-	out->labels = 0;
 	out->flags = flags;
 	if (f != NULL) {
 		sample_stack_irq(h, f, out);
 	} else {
-		out->g = 0;
+		out->g = out->labels = 0;
 		out->depth = 1;
 		out->pcs[0] = PROF_FRAME_UNKNOWN;
 	}
@@ -299,25 +298,34 @@ void sampler_account(unsigned hart, struct sampler_account *a)
 	*a = harts[hart]->sampler->account;
 }
 
+bool prof_label_hart, prof_label_irq = true;
+
+static uint32_t labels_automatic(uint32_t hart, uint8_t flags)
+{
+	uint32_t l = prof_label_hart ? (hart + 1) << PROF_LABEL_HART_SHIFT : 0;
+	return prof_label_irq && (flags & SAMPLE_IRQ_OFF) != 0 ? l | PROF_LABEL_IRQ_OFF : l;
+}
+
 void sampler_drain(struct builder *b)
 {
 	static struct sample s; /* one reader */
+	labels_drain_begin();
 	for (uint32_t i = 0; i < hart_count; i++) {
 		if (harts[i]->sampler == NULL)
 			continue;
 		while (sample_ring_get(&harts[i]->sampler->ring, &s)) {
 			if ((s.flags & SAMPLE_MASKED) != 0)
 				sample_masked_resolve(&s);
-			struct prof_sample p = {
-				.count = s.count,
-				.weight_ns = clock_from_ticks(s.ticks),
-				.depth = s.depth,
-				.pcs = s.pcs,
-				.labels = s.labels |
-					  ((s.flags & SAMPLE_IRQ_OFF) != 0 ? PROF_LABEL_IRQ_OFF : 0)};
+			labels_sampled(s.labels);
+			struct prof_sample p = {.count = s.count,
+						.weight_ns = clock_from_ticks(s.ticks),
+						.depth = s.depth,
+						.pcs = s.pcs,
+						.labels = s.labels | labels_automatic(i, s.flags)};
 			builder_add(b, &p);
 		}
 	}
+	labels_drain_end();
 }
 
 static bool sampler_make(struct hart *h)

@@ -71,6 +71,8 @@ void goroutine_entry(void *arg, struct arch_context *from, uintptr_t why)
 void goroutine_end(void)
 {
 	struct g *self = g_self();
+	if (__builtin_expect(self->labels != NULL, 0))
+		labels_set(NULL);
 	self->preempt_off++;
 	atomic_signal_fence(memory_order_seq_cst);
 	self->pinned = NULL;
@@ -372,8 +374,11 @@ static inline __attribute__((always_inline)) uint64_t start(void (*fn)(void *), 
 	arch_context_init(&g->ctx, g->stack_hi, g->tls, goroutine_entry, g);
 	/* pairs with the acquire in g_own(): the context is complete */
 	store_release(&g->status, G_RUNNABLE);
-	if (!system)
+	if (!system) {
 		atomic_fetch_add_explicit(&n_user, 1, memory_order_relaxed);
+		if (__builtin_expect(self->labels != NULL, 0))
+			g->labels = labels_share(self->labels);
+	}
 	if (__builtin_expect(pin != NULL, 0)) {
 		g->pinned = pin;
 		g->pin_depth = 1;

@@ -4,8 +4,11 @@
 #ifndef SCHED_SCHED_H
 #define SCHED_SCHED_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <hartbeat/labels.h>
 
 #include "kernel/g.h"
 #include "kernel/hart.h"
@@ -49,6 +52,60 @@ void ready(struct g *g);
 uint64_t go_system(void (*fn)(void *), void *arg, const char *name) __attribute__((warn_unused_result));
 /* Starts main's goroutine at boot. */
 uint64_t go_boot(void (*fn)(void *), void *arg, const char *name) __attribute__((warn_unused_result));
+
+/* sched/labels.c; applications use include/hartbeat/labels.h */
+
+enum { LABELS_ID_BITS = 24 };
+#define LABELS_ID_MASK ((1u << LABELS_ID_BITS) - 1)
+
+struct labels {
+	/* immutable */
+	uint32_t id; /* 1 to LABELS_ID_MASK; what a sample carries. 0: the empty set */
+	uint32_t n;
+	uint64_t hash;
+
+	/* guarded by labels_lock */
+	uint8_t list_index; /* while nobody refers to it: the list it is on */
+	bool sampled;       /* a record of the running profile names it, and holds a reference */
+	struct labels *chain, *next, *prev, *sampled_next;
+
+	/* atomic; from and to 0 under labels_lock */
+	_Atomic uint32_t refs;
+
+	/* immutable, sorted by key; the texts lie behind it */
+	struct label list[];
+};
+
+/* The id of a goroutine's set, whose labels word is s. The one thing that interrupts read: the goroutine refers to the set as long as its
+ * word names it. Any context. */
+static inline uint32_t labels_id_irq(const struct labels *s)
+{
+	return s != NULL ? s->id : 0;
+}
+
+/* A second reference to a set that somebody refers to. Any context but interrupts. */
+static inline struct labels *labels_share(struct labels *s)
+{
+	if (s != NULL && s->id != 0)
+		atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+/*
+ * A profile of goroutines' samples: between begin and end, what a sample may name stays. One profile at a time; goroutine context.
+ *
+ *	labels_drain_begin(); every ring is read until it is empty, labels_sampled() for each sample; labels_drain_end();
+ */
+void labels_profile_begin(void);
+void labels_profile_end(void); /* no record names a set any more */
+void labels_drain_begin(void);
+void labels_drain_end(void);
+void labels_sampled(uint32_t id);
+/* Label number i of the set that a record of the running profile names; false beyond the last. */
+bool labels_of(uint32_t id, unsigned i, struct label *l);
+
+/* How many sets there are in memory. */
+uint32_t labels_count(void);
 
 /* sched/deadlock.c */
 

@@ -10,7 +10,7 @@ KERNEL_ROOM := $(addprefix kernel/, base64.c buddy.c clock.c console.c crc32.c d
 	page.c panic.c print.c report.c shootdown.c size_class.c slab.c stack.c subword.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c timer_heap.c tls.c \
 	traceback.c trap.c unwind.c wait_reason.c walk.c) gen/lock_ranks.c
 TRACE_ROOM := trace/sample_ring.c
-SCHED_ROOM := $(addprefix sched/, apptimer.c area.c chan.c chan_wait.c context.c context_after.c deadlock.c defer.c g.c libc.c metrics.c mutex.c own.c park.c report.c runq.c sched.c schedtrace.c \
+SCHED_ROOM := $(addprefix sched/, apptimer.c area.c chan.c chan_wait.c context.c context_after.c deadlock.c defer.c g.c labels.c libc.c metrics.c mutex.c own.c park.c report.c runq.c sched.c schedtrace.c \
 	select.c shrink.c sleep.c timer_api.c waitgroup.c)
 SCHED_ROOM += $(addprefix sched/, pin.c shake.c stw.c switch.c)
 PROF_ROOM := $(addprefix prof/, builder.c cpu.c decimal.c gzip.c intern.c pprof.c protobuf.c sample_stack.c sampler.c top.c watch.c)

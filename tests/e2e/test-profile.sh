@@ -99,7 +99,7 @@ accounts() { # accounts NAME: of the profile at hand
 	local bad=0
 	pprof comments -comments || bad=1
 	equal "accounts of harts" \
-		"$(grep -cE '^hart [0-9]+: elapsed [0-9]+ ns = recorded [0-9]+ \+ idle [0-9]+ \+ lost [0-9]+; [0-9]+ samples, [0-9]+ lost$' "$dir/comments")" \
+		"$(grep -cE '^hart [0-9]+: elapsed [0-9]+ ns = recorded [0-9]+ \+ idle [0-9]+ \+ lost [0-9]+; [0-9]+ samples, [0-9]+ lost, [0-9]+ by NMI$' "$dir/comments")" \
 		"$SMP" || bad=1
 	sed -nE 's/^hart ([0-9]+): elapsed ([0-9]+) ns = recorded ([0-9]+) \+ idle ([0-9]+) \+ lost ([0-9]+);.*/\1 \2 \3 \4 \5/p' "$dir/comments" |
 		awk '{ d = $2 - $3 - $4 - $5; if (d != 0) { printf "hart %d: elapsed is %d ns more than its parts\n", $1, d; bad = 1 } } END { exit bad }' \
@@ -172,10 +172,22 @@ file=$OUT/guest/losses.pb.gz
 bad=0
 equal status "$status" 0 || bad=1
 pprof comments -comments && pprof raw -raw || bad=1
-has "$dir/comments" '^hart [0-9]+: .* \+ lost [1-9][0-9]*; [0-9]+ samples, [1-9][0-9]* lost$' || bad=1
+has "$dir/comments" '^hart [0-9]+: .* \+ lost [1-9][0-9]*; [0-9]+ samples, [1-9][0-9]* lost, [0-9]+ by NMI$' || bad=1
 has "$dir/raw" ' \[lost\]( |$)' || bad=1
 ok $bad "samples that were lost are in the profile, as [lost] and in its comments"
 accounts "and each hart's time is complete all the same"
+
+# Labels, and which code has them. Instructions are counted: every sample is at its own place.
+boot tests/guest ARGS="labels.cpu_profile_label exact=1" BOOT="prof.cpu=off prof.label.hart=on" EXACT=1
+file=$OUT/guest/labels.pb.gz
+bad=0
+equal status "$status" 0 || bad=1
+pprof tags -tags && pprof left -top -tagfocus side=left && pprof none -top -tagignore side= || bad=1
+has "$dir/tags" '^ *side: Total ' '^ *hart: Total ' '^ .*: left$' '^ .*: right$' || bad=1
+has "$dir/left" ' label_left$' && has "$dir/none" ' label_never$' || bad=1
+! grep -E 'label_(right|never)' "$dir/left" >>"$dir/notes" || bad=1
+! grep -E 'label_(left|right)' "$dir/none" >>"$dir/notes" || bad=1
+ok $bad "pprof shows labels, and finds by them the code that has them"
 file=$OUT/wordcount/cpu.pb.gz
 
 # 100 Hz, the default, and nothing.
