@@ -80,12 +80,27 @@ bool prof_running(void)
 	return running;
 }
 
+const char *prof_error(int error)
+{
+	switch (error) {
+	case EBUSY:
+		return "cpu profiling already in use";
+	case EINVAL:
+		return "cpu profile: 1 to 10000 samples a second expected";
+	default:
+		return "cpu profile: out of memory";
+	}
+}
+
 int prof_start(unsigned hz)
 {
 	int result = -1;
-	if (hz < 1 || hz > HZ_MAX)
+	if (hz < 1 || hz > HZ_MAX) {
+		errno = EINVAL;
 		return -1;
+	}
 	mutex_lock(&prof_mutex);
+	int error = running ? EBUSY : ENOMEM;
 	if (!running && sampler_prepare()) {
 		builder_init(&builder, &mem, BUILDER_LIMIT);
 		uintptr_t number = atomic_fetch_add(&profile_number, 1) + 1;
@@ -100,6 +115,8 @@ int prof_start(unsigned hz)
 		}
 	}
 	mutex_unlock(&prof_mutex);
+	if (result != 0)
+		errno = error;
 	return result;
 }
 

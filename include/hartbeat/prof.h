@@ -9,9 +9,11 @@
 extern "C" {
 #endif
 
-/* Starts sampling at hz samples a second and hart (1 to 10,000). 0, or -1 when a profile is already running, hz is out of range or memory
- * is out. */
+/* Starts sampling at hz samples a second and hart (1 to 10,000). 0, or -1 with errno EBUSY when a profile is already running, EINVAL when hz
+ * is out of range, ENOMEM when memory is out. Any goroutine. */
 int prof_start(unsigned hz) __attribute__((warn_unused_result));
+/* What an errno of prof_start() means, in a line; for EBUSY in Go's words. */
+const char *prof_error(int error);
 
 /* Stops and writes the profile to the console as file `name` (for example "cpu.pb.gz"), for `go tool pprof`. 0, or -1 when no profile is
  * running or it could not be written whole. */

@@ -4,6 +4,7 @@
  */
 #include "suite.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -44,12 +45,18 @@ static void stop(prof_look_fn *look, void *ctx)
 GUEST_TEST(prof, arguments, "a profile starts once, within 1 to 10,000 Hz, and stops once")
 {
 	guest_profile_off();
-	CHECK_EQ(prof_start(0), -1);
-	CHECK_EQ(prof_start(10001), -1);
-	CHECK_EQ(prof_start(20000), -1);
+	static const unsigned bad[] = {0, 10001, 20000, 1000000};
+	for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		errno = 0;
+		CHECK_EQ(prof_start(bad[i]), -1);
+		CHECK_EQ(errno, EINVAL);
+	}
 	CHECK_EQ(prof_stop(NULL), -1);
 	CHECK_EQ(prof_start(1), 0);
+	errno = 0;
 	CHECK_EQ(prof_start(100), -1);
+	CHECK_EQ(errno, EBUSY);
+	CHECK(strcmp(prof_error(errno), "cpu profiling already in use") == 0);
 	stop(NULL, NULL);
 	CHECK_EQ(prof_stop(NULL), -1);
 	CHECK_EQ(prof_start(10000), 0);
