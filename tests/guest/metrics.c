@@ -208,10 +208,15 @@ GUEST_TEST(metrics, mutex_wait_time,
 
 GUEST_TEST(metrics, cpu_classes, "time is idle, the kernel's or the program's, and that is all of it")
 {
-	uint64_t user = value("/cpu/classes/user:cpu-seconds"), idle = value("/cpu/classes/idle:cpu-seconds"),
-		 total = value("/cpu/classes/total:cpu-seconds");
-	guest_spin(30 * TIME_MILLISECOND);
-	uint64_t spun = value("/cpu/classes/user:cpu-seconds") - user;
+	uint64_t user, idle, total, spun = 0;
+	/* a goroutine of the kernel may get the hart in between, and the host keep it from giving it back */
+	for (int i = 0; i < GUEST_ATTEMPTS && spun < 29 * TIME_MILLISECOND; i++) {
+		user = value("/cpu/classes/user:cpu-seconds");
+		idle = value("/cpu/classes/idle:cpu-seconds");
+		total = value("/cpu/classes/total:cpu-seconds");
+		guest_spin(30 * TIME_MILLISECOND);
+		spun = value("/cpu/classes/user:cpu-seconds") - user;
+	}
 	CHECK(spun >= 29 * TIME_MILLISECOND);
 	time_sleep(30 * TIME_MILLISECOND);
 	uint64_t slept = value("/cpu/classes/idle:cpu-seconds") - idle;

@@ -499,6 +499,11 @@ GUEST_TEST(sched, steal_order,
 		guest_skip("it takes a hart with a ring, one with a next goroutine, and one without either");
 		return;
 	}
+	if (guest_exact()) {
+		guest_skip("harts that wait for each other without a pause starve one another when they take "
+			   "turns");
+		return;
+	}
 	for (int round = 0; round < 10; round++) {
 		struct hold h = {0};
 		waitgroup_add(&h.done, (int)go_harts());
