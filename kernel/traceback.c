@@ -143,8 +143,9 @@ void traceback_header(struct report *r, const struct g *g, const char *status, u
 	bool named = g->name != NULL && g->id != 1;
 	if (minutes > 0)
 		print_text(wait, sizeof wait, ", %lu minutes", (unsigned long)minutes);
-	report_line(r, "goroutine %lu%s%s%s [%s%s]:", (unsigned long)g->id, named ? " (" : "",
-		    named ? g->name : "", named ? ")" : "", status, wait);
+	report_line(r, "goroutine %lu%s%s%s [%s%s%s]:", (unsigned long)g->id, named ? " (" : "",
+		    named ? g->name : "", named ? ")" : "", status, wait,
+		    g->pinned != NULL ? ", locked to thread" : "");
 }
 
 void traceback_frames(struct report *r, const struct arch_unwind *u, const struct hart *h, const struct g *g,

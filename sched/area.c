@@ -2,6 +2,8 @@
  * Save areas of preempted goroutines: a copied frame, then FP and vector state at the next 64-byte boundary. Each hart keeps one spare for
  * the next trap exit, which cannot allocate; without one nobody is preempted there.
  *
+ * Areas are made where a goroutine is preempted and come free where it goes on, so a hart may collect others': it keeps AREAS_KEPT.
+ *
  * A free area is linked through its FP part. Otherwise giving an area back would destroy the frame, from which the goroutine is still to be
  * resumed.
  */
@@ -26,14 +28,27 @@ void area_put(struct hart *h, void *area)
 	}
 	*(void **)area_fpu(area) = h->sched->areas;
 	h->sched->areas = area;
+	h->sched->n_areas++;
+}
+
+static void *area_take(struct sched_hart *s)
+{
+	void *area = s->areas;
+	s->areas = *(void **)area_fpu(area);
+	s->n_areas--;
+	return area;
 }
 
 void area_refill_sys(struct hart *h)
 {
-	void *area = h->sched->areas;
-	if (area != NULL)
-		h->sched->areas = *(void **)area_fpu(area);
+	if (h->sched->areas != NULL)
+		h->spare_area = area_take(h->sched);
 	else
-		area = heap_aligned(64, fpu_offset() + arch_fpu_size());
-	h->spare_area = area;
+		h->spare_area = heap_aligned(64, fpu_offset() + arch_fpu_size());
+}
+
+void area_trim_sys(struct hart *h)
+{
+	while (h->sched->n_areas > AREAS_KEPT)
+		heap_free(area_take(h->sched));
 }

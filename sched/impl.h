@@ -11,6 +11,7 @@
 
 enum {
 	SLICE_NS = 10000000, /* a goroutine's time slice: 10 ms, as Go */
+	AREAS_KEPT = 8,      /* free preemption save areas that a hart keeps */
 	GLOBAL_EVERY =
 		64, /* of so many goroutines from the ring one comes after a look at the global queue (Go: 61) */
 };
@@ -37,6 +38,7 @@ struct sched_hart {
 	bool takes_next; /* it runs timers with nothing else to do, and nobody was made ready yet */
 	uint64_t rng;
 	void *areas; /* free preemption save areas, linked through their FP part */
+	uint32_t n_areas;
 	struct g_cache gs;
 	/* guarded by pin_lock */
 	struct spinlock pin_lock;
@@ -117,6 +119,8 @@ void libc_locks_release(void *held, const uint32_t *depth, unsigned max);
 
 /* area.c */
 void area_refill_sys(struct hart *h);
+/* Gives back what h has more than it keeps. */
+void area_trim_sys(struct hart *h);
 void area_put(struct hart *h, void *area);
 void *area_fpu(void *area);
 

@@ -89,7 +89,11 @@ static void goroutines_lines(struct line *l)
 			add(l, "%u", on->index);
 		else
 			add(l, "nil");
-		add(l, " lockedm=nil");
+		const struct hart *pinned = g->pinned;
+		if (pinned != NULL)
+			add(l, " lockedm=%u", pinned->index);
+		else
+			add(l, " lockedm=nil");
 		line_print(l);
 	}
 }

@@ -104,6 +104,8 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 {
 	if (h->spare_area == NULL)
 		area_refill_sys(h);
+	else if (__builtin_expect(h->sched->n_areas > AREAS_KEPT, 0))
+		area_trim_sys(h);
 	arch_irq_disable(); /* until the hart is marked as not asked, and its slice set */
 	while (atomic_load_explicit(&h->timers_hit, memory_order_relaxed) || atomic_load(&stw_wanted)) {
 		arch_irq_enable();

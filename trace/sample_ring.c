@@ -6,8 +6,6 @@
  */
 #include "trace/sample_ring.h"
 
-#define GOROUTINE_MASK ((UINT64_C(1) << 56) - 1)
-
 #define WORD(r, i) ((r)->words[(i) % SAMPLE_RING_WORDS])
 
 bool sample_ring_put_irq(struct sample_ring *r, const struct sample *s)
@@ -20,7 +18,7 @@ bool sample_ring_put_irq(struct sample_ring *r, const struct sample *s)
 		return false;
 	WORD(r, t) = (uint64_t)s->labels << 32 | (uint64_t)(s->count & 0xffffff) << 8 | s->depth;
 	WORD(r, t + 1) = s->ticks;
-	WORD(r, t + 2) = (uint64_t)s->flags << 56 | (s->g & GOROUTINE_MASK);
+	WORD(r, t + 2) = (uint64_t)s->flags << 56 | (s->g & SAMPLE_G_MAX);
 	for (uint32_t i = 0; i < s->depth; i++)
 		WORD(r, t + SAMPLE_HEADER_WORDS + i) = s->pcs[i];
 	/* pairs with the acquire in sample_ring_get() */
@@ -39,7 +37,7 @@ bool sample_ring_get(struct sample_ring *r, struct sample *s)
 	s->count = (uint32_t)(head >> 8 & 0xffffff);
 	s->labels = (uint32_t)(head >> 32);
 	s->ticks = WORD(r, h + 1);
-	s->g = WORD(r, h + 2) & GOROUTINE_MASK;
+	s->g = WORD(r, h + 2) & SAMPLE_G_MAX;
 	s->flags = (uint8_t)(WORD(r, h + 2) >> 56);
 	for (uint32_t i = 0; i < s->depth; i++)
 		s->pcs[i] = (uintptr_t)WORD(r, h + SAMPLE_HEADER_WORDS + i);

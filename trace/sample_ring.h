@@ -24,6 +24,8 @@ enum {
 		2, /* a late tick: pcs[0] is where interrupts went off, the rest the stack where they came on again */
 };
 
+#define SAMPLE_G_MAX ((UINT64_C(1) << 56) - 1) /* goroutine ids beyond it are cut */
+
 struct sample {
 	uint32_t count;  /* sampling periods it stands for */
 	uint32_t labels; /* label set id */

@@ -25,7 +25,8 @@ static void sample_make(struct sample *s, uint64_t n)
 	s->count = (uint32_t)(n * 2654435761u) & 0xffffff;
 	s->labels = (uint32_t)(n * 40503u) ^ 0xdeadbeef;
 	s->ticks = n * 0x9e3779b97f4a7c15u;
-	s->g = ~n;
+	s->g = ~n & SAMPLE_G_MAX;
+	s->flags = (uint8_t)(n * 167);
 	s->depth = (uint32_t)(n * 7 % (SAMPLE_DEPTH_MAX + 1));
 	for (uint32_t i = 0; i < s->depth; i++)
 		s->pcs[i] = (uintptr_t)(n << 8 | i);
@@ -36,7 +37,7 @@ static bool sample_is(const struct sample *s, uint64_t n)
 	struct sample want;
 	sample_make(&want, n);
 	return s->count == want.count && s->labels == want.labels && s->ticks == want.ticks &&
-	       s->g == want.g && s->depth == want.depth &&
+	       s->g == want.g && s->flags == want.flags && s->depth == want.depth &&
 	       memcmp(s->pcs, want.pcs, want.depth * sizeof want.pcs[0]) == 0;
 }
 
@@ -57,7 +58,8 @@ TEST(largest_fields_survive)
 	struct sample s = {.count = 0xffffff,
 			   .labels = UINT32_MAX,
 			   .ticks = UINT64_MAX,
-			   .g = UINT64_MAX,
+			   .g = SAMPLE_G_MAX,
+			   .flags = UINT8_MAX,
 			   .depth = SAMPLE_DEPTH_MAX};
 	struct sample got = {0};
 	memset(s.pcs, 0xff, sizeof s.pcs);
