@@ -95,7 +95,8 @@ static void stop_others(const struct hart *me)
 	if (hart_count <= 1)
 		return;
 	for (uint32_t i = 0; i < hart_count; i++)
-		if (harts[i] != NULL)
+		if (harts[i] != NULL &&
+		    harts[i] != me) /* an NMI on its way to this one must not stop the report */
 			atomic_fetch_or(&harts[i]->ipi, IPI_STOP);
 	arch_stop_others();
 	uint64_t end = arch_ticks() + clock_to_ticks(STOP_WAIT_NS);

@@ -14,12 +14,13 @@
 #include "kernel/assert.h"
 #include "kernel/hart.h"
 
-static _Atomic bool stop_asked;
+static _Atomic(struct hart *) stop_owner; /* the hart that goes on, NULL while all do */
 
 bool ipi_stop_asked(void)
 {
-	/* pairs with the release in arch_stop_others() */
-	return atomic_load_explicit(&stop_asked, memory_order_acquire);
+	/* pairs with the release in arch_stop_others(); an event that was on its way may find the one who asks */
+	const struct hart *owner = atomic_load_explicit(&stop_owner, memory_order_acquire);
+	return owner != NULL && owner != arch_hart();
 }
 
 void arch_ipi_send(struct hart *to)
@@ -30,7 +31,7 @@ void arch_ipi_send(struct hart *to)
 
 void arch_stop_others(void)
 {
-	atomic_store_explicit(&stop_asked, true, memory_order_release);
+	atomic_store_explicit(&stop_owner, arch_hart(), memory_order_release);
 	for (uint32_t i = 0; i < hart_count; i++) {
 		struct hart *h = harts[i];
 		if (h != NULL && h != arch_hart() && atomic_load(&h->arch.entered))

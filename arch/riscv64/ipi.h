@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* Has arch_stop_others() been called? Interrupt context. */
+/* Has another hart called arch_stop_others()? Interrupt or NMI context. */
 bool ipi_stop_asked(void);
 
 #endif
