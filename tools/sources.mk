@@ -1,26 +1,149 @@
 # The sources of each room, by name: nothing is compiled because it happens to lie there.
 
-ARCH_SOURCES_riscv64 := $(addprefix arch/riscv64/, clock.c fpu.S frame.c hart.c ipi.c jump.S mmu.c nmi.S nmi.c platform.c switch.S trap.S trap.c)
-ARCH_SOURCES_x86_64 := $(addprefix arch/x86_64/, context.c cpu.c exit.c fpu.c frame.c hart.c jump.S lapic.c mmu.c rtc.c segments.c switch.S \
-	timer.c trap.S trap.c)
-BOOT_SOURCES_riscv64 := $(addprefix boot/riscv64/, entry.S harts.c start.c) boot/fdt.c boot/fdt_info.c
-BOOT_SOURCES_x86_64 := $(addprefix boot/x86_64/, calibrate.c entry.S harts.c start.c tables.c trampoline.S) boot/pvh.c boot/acpi.c
+ARCH_SOURCES_riscv64 := \
+	arch/riscv64/clock.c \
+	arch/riscv64/fpu.S \
+	arch/riscv64/frame.c \
+	arch/riscv64/hart.c \
+	arch/riscv64/ipi.c \
+	arch/riscv64/jump.S \
+	arch/riscv64/mmu.c \
+	arch/riscv64/nmi.S \
+	arch/riscv64/nmi.c \
+	arch/riscv64/platform.c \
+	arch/riscv64/switch.S \
+	arch/riscv64/trap.S \
+	arch/riscv64/trap.c
+ARCH_SOURCES_x86_64 := \
+	arch/x86_64/context.c \
+	arch/x86_64/cpu.c \
+	arch/x86_64/exit.c \
+	arch/x86_64/fpu.c \
+	arch/x86_64/frame.c \
+	arch/x86_64/hart.c \
+	arch/x86_64/jump.S \
+	arch/x86_64/lapic.c \
+	arch/x86_64/mmu.c \
+	arch/x86_64/rtc.c \
+	arch/x86_64/segments.c \
+	arch/x86_64/switch.S \
+	arch/x86_64/timer.c \
+	arch/x86_64/trap.S \
+	arch/x86_64/trap.c
+BOOT_SOURCES_riscv64 := \
+	boot/fdt.c \
+	boot/fdt_info.c \
+	boot/riscv64/entry.S \
+	boot/riscv64/harts.c \
+	boot/riscv64/start.c
+BOOT_SOURCES_x86_64 := \
+	boot/acpi.c \
+	boot/pvh.c \
+	boot/x86_64/calibrate.c \
+	boot/x86_64/entry.S \
+	boot/x86_64/harts.c \
+	boot/x86_64/start.c \
+	boot/x86_64/tables.c \
+	boot/x86_64/trampoline.S
 
-KERNEL_ROOM := $(addprefix kernel/, base64.c buddy.c clock.c console.c crc32.c dump.c framing.c heap.c ktimer.c lock.c malloc.c memory.c mmu.c \
-	page.c panic.c print.c report.c shootdown.c size_class.c slab.c stack.c subword.c symtab.c symtab_frames.c symtab_image.c symtab_table.c system.c timer.c timer_heap.c tls.c \
-	traceback.c trap.c unwind.c wait_reason.c walk.c) gen/lock_ranks.c
-TRACE_ROOM := trace/sample_ring.c
-SCHED_ROOM := $(addprefix sched/, apptimer.c area.c chan.c chan_wait.c context.c context_after.c deadlock.c defer.c g.c labels.c libc.c metrics.c mutex.c own.c park.c report.c runq.c sched.c schedtrace.c \
-	select.c shrink.c sleep.c timer_api.c waitgroup.c)
-SCHED_ROOM += $(addprefix sched/, pin.c shake.c stw.c switch.c)
-PROF_ROOM := $(addprefix prof/, builder.c cpu.c decimal.c gzip.c intern.c pprof.c protobuf.c sample_stack.c sampler.c top.c watch.c)
-BOOT_ROOM := $(addprefix boot/, harts.c info.c line.c main.c option_value.c options.c program.c)
+KERNEL_ROOM := \
+	gen/lock_ranks.c \
+	kernel/base64.c \
+	kernel/buddy.c \
+	kernel/clock.c \
+	kernel/console.c \
+	kernel/crc32.c \
+	kernel/dump.c \
+	kernel/framing.c \
+	kernel/heap.c \
+	kernel/ktimer.c \
+	kernel/lock.c \
+	kernel/malloc.c \
+	kernel/memory.c \
+	kernel/mmu.c \
+	kernel/page.c \
+	kernel/panic.c \
+	kernel/print.c \
+	kernel/report.c \
+	kernel/shootdown.c \
+	kernel/size_class.c \
+	kernel/slab.c \
+	kernel/stack.c \
+	kernel/subword.c \
+	kernel/symtab.c \
+	kernel/symtab_frames.c \
+	kernel/symtab_image.c \
+	kernel/symtab_table.c \
+	kernel/system.c \
+	kernel/timer.c \
+	kernel/timer_heap.c \
+	kernel/tls.c \
+	kernel/traceback.c \
+	kernel/trap.c \
+	kernel/unwind.c \
+	kernel/wait_reason.c \
+	kernel/walk.c
+TRACE_ROOM := \
+	trace/sample_ring.c
+SCHED_ROOM := \
+	sched/apptimer.c \
+	sched/area.c \
+	sched/chan.c \
+	sched/chan_wait.c \
+	sched/cond.c \
+	sched/context.c \
+	sched/context_after.c \
+	sched/deadlock.c \
+	sched/defer.c \
+	sched/errgroup.c \
+	sched/g.c \
+	sched/labels.c \
+	sched/libc.c \
+	sched/metrics.c \
+	sched/mutex.c \
+	sched/once.c \
+	sched/own.c \
+	sched/park.c \
+	sched/pin.c \
+	sched/pool.c \
+	sched/pool_chain.c \
+	sched/report.c \
+	sched/runq.c \
+	sched/rwmutex.c \
+	sched/sched.c \
+	sched/schedtrace.c \
+	sched/select.c \
+	sched/semaphore.c \
+	sched/shake.c \
+	sched/shrink.c \
+	sched/singleflight.c \
+	sched/sleep.c \
+	sched/stw.c \
+	sched/switch.c \
+	sched/timer_api.c \
+	sched/waitgroup.c
+PROF_ROOM := \
+	prof/builder.c \
+	prof/cpu.c \
+	prof/decimal.c \
+	prof/gzip.c \
+	prof/intern.c \
+	prof/pprof.c \
+	prof/protobuf.c \
+	prof/sample_stack.c \
+	prof/sampler.c \
+	prof/top.c \
+	prof/watch.c
+BOOT_ROOM := \
+	boot/harts.c \
+	boot/info.c \
+	boot/line.c \
+	boot/main.c \
+	boot/option_value.c \
+	boot/options.c \
+	boot/program.c
 
 KERNEL_SOURCES = $(ARCH_SOURCES_$(ARCH)) $(KERNEL_ROOM) $(TRACE_ROOM) $(SCHED_ROOM) $(PROF_ROOM) $(BOOT_ROOM) $(BOOT_SOURCES_$(ARCH))
-
-# What goroutines synchronise with.
-
-SCHED_ROOM += $(addprefix sched/, cond.c errgroup.c once.c pool.c pool_chain.c rwmutex.c semaphore.c singleflight.c)
 
 # Files with a flag of their own, and why.
 
@@ -28,12 +151,66 @@ FILE_FLAGS_kernel/memory.c := -fno-builtin
 # Its functions need no frame: see there. They are tens of instructions, and a frame costs six of them.
 FILE_FLAGS_sched/chan.c := -fomit-frame-pointer -fno-jump-tables -fno-bit-tests
 
-HBDUMP_SOURCES := $(addprefix tools/hbdump/, files.c flame.c flame_json.c flame_page.c gunzip.c input.c lines.c main.c pairs.c parse.c \
-	profile.c store.c vector.c) kernel/base64.c kernel/crc32.c
+HBDUMP_SOURCES := \
+	kernel/base64.c \
+	kernel/crc32.c \
+	tools/hbdump/files.c \
+	tools/hbdump/flame.c \
+	tools/hbdump/flame_json.c \
+	tools/hbdump/flame_page.c \
+	tools/hbdump/gunzip.c \
+	tools/hbdump/input.c \
+	tools/hbdump/lines.c \
+	tools/hbdump/main.c \
+	tools/hbdump/pairs.c \
+	tools/hbdump/parse.c \
+	tools/hbdump/profile.c \
+	tools/hbdump/store.c \
+	tools/hbdump/vector.c
 # What the page of a flame graph is made of; flame_page.c takes it in.
-HBDUMP_PAGE := $(addprefix tools/hbdump/, flame.html flame.css flame.js flame_view.js)
-HBDUMP_HEADERS := $(addprefix tools/hbdump/, files.h flame.h gunzip.h input.h lines.h pairs.h parse.h profile.h store.h vector.h) \
-	$(HBDUMP_PAGE) kernel/base64.h kernel/crc32.h kernel/framing.h
-SYMTAB_SOURCES := $(addprefix tools/symtab/, buffer.c code.c debug.c details.c files.c functions.c image.c inline.c lines.c main.c strings.c unwind.c)
-SYMTAB_HEADERS := $(addprefix tools/symtab/, buffer.h code.h debug.h details.h files.h functions.h image.h inline.h lines.h strings.h unwind.h) \
-	kernel/symtab_format.h
+HBDUMP_PAGE := \
+	tools/hbdump/flame.css \
+	tools/hbdump/flame.html \
+	tools/hbdump/flame.js \
+	tools/hbdump/flame_view.js
+HBDUMP_HEADERS := \
+	kernel/base64.h \
+	kernel/crc32.h \
+	kernel/framing.h \
+	tools/hbdump/files.h \
+	tools/hbdump/flame.h \
+	tools/hbdump/gunzip.h \
+	tools/hbdump/input.h \
+	tools/hbdump/lines.h \
+	tools/hbdump/pairs.h \
+	tools/hbdump/parse.h \
+	tools/hbdump/profile.h \
+	tools/hbdump/store.h \
+	tools/hbdump/vector.h \
+	$(HBDUMP_PAGE)
+SYMTAB_SOURCES := \
+	tools/symtab/buffer.c \
+	tools/symtab/code.c \
+	tools/symtab/debug.c \
+	tools/symtab/details.c \
+	tools/symtab/files.c \
+	tools/symtab/functions.c \
+	tools/symtab/image.c \
+	tools/symtab/inline.c \
+	tools/symtab/lines.c \
+	tools/symtab/main.c \
+	tools/symtab/strings.c \
+	tools/symtab/unwind.c
+SYMTAB_HEADERS := \
+	kernel/symtab_format.h \
+	tools/symtab/buffer.h \
+	tools/symtab/code.h \
+	tools/symtab/debug.h \
+	tools/symtab/details.h \
+	tools/symtab/files.h \
+	tools/symtab/functions.h \
+	tools/symtab/image.h \
+	tools/symtab/inline.h \
+	tools/symtab/lines.h \
+	tools/symtab/strings.h \
+	tools/symtab/unwind.h
