@@ -75,8 +75,7 @@ CODE := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fasynchronous-unwind-tables -
 PATHS = -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(PICOLIBC))=picolibc -ffile-prefix-map=$(abspath $(ZLIB))=zlib
 
 TARGET_FLAGS = $(MACHINE_$(ARCH)) $(CODE) $(PATHS) $(STACK_LIMITS) $(LIBC_$(ARCH)) -Iinclude
-KERNEL_FLAGS = $(TARGET_FLAGS) $(KERNEL_MACHINE_$(ARCH)) $(WARNINGS) -I. -Iarch/$(ARCH) -I$(BUILD) -isystem $(ZLIB)/include \
-	$(MUTANT:%=-DMUTANT_%)
+KERNEL_FLAGS = $(TARGET_FLAGS) $(KERNEL_MACHINE_$(ARCH)) $(WARNINGS) -I. -Iarch/$(ARCH) -I$(BUILD) -isystem $(ZLIB)/include
 APP_FLAGS = $(TARGET_FLAGS) -Wall -Wextra
 # The guest tests, the faults and the benchmarks are applications that look into the kernel; part of each is for one architecture.
 KERNEL_APPS := tests/guest tests/faults tests/bench tests/stress
@@ -92,11 +91,23 @@ HOST_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes -Wer
 
 # ---- files -----------------------------------------------------------------------------------------------------------
 
-OBJ := $(BUILD)/$(ARCH)/obj$(MUTANT:%=-%)
+OBJ := $(BUILD)/$(ARCH)/obj
 IMG := $(BUILD)/$(ARCH)/app$(MUTANT:%=-%)/$(APP_NAME)
-KERNEL_OBJS := $(KERNEL_SOURCES:%=$(OBJ)/%.o)
+APP_OBJ := $(BUILD)/$(ARCH)/app/$(APP_NAME)
+# A mutant has objects of its own only of the sources that name it, or include a header that does; all others are those of what is right.
+# Which source includes which header stands in the files the compiler left: without them, all are compiled.
+ifneq ($(MUTANT),)
+MUTANT_OBJ := $(BUILD)/$(ARCH)/obj-$(MUTANT)
+MUTANT_PLACES := $(shell grep -rlw MUTANT_$(MUTANT) arch boot include kernel trace sched prof)
+ifeq ($(MUTANT_PLACES),)
+$(error MUTANT=$(MUTANT): no source has MUTANT_$(MUTANT); tests/mutants.txt lists those there are)
+endif
+MUTANT_SOURCES := $(filter $(MUTANT_PLACES),$(KERNEL_SOURCES)) $(if $(filter %.h,$(MUTANT_PLACES)),$(foreach s,$(KERNEL_SOURCES),$(shell \
+	[ -f $(OBJ)/$s.d ] && ! grep -qF $(patsubst %,-e %,$(filter %.h,$(MUTANT_PLACES))) $(OBJ)/$s.d || echo $s)))
+endif
+KERNEL_OBJS := $(foreach s,$(KERNEL_SOURCES),$(if $(filter $s,$(MUTANT_SOURCES)),$(MUTANT_OBJ),$(OBJ))/$s.o)
 APP_SOURCES := $(sort $(wildcard $(APP_DIR)/*.c) $(if $(filter $(KERNEL_APPS),$(APP_DIR)),$(wildcard $(APP_DIR)/$(ARCH)/*.c)))
-APP_OBJS := $(APP_SOURCES:$(APP_DIR)/%=$(IMG)/obj/%.o)
+APP_OBJS := $(APP_SOURCES:$(APP_DIR)/%=$(APP_OBJ)/obj/%.o)
 GEN := $(BUILD)/gen
 ELF := $(IMG)/kernel.elf
 
@@ -104,27 +115,32 @@ $(GEN)/lock_ranks.h $(GEN)/lock_ranks.c $(GEN)/lock_ranks.dot: $(GEN)/lock_ranks
 	@mkdir -p $(@D)
 	@awk -v out=$* -f tools/ranks.awk $< > $@.tmp && mv $@.tmp $@
 
-$(OBJ)/%.c.o: %.c $(PICOLIBC_STAMP) $(ZLIB_STAMP) | $(GEN)/lock_ranks.h
-	@mkdir -p $(@D)
-	@echo "  CC  $(ARCH)  $<"
-	@$(CC_TARGET) $(KERNEL_FLAGS) $(FILE_FLAGS_$<) -MMD -MP -c $< -o $@
+# FOLDER, FLAGS
+define object_rules
+$(1)/%.c.o: %.c $(PICOLIBC_STAMP) $(ZLIB_STAMP) | $(GEN)/lock_ranks.h
+	@mkdir -p $$(@D)
+	@echo "  CC  $(ARCH)  $$<"
+	@$$(CC_TARGET) $$(KERNEL_FLAGS) $(2) $$(FILE_FLAGS_$$<) -MMD -MP -c $$< -o $$@
 
-$(OBJ)/gen/%.c.o: $(GEN)/%.c | $(GEN)/lock_ranks.h $(PICOLIBC_STAMP)
-	@mkdir -p $(@D)
-	@$(CC_TARGET) $(KERNEL_FLAGS) -MMD -MP -c $< -o $@
+$(1)/gen/%.c.o: $(GEN)/%.c | $(GEN)/lock_ranks.h $(PICOLIBC_STAMP)
+	@mkdir -p $$(@D)
+	@$$(CC_TARGET) $$(KERNEL_FLAGS) -MMD -MP -c $$< -o $$@
 
-$(OBJ)/%.S.o: %.S $(PACKAGES_STAMP)
-	@mkdir -p $(@D)
-	@echo "  AS  $(ARCH)  $<"
-	@$(CC_TARGET) $(ASM_FLAGS) -MMD -MP -c $< -o $@
+$(1)/%.S.o: %.S $(PACKAGES_STAMP)
+	@mkdir -p $$(@D)
+	@echo "  AS  $(ARCH)  $$<"
+	@$$(CC_TARGET) $$(ASM_FLAGS) $(2) -MMD -MP -c $$< -o $$@
+endef
+$(eval $(call object_rules,$(OBJ)))
+$(if $(MUTANT),$(eval $(call object_rules,$(MUTANT_OBJ),-DMUTANT_$(MUTANT))))
 
 # Which files the image is of: two folders of one name share a place, and a file that is gone is no reason to link again.
 .PHONY: look
-$(IMG)/sources: look
+$(APP_OBJ)/sources: look
 	@mkdir -p $(@D)
 	@echo '$(abspath $(APP_SOURCES))' | cmp -s - $@ || echo '$(abspath $(APP_SOURCES))' > $@
 
-$(IMG)/obj/%.c.o: $(APP_DIR)/%.c $(IMG)/sources $(PICOLIBC_STAMP) | $(GEN)/lock_ranks.h
+$(APP_OBJ)/obj/%.c.o: $(APP_DIR)/%.c $(APP_OBJ)/sources $(PICOLIBC_STAMP) | $(GEN)/lock_ranks.h
 	@mkdir -p $(@D)
 	@echo "  CC  $(ARCH)  $<"
 	@$(CC_TARGET) $(APP_FLAGS) -I$(APP_DIR) -MMD -MP -c $< -o $@
@@ -135,7 +151,8 @@ $(OBJ)/linker.ld: linker.ld $(PACKAGES_STAMP)
 
 # ---- the image, in two passes: the second links the symbol table of the first in, and must move nothing ---------------
 
-$(IMG)/pass1.elf: $(KERNEL_OBJS) $(APP_OBJS) $(IMG)/sources $(OBJ)/linker.ld
+$(IMG)/pass1.elf: $(KERNEL_OBJS) $(APP_OBJS) $(APP_OBJ)/sources $(OBJ)/linker.ld
+	@mkdir -p $(@D)
 	@echo "  LD  $(ARCH)  $(APP_NAME)"
 	@$(CC_TARGET) $(LINK_FLAGS) -Wl,--build-id=sha1 -T $(OBJ)/linker.ld $(KERNEL_OBJS) $(APP_OBJS) \
 		$(ZLIB)/libz.a $(PICOLIBC)/lib/libc.a -lgcc -o $@
@@ -154,7 +171,7 @@ $(ELF): $(IMG)/pass1.elf $(IMG)/symbols.bin
 
 -include $(KERNEL_OBJS:.o=.d)
 # Those of another folder name files that may be gone; everything is compiled again then.
-ifeq ($(file < $(IMG)/sources),$(abspath $(APP_SOURCES)))
+ifeq ($(file < $(APP_OBJ)/sources),$(abspath $(APP_SOURCES)))
 -include $(APP_OBJS:.o=.d)
 endif
 

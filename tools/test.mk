@@ -1,7 +1,7 @@
 # make test: every test and mutant, in short form; FULL=1 for the long counts. Included by the top Makefile.
 #
-# Builds everything first (a failure there is seen at once), then hands one list of commands to tests/run-tests. ARCH= on the command line
-# restricts the guest half to one architecture.
+# Builds everything first (a failure there is seen at once), then hands one list of commands to tests/run-tests, in which the two architectures run
+# side by side. ARCH= on the command line restricts the guest half to one of them.
 
 TEST_ARCHES := $(if $(filter command line environment,$(origin ARCH)),$(ARCH),$(ARCHES))
 TEST_LIST := $(BUILD)/test/tests.list
@@ -34,13 +34,14 @@ e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(F
 	echo "docs-api-$(1) ARCH=$(1) BUILD=$(BUILD) DOC=docs/api.md tests/e2e/test-docs.sh";
 
 .PHONY: test test-images
+JOBS := $(shell nproc)
 test-images: $(BUILD)/tools/hbdump $(BUILD)/tools/symtab $(OPENSBI_FW) $(GOROOT_FILE)
-	@$(foreach a,$(TEST_ARCHES),$(foreach p,hello wordcount sieve mandelbrot pipeline tests/guest tests/faults tests/bench tests/stress,$(MAKE) ARCH=$(a) APP=$(p) all &&)) true
+	@$(foreach a,$(TEST_ARCHES),$(foreach p,hello wordcount sieve mandelbrot pipeline tests/guest tests/faults tests/bench tests/stress,$(MAKE) -j$(JOBS) ARCH=$(a) APP=$(p) all &&)) $(MAKE) -j$(JOBS) host-tests-build
 
-test: test-images host-tests-build
+test: test-images
 	@mkdir -p $(BUILD)/test
 	@{ echo "@status"; echo "@timeout 600"; echo "check make -s check BUILD=$(BUILD)"; \
 	cat $(HOST_TEST_LIST); \
 	echo "@tap"; echo "@jobs 1"; echo "@timeout $(if $(FULL_ARG),7200,900)"; \
-	$(foreach a,$(TEST_ARCHES),$(call guest_lines,$(a)) $(call stress_lines,$(a),$(STRESS_SECONDS)) $(call loop_lines,$(a)) $(call e2e_lines,$(a))) } > $(TEST_LIST)
+	$(foreach a,$(TEST_ARCHES),echo "@lane $(a)"; $(call guest_lines,$(a)) $(call stress_lines,$(a),$(STRESS_SECONDS)) $(call loop_lines,$(a)) $(call e2e_lines,$(a))) } > $(TEST_LIST)
 	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS tests/run-tests -o $(BUILD)/log/tests $(TEST_LIST)
