@@ -28,6 +28,7 @@
 
 #include <stddef.h>
 
+#include "kernel/unwind_fp.h"
 #include "kernel/unwind_rules.h"
 
 enum { PAGE = 4096 };
@@ -244,53 +245,20 @@ unsigned unwind_walk(struct unwind_regs *r, const struct unwind_bounds *b, uintp
 	return n;
 }
 
-/* Says that what this function does is meant, though C has no word for it. */
-#define UNALIGNED_MEANT __attribute__((no_sanitize("alignment")))
-
-/*
- * The loop, made once for each place of the record so that it is part of the loads' offsets: 6 to 7
- * instructions a frame. Two frames a turn, so that "the frame before" needs no copying. A record that is not
- * aligned costs time only.
- */
-UNALIGNED_MEANT static inline __attribute__((always_inline)) unsigned records_walk(
-	uintptr_t pc, uintptr_t fp, const intptr_t record, const struct unwind_bounds *b, uintptr_t *pcs,
-	unsigned max)
-{
-	if (max == 0)
-		return 0;
-	pcs[0] = pc;
-	uintptr_t *p = pcs + 1, *end = pcs + max;
-	uintptr_t top = b->hi - 16 - (uintptr_t)record, next; /* the highest fp whose record is inside */
-	if (b->hi < 16 || fp + (uintptr_t)record < b->lo || fp + (uintptr_t)record > b->hi - 16)
-		return 1;
-	while (end - p >= 2) {
-		const uintptr_t *words = (const uintptr_t *)(fp + (uintptr_t)record);
-		p[0] = words[1];
-		next = words[0];
-		if (next <= fp || next > top)
-			return (unsigned)(p + 1 - pcs);
-		words = (const uintptr_t *)(next + (uintptr_t)record);
-		p[1] = words[1];
-		fp = words[0];
-		p += 2;
-		if (fp <= next || fp > top)
-			return (unsigned)(p - pcs);
-	}
-	if (p < end)
-		*p++ = ((const uintptr_t *)(fp + (uintptr_t)record))[1];
-	return (unsigned)(p - pcs);
-}
-
 UNALIGNED_MEANT unsigned unwind_fp_record(uintptr_t pc, uintptr_t fp, intptr_t record,
 					  const struct unwind_bounds *b, uintptr_t *pcs, unsigned max)
 {
-	return records_walk(pc, fp, record, b, pcs, max);
+	uintptr_t at = fp + (uintptr_t)record;
+	if (max == 0)
+		return 0;
+	if (b->hi < b->lo || b->hi - b->lo < 16 || at < b->lo || at > b->hi - 16) {
+		pcs[0] = pc;
+		return 1;
+	}
+	return unwind_fp_inline(pc, fp, record, unwind_fp_below(b->hi, record), pcs, max);
 }
 
-UNALIGNED_MEANT unsigned unwind_fp(uintptr_t pc, uintptr_t fp, const struct unwind_bounds *b, uintptr_t *pcs,
-				   unsigned max)
+unsigned unwind_fp(uintptr_t pc, uintptr_t fp, const struct unwind_bounds *b, uintptr_t *pcs, unsigned max)
 {
-	if (frame_record() == 0)
-		return records_walk(pc, fp, 0, b, pcs, max);
-	return records_walk(pc, fp, -16, b, pcs, max);
+	return unwind_fp_record(pc, fp, frame_record(), b, pcs, max);
 }

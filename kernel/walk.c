@@ -102,3 +102,28 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 	*u = (struct arch_unwind){r.pc, r.sp, r.fp, r.ra};
 	return n;
 }
+
+unsigned walk_from_system(uintptr_t pc, uintptr_t sp, uintptr_t fp, uintptr_t *pcs, size_t max)
+{
+	struct arch_unwind u = {.pc = pc - 1, .sp = sp, .fp = fp};
+	struct hart *h = arch_hart(); /* preemption is off on this stack */
+	unsigned flags, n = walk_frames(&u, h, h->serving, pcs, (unsigned)max, &flags);
+	pcs[0]++;
+	return n;
+}
+
+unsigned walk_frame_pointers_after(unsigned exact, uintptr_t pc, uintptr_t sp, uintptr_t fp, uintptr_t *pcs,
+				   size_t max)
+{
+	const struct g *g = g_self();
+	if (sp - g->stack_lo >= g->stack_hi - g->stack_lo)
+		return walk_from_system(pc, sp, fp, pcs, max);
+	struct unwind_bounds b = {.lo = g->stack_lo, .hi = g->stack_hi};
+	struct unwind_regs r = {.pc = pc - 1, .sp = sp, .fp = fp};
+	unsigned flags, n = unwind_walk(&r, &b, pcs, exact < max ? exact + 1 : (unsigned)max, &flags);
+	pcs[0]++;
+	if (!(flags & UNWIND_TRUNCATED) || n == max)
+		return n;
+	b.lo = r.sp;
+	return n - 1 + unwind_fp(pcs[n - 1], r.fp, &b, pcs + n - 1, (unsigned)max - n + 1);
+}

@@ -82,7 +82,8 @@ KERNEL_ROOM := \
 	kernel/trap.c \
 	kernel/unwind.c \
 	kernel/wait_reason.c \
-	kernel/walk.c
+	kernel/walk.c \
+	kernel/walk_fp.c
 TRACE_ROOM := \
 	trace/sample_ring.c
 SCHED_ROOM := \
@@ -150,6 +151,8 @@ KERNEL_SOURCES = $(ARCH_SOURCES_$(ARCH)) $(KERNEL_ROOM) $(TRACE_ROOM) $(SCHED_RO
 FILE_FLAGS_kernel/memory.c := -fno-builtin
 # Its functions need no frame: see there. They are tens of instructions, and a frame costs six of them.
 FILE_FLAGS_sched/chan.c := -fomit-frame-pointer -fno-jump-tables -fno-bit-tests
+# The same; what it walks begins with its caller's frame.
+FILE_FLAGS_kernel/walk_fp.c := -fomit-frame-pointer
 
 HBDUMP_SOURCES := \
 	kernel/base64.c \

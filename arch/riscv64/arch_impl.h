@@ -23,6 +23,9 @@
 
 #define ARCH_TLS_VARIANT 1 /* the block starts at tp */
 
+#define ARCH_FRAME_RECORD \
+	(-16) /* where a frame keeps {caller's frame pointer, return address}, from its own frame pointer */
+
 struct arch_hart {
 	/* owned by this hart: interrupts off or preemption off */
 	bool timer_armed; /* arch_timer_arm() was called since the last timer interrupt */

@@ -23,6 +23,9 @@
 /* The thread pointer is the end of the thread-local block, and the word there holds itself (kernel/tls.c). */
 #define ARCH_TLS_VARIANT 2
 
+#define ARCH_FRAME_RECORD \
+	(0) /* where a frame keeps {caller's frame pointer, return address}, from its own frame pointer */
+
 enum arch_ist { IST_IRQ = 1, IST_EXC, IST_NMI, IST_PANIC, IST_DEBUG };
 
 /* Task state segment: the stacks that interrupts and exceptions arrive on. Intel SDM volume 3, figure 8-11.

@@ -1,0 +1,58 @@
+/*
+ * The walk by frame pointers, inline, so that the place of a frame's record is part of the loads: for kernel/unwind.c and kernel/walk.c.
+ */
+#ifndef KERNEL_UNWIND_FP_H
+#define KERNEL_UNWIND_FP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Says that what this function does is meant, though C has no word for it. */
+#define UNALIGNED_MEANT __attribute__((no_sanitize("alignment")))
+
+/*
+ * What is added to a frame pointer on a stack that ends at hi. The record {caller's fp, return address} of a frame lies at fp + record;
+ * frame pointers are counted from one above the highest whose record is on the stack. They are then large numbers, so that one comparison
+ * says both that a frame lies above the one before and that its record is on the stack.
+ */
+static inline uintptr_t unwind_fp_below(uintptr_t hi, const intptr_t record)
+{
+	uintptr_t below = 15 + (uintptr_t)record - hi;
+	__asm__("" : "+r"(below)); /* adding it leaves its operands as they are, subtracting it might not */
+	return below;
+}
+
+/*
+ * From a frame whose record is on the stack; max > 0. 6 to 7 instructions a frame. A record that is not aligned costs time only.
+ */
+UNALIGNED_MEANT static inline __attribute__((always_inline)) unsigned unwind_fp_inline(
+	uintptr_t pc, uintptr_t fp, const intptr_t record, uintptr_t below, uintptr_t *pcs, size_t max)
+{
+	uintptr_t *p = pcs, *const end_8 = pcs + max - 8, at = fp + below, to;
+	pcs[0] = pc;
+/* Stores the k-th return address behind p, and goes on from frame `from` to `to`, both counted so. */
+#define FRAME_RECORD(k, from, to)                                \
+	p[k] = ((const uintptr_t *)(fp + (uintptr_t)record))[1]; \
+	fp = ((const uintptr_t *)(fp + (uintptr_t)record))[0];   \
+	to = fp + below;                                         \
+	if (__builtin_expect(to <= from, 0))                     \
+		return (unsigned)(p + (k) + 1 - pcs);
+	for (; (intptr_t)p < (intptr_t)end_8; p += 8) {
+		FRAME_RECORD(1, at, to)
+		FRAME_RECORD(2, to, at)
+		FRAME_RECORD(3, at, to)
+		FRAME_RECORD(4, to, at)
+		FRAME_RECORD(5, at, to)
+		FRAME_RECORD(6, to, at)
+		FRAME_RECORD(7, at, to)
+		FRAME_RECORD(8, to, at)
+	}
+	for (; (intptr_t)(p - 7) < (intptr_t)end_8; p++) {
+		FRAME_RECORD(1, at, to)
+		at = to;
+	}
+#undef FRAME_RECORD
+	return (unsigned)(p + 1 - pcs);
+}
+
+#endif
