@@ -154,6 +154,7 @@ void program_run(void *arg)
 	if (!shrink_start())
 		boot_fail("out of memory: no room for the shrinker");
 	prof_image_name = app_name;
+	profiles_init();
 	libc_input(info->initrd_size > 0 ? (const void *)(uintptr_t)info->initrd_start : NULL,
 		   (size_t)info->initrd_size, input_name);
 	if (!boot_quiet)

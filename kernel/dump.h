@@ -8,7 +8,5 @@
 
 /* Draws this boot's nonce. The first goroutine, once, after clock_wall_init(). */
 void dump_init(void);
-/* A sink that writes into d. */
-struct sink *dump_sink(struct dump *d);
 
 #endif

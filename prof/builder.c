@@ -119,13 +119,19 @@ static bool record_matches(const struct prof_record *r, const struct prof_record
 	return r->depth == 0 || memcmp(r->pcs, key->pcs, depth_given(r->depth) * sizeof *r->pcs) == 0;
 }
 
-static void record_count(struct prof_record *r, const struct prof_sample *s)
+static void values_add(uint64_t *to, const uint64_t *values)
 {
-	r->count += s->count;
-	r->weight_ns += s->weight_ns;
+	for (unsigned i = 0; i < PROF_VALUES_MAX; i++)
+		to[i] += values[i];
 }
 
-bool builder_add(struct builder *b, const struct prof_sample *s)
+static void record_count(struct prof_record *r, const struct prof_sample *s)
+{
+	values_add(r->values, s->values);
+	r->times += r->times < UINT32_MAX;
+}
+
+struct prof_record *builder_put(struct builder *b, const struct prof_sample *s)
 {
 	ASSERT(s->depth == 0 || s->pcs != NULL, "a sample with a depth has pcs");
 	struct prof_record key = {.pcs = s->pcs, .labels = s->labels, .kind = s->kind};
@@ -135,14 +141,13 @@ bool builder_add(struct builder *b, const struct prof_sample *s)
 	for (uint32_t i = 0; i < given; i++)
 		key.hash = hash_word(key.hash, s->pcs[i]);
 
-	b->count += s->count;
-	b->weight_ns += s->weight_ns;
+	values_add(b->values, s->values);
 	if (b->n_buckets > 0) {
 		struct prof_record *r = b->buckets[key.hash & (b->n_buckets - 1)];
 		for (; r != NULL; r = r->chain) {
 			if (record_matches(r, &key)) {
 				record_count(r, s);
-				return true;
+				return r;
 			}
 		}
 	}
@@ -151,7 +156,7 @@ bool builder_add(struct builder *b, const struct prof_sample *s)
 		r = record_alloc(b, key.depth);
 	if (r == NULL) {
 		record_count(&b->lost, s);
-		return false;
+		return NULL;
 	}
 	uintptr_t *pcs = (uintptr_t *)(r + 1);
 	if (given > 0)
@@ -169,12 +174,34 @@ bool builder_add(struct builder *b, const struct prof_sample *s)
 		b->first = r;
 	b->last = r;
 	b->n_records++;
-	return true;
+	return r;
+}
+
+bool builder_add(struct builder *b, const struct prof_sample *s)
+{
+	return builder_put(b, s) != NULL;
+}
+
+struct prof_sample builder_sample(const struct prof_record *r, bool less)
+{
+	struct prof_sample s = {.depth = r->depth, .pcs = r->pcs, .labels = r->labels, .kind = r->kind};
+	for (unsigned i = 0; i < PROF_VALUES_MAX; i++)
+		s.values[i] = less ? 0 - r->values[i] : r->values[i];
+	return s;
+}
+
+void builder_add_lost(struct builder *b, const struct prof_sample *s)
+{
+	values_add(b->values, s->values);
+	record_count(&b->lost, s);
 }
 
 static const struct prof_record *record_lost(const struct builder *b)
 {
-	return b->lost.count > 0 || b->lost.weight_ns > 0 ? &b->lost : NULL;
+	for (unsigned i = 0; i < PROF_VALUES_MAX; i++)
+		if (b->lost.values[i] != 0)
+			return &b->lost;
+	return NULL;
 }
 
 const struct prof_record *builder_first(const struct builder *b)

@@ -36,15 +36,25 @@ const char *prof_frame_name(uintptr_t pc);
 
 enum { PROF_DEPTH_MAX = 128 }; /* pcs of one stack, as Go's profstackdepth; a deeper one is cut at the root */
 
+enum { PROF_VALUES_MAX = 4 }; /* of one record: heap has four */
+
+/* What a record counts: as many values as the profile has sample types. A CPU profile has two: how many ticks, and how much time. */
+#define PROF_VALUES                                \
+	union {                                    \
+		uint64_t values[PROF_VALUES_MAX];  \
+		struct {                           \
+			uint64_t count, weight_ns; \
+		};                                 \
+	}
+
 /*
  * One sample. pcs[0], the leaf, is the exact interrupted pc; the others are return addresses (the encoder
  * shows pc - 1, which lies in the call). An exact pc further up, of code interrupted by a trap, is passed as
- * pc + 1.
+ * pc + 1. In profiles other than the CPU's pcs[0] is a return address too (pprof_options.returns).
  */
 struct prof_sample {
-	uint64_t count;     /* how many ticks this stands for */
-	uint64_t weight_ns; /* and how much time */
-	uint32_t depth;     /* number of pcs; 0 is a sample without a stack, which is kept */
+	PROF_VALUES;
+	uint32_t depth; /* number of pcs; 0 is a sample without a stack, which is kept */
 	const uintptr_t *pcs;
 	uint32_t labels; /* label set id; 0 is none */
 	uint32_t kind;   /* samples of different kinds stay apart; 0 in a CPU profile */
@@ -57,8 +67,9 @@ static inline uintptr_t prof_pc_address(uint32_t i, uintptr_t pc)
 }
 
 struct prof_record {
-	uint64_t count, weight_ns;
+	PROF_VALUES;
 	uint32_t depth, labels, kind; /* depth is at most PROF_DEPTH_MAX + 1, the last then [truncated] */
+	uint32_t times;               /* how often something was added, up to UINT32_MAX */
 	const uintptr_t *pcs;
 	/* private to builder.c */
 	uint64_t hash;
@@ -70,10 +81,10 @@ struct builder {
 	const struct mem_ops *mem;
 	size_t limit; /* bytes */
 	/* owned by whoever adds; fine to read between calls */
-	size_t allocated;          /* bytes now taken from mem, never above limit */
-	uint64_t count, weight_ns; /* everything ever added */
-	uint64_t n_records;        /* distinct records, [lost] not among them */
-	struct prof_record lost;   /* what found no memory; its count says how many */
+	size_t allocated;        /* bytes now taken from mem, never above limit */
+	PROF_VALUES;             /* everything ever added */
+	uint64_t n_records;      /* distinct records, [lost] not among them */
+	struct prof_record lost; /* what found no memory; its values say how much */
 	struct prof_record *first, *last;
 	struct prof_record **buckets; /* n_buckets, a power of two */
 	size_t n_buckets, grow_at;
@@ -94,6 +105,16 @@ enum { BUILDER_LIMIT_MIN = 64 << 10 };
  * [lost] record, and the result is false. Goroutine or system context, as mem allows; one caller at a time.
  */
 bool builder_add(struct builder *b, const struct prof_sample *s);
+/* The same; returns the record that s went to (with times 1: a new one), NULL for [lost]. */
+struct prof_record *builder_put(struct builder *b, const struct prof_sample *s);
+/* What the record says, to be added elsewhere; of a difference when less. Values are counted modulo 2^64, so that one may be below 0. */
+struct prof_sample builder_sample(const struct prof_record *r, bool less);
+/* Adds values to [lost]. */
+void builder_add_lost(struct builder *b, const struct prof_sample *s);
+static inline bool builder_is_lost(const struct builder *b, const struct prof_record *r)
+{
+	return r == &b->lost;
+}
 
 /* The records in order of first arrival, [lost] last and only if anything was; NULL at the end. */
 const struct prof_record *builder_first(const struct builder *b);

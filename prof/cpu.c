@@ -17,10 +17,10 @@
 #include "kernel/console.h"
 #include "kernel/dump.h"
 #include "kernel/hart.h"
-#include "kernel/heap.h"
 #include "kernel/print.h"
 #include "kernel/symtab.h"
 #include "prof/gzip.h"
+#include "prof/image.h"
 #include "prof/pprof.h"
 #include "prof/prof.h"
 #include "prof/top.h"
@@ -34,11 +34,6 @@ enum {
 	COMMENT_SIZE = 160,
 };
 
-extern const char __text_start[], __text_end[], __image_start[];
-extern const uint8_t __build_id[];
-
-const char *prof_image_name = "hartbeat";
-
 static struct mutex prof_mutex; /* protects everything below and the samplers' start and stop */
 static bool running;
 static struct builder builder;
@@ -46,20 +41,6 @@ static uint64_t period_ns, start_ns, start_wall;
 static struct mutex drain_mutex; /* protects builder against the drain goroutine */
 static _Atomic uintptr_t
 	profile_number; /* of the running or last profile; a drain goroutine of another one ends */
-
-static void *mem_take(void *ctx, size_t size)
-{
-	(void)ctx;
-	return heap_alloc(size);
-}
-
-static void mem_give(void *ctx, void *p)
-{
-	(void)ctx;
-	heap_free(p);
-}
-
-static const struct mem_ops mem = {mem_take, mem_give, NULL};
 
 /* Body of the drain goroutine of profile `number`. Nobody waits for its end: it notices at its next turn. */
 static void drain_loop(void *number)
@@ -102,7 +83,7 @@ int prof_start(unsigned hz)
 	mutex_lock(&prof_mutex);
 	int error = running ? EBUSY : ENOMEM;
 	if (!running && sampler_prepare()) {
-		builder_init(&builder, &mem, BUILDER_LIMIT);
+		builder_init(&builder, &prof_mem, BUILDER_LIMIT);
 		uintptr_t number = atomic_fetch_add(&profile_number, 1) + 1;
 		if (go_system(drain_loop, (void *)number, "profile drain") != 0) {
 			period_ns = 1000000000u / hz;
@@ -118,19 +99,6 @@ int prof_start(unsigned hz)
 	if (result != 0)
 		errno = error;
 	return result;
-}
-
-static bool symbolize(void *ctx, uintptr_t pc, struct pprof_frame *frames, unsigned max, unsigned *n)
-{
-	struct symtab_frame found[SYMTAB_FRAMES_MAX];
-	(void)ctx;
-	*n = symtab_frames(pc, found, SYMTAB_FRAMES_MAX);
-	if (*n > max)
-		*n = max;
-	for (unsigned i = 0; i < *n; i++)
-		frames[i] = (struct pprof_frame){found[i].function, found[i].file, found[i].line,
-						 found[i].start_line};
-	return *n > 0;
 }
 
 /* The labels of a sample: the goroutine's in the order of their keys, as Go writes them, then hart and irq. */
@@ -210,10 +178,7 @@ static int profile_send(const char *name, uint64_t duration)
 {
 	static char text[COMMENTS_MAX][COMMENT_SIZE]; /* under prof_mutex */
 	static const char *comments[COMMENTS_MAX];
-	static char build_id[41];
 	uint64_t lost;
-	for (int i = 0; i < 20; i++)
-		snprintf(build_id + 2 * i, 3, "%02x", __build_id[16 + i]);
 	struct pprof_options o = {0};
 	pprof_options_cpu(&o, (int64_t)period_ns);
 	o.n_comments = comments_make(text, comments, &lost);
@@ -221,20 +186,15 @@ static int profile_send(const char *name, uint64_t duration)
 	o.comments = comments;
 	o.time_nanos = (int64_t)start_wall;
 	o.duration_nanos = (int64_t)duration;
-	o.mapping = (struct pprof_mapping){.start = (uintptr_t)__text_start,
-					   .limit = (uintptr_t)__text_end,
-					   .filename = prof_image_name,
-					   .build_id = build_id};
-	o.inline_expanded = true;
-	o.symbolize = symbolize;
+	prof_image_options(&o);
 	o.label = label_get;
 	struct dump *d = dump_open(name);
 	if (d == NULL)
 		return -EINVAL;
 	int error = -ENOMEM;
-	struct gzip *z = gzip_open(dump_sink(d), &mem, GZIP_LEVEL_PROFILE);
+	struct gzip *z = gzip_open(dump_sink(d), &prof_mem, GZIP_LEVEL_PROFILE);
 	if (z != NULL) {
-		error = pprof_write_builder(&builder, &o, &mem, gzip_sink(z));
+		error = pprof_write_builder(&builder, &o, &prof_mem, gzip_sink(z));
 		int closed = gzip_close(z);
 		error = error ? error : closed;
 	}
@@ -281,8 +241,10 @@ static int line_out(struct sink *s, const void *data, size_t n)
 void prof_top(const struct builder *b, uint64_t duration_ns, uint32_t rows)
 {
 	struct sink out = {line_out};
-	struct top_options o = {
-		.rows = rows, .duration_ns = duration_ns, .image = prof_image_name, .symbolize = symbolize};
-	if (top_write(b, &o, &mem, &out) != 0)
+	struct top_options o = {.rows = rows,
+				.duration_ns = duration_ns,
+				.image = prof_image_name,
+				.symbolize = prof_image_symbolize};
+	if (top_write(b, &o, &prof_mem, &out) != 0)
 		print_line("hb: no memory for the table of the profile");
 }

@@ -381,7 +381,7 @@ int pprof_add(struct pprof *p, const struct pprof_sample *s)
 {
 	ASSERT(s->depth <= PROF_DEPTH_MAX + 1, "a stack has at most PROF_DEPTH_MAX pcs and [truncated]");
 	for (uint32_t i = 0; i < s->depth; i++)
-		p->ids[i] = location_id(p, prof_pc_address(i, s->pcs[i]));
+		p->ids[i] = location_id(p, prof_pc_address(i + p->options->returns, s->pcs[i]));
 	struct label_message label;
 	for (unsigned i = 0; label_get(p, s, i, &label);)
 		i++;
@@ -428,23 +428,27 @@ int pprof_close(struct pprof *p)
 	return error;
 }
 
-static int64_t value_clamp(uint64_t v)
+/* False: there is nothing to say about r. */
+static bool values_get(const struct pprof_options *o, const struct prof_record *r, int64_t *values)
 {
-	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+	bool any = false;
+	for (unsigned i = 0; i < o->n_sample_types; i++) {
+		uint64_t v = r->values[i];
+		values[i] = v > INT64_MAX && !o->difference ? INT64_MAX : (int64_t)v;
+		any |= v != 0;
+	}
+	return any || !o->difference;
 }
 
 int pprof_write_builder(const struct builder *b, const struct pprof_options *options,
 			const struct mem_ops *mem, struct sink *sink)
 {
-	ASSERT(options->n_sample_types == 2, "a record has two values");
 	struct pprof *p = pprof_open(options, mem, sink);
 	if (p == NULL)
 		return -ENOMEM;
 	for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r)) {
 		struct pprof_sample s = {.pcs = r->pcs, .depth = r->depth, .labels = r->labels};
-		s.values[0] = value_clamp(r->count);
-		s.values[1] = value_clamp(r->weight_ns);
-		if (pprof_add(p, &s) != 0)
+		if (values_get(options, r, s.values) && pprof_add(p, &s) != 0)
 			break;
 	}
 	return pprof_close(p);

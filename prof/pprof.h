@@ -17,8 +17,8 @@
 #include "prof/mem.h"
 
 enum {
-	PPROF_VALUES_MAX = 4,  /* sample types of one profile: heap has four */
-	PPROF_INLINE_MAX = 16, /* frames at one pc */
+	PPROF_VALUES_MAX = PROF_VALUES_MAX, /* sample types of one profile */
+	PPROF_INLINE_MAX = 16,              /* frames at one pc */
 };
 
 /* One frame at a pc. An unknown file or line is NULL or 0. */
@@ -74,6 +74,8 @@ struct pprof_options {
 	int64_t duration_nanos;
 	struct pprof_mapping mapping;
 	bool inline_expanded; /* symbolize gives inlined frames */
+	bool returns;         /* the leaf of a stack is a return address like its callers */
+	bool difference; /* of two profiles: a record's values have a sign, and one of zeros only is left out */
 	pprof_symbolize_fn *symbolize;
 	void *symbolize_ctx;
 	pprof_label_fn *label; /* NULL if no sample has labels */
@@ -103,8 +105,7 @@ int pprof_add(struct pprof *p, const struct pprof_sample *s);
 /* Writes what a profile ends with, and gives back all memory, always. Returns 0 or the first error of all. */
 int pprof_close(struct pprof *p) __attribute__((warn_unused_result));
 
-/* A whole profile with the values {count, weight_ns} of each record of b. Returns 0 or a negative error
- * number. */
+/* A whole profile with the values of each record of b, as many as there are sample types. Returns 0 or a negative error number. */
 int pprof_write_builder(const struct builder *b, const struct pprof_options *options,
 			const struct mem_ops *mem, struct sink *sink) __attribute__((warn_unused_result));
 

@@ -49,7 +49,14 @@ bool prof_running(void);
 /* Prints the table of the `rows` functions that took most time. */
 void prof_top(const struct builder *b, uint64_t duration_ns, uint32_t rows);
 
-/* Name of the program, for the profile's mapping; set once at boot. */
+/* prof/image.c */
+
+/* Name of the program, for the profiles' mapping; set once at boot. */
 extern const char *prof_image_name;
+
+/* prof/profile.c */
+
+/* Puts the kernel's profiles into the registry. The first goroutine, once, before the program. */
+void profiles_init(void);
 
 #endif

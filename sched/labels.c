@@ -507,6 +507,25 @@ void labels_profile_end(void)
 	list_free(now_released);
 }
 
+static struct labels *set_of(uint32_t id)
+{
+	spin_lock(&labels_lock);
+	struct labels *s = id != 0 ? slot_at(id)->set : NULL;
+	spin_unlock(&labels_lock);
+	ASSERT((s != NULL) == (id != 0), "a set of labels that is named is there");
+	return s;
+}
+
+void labels_hold(uint32_t id)
+{
+	labels_share(set_of(id));
+}
+
+void labels_drop(uint32_t id)
+{
+	labels_release(set_of(id));
+}
+
 uint32_t labels_count(void)
 {
 	spin_lock(&labels_lock);

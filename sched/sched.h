@@ -101,8 +101,13 @@ void labels_profile_end(void); /* no record names a set any more */
 void labels_drain_begin(void);
 void labels_drain_end(void);
 void labels_sampled(uint32_t id);
-/* Label number i of the set that a record of the running profile names; false beyond the last. */
+/* Label number i of a set that a record of the running profile names, or that is held; false beyond the last. */
 bool labels_of(uint32_t id, unsigned i, struct label *l);
+
+/* One more reference to the set with that id, which somebody refers to (0: none); and one less. Goroutine context; for hold, any but
+ * interrupts. */
+void labels_hold(uint32_t id);
+void labels_drop(uint32_t id);
 
 /* How many sets there are in memory. */
 uint32_t labels_count(void);

@@ -20,7 +20,7 @@ FRAMING_SOURCES := $(addprefix kernel/, base64.c crc32.c framing.c)
 HOST_TESTS := test_builder test_fdt test_framing test_gzip test_hbdump test_memory test_options test_pool_chain test_pprof test_profile \
 	test_pvh \
 	test_sample_ring \
-	test_symtab test_top test_unwind
+	test_symtab test_text test_top test_unwind
 HOST_STUB_TESTS := test_heap test_malloc test_page
 HOST_SCHED_TESTS := test_runq
 HOST_TIMER_TESTS := test_ktimer
@@ -58,6 +58,7 @@ test_sample_ring_SOURCES := trace/sample_ring.c
 test_sync_SOURCES := $(addprefix sched/, cond.c mutex.c rwmutex.c semaphore.c)
 test_symtab_SOURCES := $(SYMTAB_READER) kernel/unwind.c tests/host/symtab_corpus/build.c
 test_symtab_LIBS := -ldw -lelf
+test_text_SOURCES := $(addprefix prof/, builder.c intern.c text.c)
 test_top_SOURCES := $(addprefix prof/, builder.c intern.c decimal.c top.c)
 test_unwind_SOURCES := $(test_symtab_SOURCES)
 test_unwind_LIBS := -ldw -lelf

@@ -66,6 +66,7 @@ KERNEL_ROOM := \
 	kernel/print.c \
 	kernel/report.c \
 	kernel/shootdown.c \
+	kernel/sink.c \
 	kernel/size_class.c \
 	kernel/slab.c \
 	kernel/stack.c \
@@ -126,13 +127,17 @@ SCHED_ROOM := \
 PROF_ROOM := \
 	prof/builder.c \
 	prof/cpu.c \
+	prof/custom.c \
 	prof/decimal.c \
 	prof/gzip.c \
+	prof/image.c \
 	prof/intern.c \
 	prof/pprof.c \
+	prof/profile.c \
 	prof/protobuf.c \
 	prof/sample_stack.c \
 	prof/sampler.c \
+	prof/text.c \
 	prof/top.c \
 	prof/watch.c
 BOOT_ROOM := \

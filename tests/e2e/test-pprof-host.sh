@@ -14,7 +14,7 @@ command -v "$go" >/dev/null || {
 }
 dir=${1:-build/host/pprof}
 mkdir -p "$dir" || exit 2
-${CC:-cc} -std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined -I. \
+${CC:-cc} -std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined -I. -Iinclude \
 	-o "$dir/pprof_sample" tests/host/pprof_sample.c tests/host/host_panic.c prof/builder.c prof/intern.c \
 	prof/protobuf.c prof/pprof.c prof/gzip.c prof/decimal.c prof/top.c -lz || {
 	echo "Bail out! pprof_sample does not build"

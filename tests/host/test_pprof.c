@@ -302,6 +302,44 @@ TEST(pprof_shows_lost_samples)
 	TEARDOWN();
 }
 
+/* Of two profiles: values below 0, records that are equal in both left out, also for what was lost. */
+TEST(pprof_of_a_difference)
+{
+	SETUP();
+	struct builder less;
+	builder_init(&less, &m.ops, 1 << 20);
+	ADD(&b, 3, 0, BASE);
+	ADD(&b, 2, 0, BASE + 1);
+	ADD(&less, 3, 0, BASE);
+	ADD(&less, 5, 0, BASE + 1);
+	ADD(&less, 1, 0, BASE + 2);
+	for (const struct prof_record *r = builder_first(&less); r != NULL; r = builder_next(&less, r)) {
+		struct prof_sample s = builder_sample(r, true);
+		CHECK(builder_add(&b, &s));
+	}
+	CHECK_EQ((int64_t)b.count, -4);
+	o.difference = true;
+	encode(&b, &o, &m);
+	CHECK_EQ(got.n_samples, 2);
+	CHECK_EQ(got.samples[0].values[0], -3);
+	CHECK_EQ(got.samples[1].values[0], -1);
+	builder_free(&less);
+	TEARDOWN();
+}
+
+/* The leaf of a stack that nobody interrupted lies in its call, too. */
+TEST(pprof_leaf_is_a_return_address)
+{
+	SETUP();
+	ADD(&b, 1, 0, BASE + 0x31, BASE + 0x21);
+	o.returns = true;
+	encode(&b, &o, &m);
+	CHECK_EQ(got.n_locations, 2);
+	CHECK_EQ(got.locations[0].address, BASE + 0x30);
+	CHECK_EQ(got.locations[1].address, BASE + 0x20);
+	TEARDOWN();
+}
+
 TEST(pprof_output_depends_on_samples_alone)
 {
 	static char before[1 << 20];
