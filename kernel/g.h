@@ -68,8 +68,8 @@ struct g {
 	uint64_t run_ticks;           /* on-CPU time so far */
 	uint64_t run_since;
 	struct g *next; /* in a queue or a free list */
-	_Atomic bool
-		grown; /* its stack has more than the first page, maybe; raised by its page faults, lowered by the shrinker */
+	_Atomic uint8_t grown; /* enum g_grown; raised by its page faults, lowered by the shrinker */
+	uint64_t shrunk_since; /* G_SHRUNK: wait_since of that wait */
 	bool bare;       /* while dead: the first page is missing, maybe */
 	struct g *batch; /* while dead and first of a magazine: the next magazine */
 	void *wait_data; /* of the primitive it waits on */
@@ -79,6 +79,12 @@ struct g {
 	_Atomic(struct g *) owner; /* with G_OWNED: who owns the stack; written by the owner */
 	_Atomic uintptr_t wanted;  /* the mutex it waits for, or 0; bit 0: see sched/deadlock.c */
 	_Atomic bool resched; /* set by this hart's interrupt: give way when preemption is possible again */
+};
+
+enum g_grown {
+	G_FIRST_PAGE, /* its stack has the first page at most */
+	G_SHRUNK,     /* it has more; at its last visit the shrinker took what that wait did not use */
+	G_GREW,       /* it has got more since */
 };
 
 enum { G_IN_AREA = 1, G_FOLLOWED = 2 }; /* area is not NULL; ready_at is not 0 */

@@ -141,7 +141,7 @@ bool stack_fault(struct arch_frame *f, uintptr_t addr)
 	if (!page_fill(addr & ~(uintptr_t)(PAGE_SIZE - 1)))
 		panic_at(f, "out of memory: no page for the stack of goroutine %lu", (unsigned long)g->id);
 	if (addr - g->stack_lo < g->stack_hi - g->stack_lo)
-		atomic_store_explicit(&g->grown, true, memory_order_relaxed);
+		atomic_store_explicit(&g->grown, G_GREW, memory_order_relaxed);
 	if (!atomic_load_explicit(&stack_grew, memory_order_relaxed))
 		atomic_store_explicit(&stack_grew, true, memory_order_relaxed);
 	return true;

@@ -179,6 +179,26 @@ static bool waits_since(const struct g *g, uint64_t before)
 	       __atomic_load_n(&g->wait_since, __ATOMIC_RELAXED) <= before;
 }
 
+/* Whether g's stack may have pages that it does not use: it grew, or went on, or lives anew, since the last look. */
+static bool may_shrink(const struct g *g)
+{
+	uint8_t grown = atomic_load_explicit(&g->grown, memory_order_relaxed);
+	return grown == G_GREW ||
+	       (grown == G_SHRUNK && __atomic_load_n(&g->wait_since, __ATOMIC_RELAXED) != g->shrunk_since);
+}
+
+/* Takes what the wait of g, which is owned, does not use. */
+static size_t waiting_take(struct g *g)
+{
+	uintptr_t unused = stack_unused(g);
+	size_t pages = pages_take(g, unused, false);
+	/* Not G_FIRST_PAGE as long as there are others: whoever has this stack next would grow without a page fault, and keep them for ever. */
+	bool first = unused >= g->stack_hi - PAGE_SIZE;
+	g->shrunk_since = g->wait_since;
+	atomic_store_explicit(&g->grown, first ? G_FIRST_PAGE : G_SHRUNK, memory_order_relaxed);
+	return pages;
+}
+
 static void waiting_shrink(bool hurry)
 {
 	uint64_t now = arch_ticks(), age = clock_to_ticks(PERIOD_NS), before = hurry ? now : now - age;
@@ -190,14 +210,13 @@ static void waiting_shrink(bool hurry)
 			batch_end();
 		if (batch.n_owned == 0)
 			walked = 0;
-		if (!atomic_load_explicit(&g->grown, memory_order_relaxed) || g == g_self())
+		if (g == g_self() || !may_shrink(g))
 			continue;
 		if (!waits_since(g, before) || !batch_own(g)) {
 			later |= atomic_load_explicit(&g->status, memory_order_relaxed) != G_DEAD;
 			continue;
 		}
-		pages += pages_take(g, stack_unused(g), false);
-		atomic_store_explicit(&g->grown, false, memory_order_relaxed);
+		pages += waiting_take(g);
 	}
 	batch_end();
 	atomic_fetch_add_explicit(&n_parked, pages, memory_order_relaxed);
@@ -214,9 +233,9 @@ static size_t dead_strip(struct g *list)
 	for (struct g *g = list; g != NULL; g = g->next) {
 		g_own_dead(g);
 		/* One that never grew has its first page, and a look at thousands of absent ones is saved. */
-		bool one = !atomic_load_explicit(&g->grown, memory_order_relaxed);
+		bool one = atomic_load_explicit(&g->grown, memory_order_relaxed) == G_FIRST_PAGE;
 		pages += pages_take(g, stack_unused(g), one);
-		atomic_store_explicit(&g->grown, false, memory_order_relaxed);
+		atomic_store_explicit(&g->grown, G_FIRST_PAGE, memory_order_relaxed);
 		g->bare = true;
 	}
 	frames_free();

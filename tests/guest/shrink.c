@@ -166,7 +166,7 @@ GUEST_TEST(
 		guest_go(&all, sender, &s);
 	guest_go(&all, passes, &s);
 	end = time_now() + guest_count(300, 5000) * TIME_MILLISECOND;
-	while (time_now() < end) {
+	while (time_now() < end || (sum <= 100 && time_now() < end + 20 * TIME_SECOND)) {
 		CHECK(chan_recv(s.c, &v));
 		CHECK(v != 0 && v < 1u << 31);
 		sum++;
@@ -373,6 +373,37 @@ GUEST_TEST(shrink, stack_cache, "stacks of many ended goroutines lose their page
 		CHECK(b.dead_pages > a.dead_pages || go_harts() * 64 >= 600 || shrink_always);
 		CHECK(pages <= warm_pages() + 4096);
 	}
+}
+
+static struct g *parked_start(struct guest_group *all, struct parked *p)
+{
+	struct g *g;
+	guest_go(all, parked_run, p);
+	while ((g = atomic_load(&p->g)) == NULL || atomic_load(&g->status) != G_WAITING)
+		go_yield();
+	return g;
+}
+
+GUEST_TEST(shrink, next_owner, "pages that a deep wait kept are taken from whoever has the stack next")
+{
+	struct chan *c = chan_make(0, 0);
+	bool met = shrink_always; /* it runs all the time: no pages are left to be found */
+	for (int i = 0; i < 1000 && !met; i++) {
+		struct guest_group all = {0};
+		struct parked first = {.c = c, .level = 60}, second = {.c = c, .level = 0};
+		struct g *a = parked_start(&all, &first);
+		shrink_pass(true);
+		chan_send(c, NULL);
+		guest_wait(&all);
+		struct g *b = parked_start(&all, &second);
+		met = a == b && pages_of(b) >= 20;
+		shrink_pass(true);
+		CHECK(pages_of(b) <= 2);
+		chan_send(c, NULL);
+		guest_wait(&all);
+	}
+	CHECK(met);
+	chan_free(c);
 }
 
 static uint32_t hook_calls;
