@@ -67,12 +67,12 @@ struct g {
 	uint64_t ready_at;            /* arch_ticks() of a wake-up that is followed, or 0 (sched/latency.h) */
 	uint64_t run_ticks;           /* on-CPU time so far */
 	uint64_t run_since;
-	struct g *next; /* in a queue or a free list */
+	struct g *next;        /* in a queue or a free list */
 	_Atomic uint8_t grown; /* enum g_grown; raised by its page faults, lowered by the shrinker */
 	uint64_t shrunk_since; /* G_SHRUNK: wait_since of that wait */
-	bool bare;       /* while dead: the first page is missing, maybe */
-	struct g *batch; /* while dead and first of a magazine: the next magazine */
-	void *wait_data; /* of the primitive it waits on */
+	bool bare;             /* while dead: the first page is missing, maybe */
+	struct g *batch;       /* while dead and first of a magazine: the next magazine */
+	void *wait_data;       /* of the primitive it waits on */
 
 	/* atomic */
 	_Atomic uint32_t status;   /* enum g_status; transitions in sched/g.c */

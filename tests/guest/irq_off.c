@@ -184,16 +184,22 @@ GUEST_TEST(irq_off, nmi,
 {
 	uint64_t ns = 0, nmis = 0;
 	guest_profile_off();
-	CHECK_EQ(prof_start(100), 0);
-	hart_last_begin();
-	irq_off_unsaid(200 * TIME_MILLISECOND);
-	preempt_enable();
-	CHECK_EQ(prof_stop_with(NULL, look_unsaid, &ns), 0);
-	for (unsigned i = 0; i < go_harts(); i++) {
-		struct sampler_account a;
-		sampler_account(i, &a);
-		nmis += a.nmis;
-		CHECK_EQ(a.elapsed, a.recorded + a.idle + a.lost);
+	/* The hart that watches needs its turn on the host, too. */
+	for (int k = 0;
+	     k == 0 || (k < GUEST_ATTEMPTS && nmi_possible() && (nmis < 5 || ns < 100 * TIME_MILLISECOND));
+	     k++) {
+		ns = nmis = 0;
+		CHECK_EQ(prof_start(100), 0);
+		hart_last_begin();
+		irq_off_unsaid(200 * TIME_MILLISECOND);
+		preempt_enable();
+		CHECK_EQ(prof_stop_with(NULL, look_unsaid, &ns), 0);
+		for (unsigned i = 0; i < go_harts(); i++) {
+			struct sampler_account a;
+			sampler_account(i, &a);
+			nmis += a.nmis;
+			CHECK_EQ(a.elapsed, a.recorded + a.idle + a.lost);
+		}
 	}
 	if (!nmi_possible()) {
 		guest_skip("no NMI: one hart, or the firmware has none");
@@ -211,7 +217,7 @@ static void look_blame(void *ctx, const struct builder *b, uint64_t duration_ns)
 	uint64_t *ns = ctx;
 	(void)duration_ns;
 	for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r))
-		if (record_find(r, "irq_off_masked") < r->depth)
+		if (record_find(r, "irq_off_masked") < r->depth && (r->labels & PROF_LABEL_IRQ_OFF) != 0)
 			*ns += r->weight_ns;
 }
 

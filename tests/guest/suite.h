@@ -48,7 +48,7 @@ void guest_skip(const char *why);
 	} while (0)
 
 /* A test whose verdict depends on how promptly the host runs the harts tries this often before it fails. */
-enum { GUEST_ATTEMPTS = 5 };
+enum { GUEST_ATTEMPTS = 20 };
 
 /* `few`, or `many` when the argument full=1 was given. */
 uint32_t guest_count(uint32_t few, uint32_t many);
