@@ -116,10 +116,10 @@ static inline uintptr_t arch_arrival_word(arch_arrival a)
 }
 
 /* Saves the running voluntary context in *from and resumes *to, which learns `from` and `word`. *cur becomes g between the switch's bounds, as
- * the thread pointer changes. Interrupts stay as they are. */
+ * the thread pointer changes. Interrupts are on, which is asserted. */
 arch_arrival arch_switch(struct arch_context *from, const struct arch_context *to, struct g **cur,
 			 struct g *g, uintptr_t word);
-/* As arch_switch(), by a context that is never resumed: `from` is only what *to learns. */
+/* As arch_switch(), by a context that is never resumed: `from` is only what *to learns; NULL at boot, where interrupts may be off. */
 _Noreturn void arch_resume(const struct arch_context *to, struct g **cur, struct g *g,
 			   struct arch_context *from, uintptr_t word);
 /* Saves the running voluntary context in *from and resumes interrupted code from a copied frame (interrupts

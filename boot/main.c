@@ -70,10 +70,9 @@ static void run(void *arg, struct arch_context *from, uintptr_t word)
 /* From the running stack, for good, to the scheduler, whose root frame is at top of h's system stack. */
 _Noreturn static void scheduler_enter(struct hart *h, uintptr_t top)
 {
-	struct arch_context left, loop;
+	struct arch_context loop;
 	arch_context_init(&loop, top, h->g0->tls, run, h);
-	arch_switch(&left, &loop, &h->cur, h->g0, SWITCH_NONE);
-	__builtin_unreachable();
+	arch_resume(&loop, &h->cur, h->g0, NULL, SWITCH_NONE);
 }
 
 void boot_main(struct boot_info *info)

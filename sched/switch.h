@@ -114,7 +114,6 @@ static inline __attribute__((always_inline)) void switch_out(struct g *g, enum s
 	struct hart *h = arch_hart();
 	struct g *next;
 	struct runq *q = &h->sched->q;
-	ASSERT(arch_irq_enabled(), "a switch happens with interrupts on");
 	if (__builtin_expect(h->lock_one != NULL, 0) ||
 	    __builtin_expect(atomic_load_explicit(&h->asked, memory_order_relaxed) != 0, 0)) {
 		switch_to_scheduler(why);

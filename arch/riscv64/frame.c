@@ -61,6 +61,11 @@ void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tl
 	*c = (struct arch_context){.sp = (uintptr_t)r, .tls = tls};
 }
 
+void switch_irq_off(void)
+{
+	panic("assertion failed: a switch happens with interrupts on");
+}
+
 void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u)
 {
 	const struct switch_record *r = (const struct switch_record *)c->sp;

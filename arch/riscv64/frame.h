@@ -31,6 +31,8 @@ struct switch_record {
 	uint64_t unused;
 };
 
+_Noreturn void switch_irq_off(void); /* the switch (switch.S) found interrupts off */
+
 _Static_assert(offsetof(struct arch_frame, pc) == FRAME_PC, "assembly offset");
 _Static_assert(offsetof(struct arch_frame, x[31]) == FRAME_X(31), "assembly offset");
 _Static_assert(offsetof(struct arch_frame, status) == FRAME_STATUS, "assembly offset");

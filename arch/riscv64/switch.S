@@ -8,6 +8,7 @@
  * (RECORD_FP 0) pays nothing, and runs with fcsr 0 and whatever the registers hold.
  * 1. A switch to a context without state leaves FS clean and fcsr 0. Otherwise it would inherit a rounding mode, and
  *    be saved as if it had state.
+ *    A context that has state leaves fcsr 0 when it is left, so that only a record that says otherwise need be loaded.
  * 2. A switch to a context with state leaves FS dirty (the loads do that). Otherwise its next switch would lose it.
  */
 #include "arch/riscv64/frame_asm.h"
@@ -32,7 +33,8 @@
 	.endr
 	.endm
 
-	/* Saves the running context in a record on its stack and in the context at a0; leaves sstatus in t1. */
+	/* Saves the running context in a record on its stack and in the context at a0; leaves sstatus in t1. A CSR is read and cleared by one
+	 * instruction: each ends a translation block in an emulator. */
 	.macro	context_save
 	addi	sp, sp, -RECORD_SIZE
 	.cfi_def_cfa_offset RECORD_SIZE
@@ -45,7 +47,7 @@
 	srli	t0, t1, 63
 	sd	t0, RECORD_FP(sp)
 	beqz	t0, 1f
-	frcsr	t0
+	fscsr	t0, zero
 	sd	t0, RECORD_FCSR(sp)
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 	fsd	fs\n, RECORD_FS(\n)(sp)
@@ -53,18 +55,19 @@
 1:	sd	sp, 0(a0)
 	.endm
 
-	/* sp is the record of the context to resume, t1 is sstatus. */
+	/* sp is the record of the context to resume, t1 is sstatus, fcsr is 0. */
 	.macro	record_load
 	ld	t0, RECORD_FP(sp)
 	beqz	t0, 2f
 	ld	t0, RECORD_FCSR(sp)
+	beqz	t0, 4f
 	fscsr	t0
+4:
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 	fld	fs\n, RECORD_FS(\n)(sp)
 	.endr
 	j	3f
 2:	bgez	t1, 3f
-	fscsr	zero
 	li	t0, SSTATUS_FS_LOW
 	csrc	sstatus, t0
 3:	ld	ra, RECORD_RA(sp)
@@ -76,31 +79,52 @@
 	ret
 	.endm
 
+	/* The running context, whose sstatus is t1, is left for good. */
+	.macro	context_drop
+	bgez	t1, 5f
+	fscsr	zero
+5:
+	.endm
+
 	.section .text.switch, "ax", @progbits
 
 /* arch_arrival arch_switch(struct arch_context *from, const struct arch_context *to, struct g **cur, struct g *g, uintptr_t word):
  * returns from and word in a0 and a1, on the other stack. */
 	function arch_switch
 	context_save
+	andi	t0, t1, SSTATUS_SIE
+	beqz	t0, 6f
 	sd	a3, 0(a2)
 	ld	sp, 0(a1)
 	ld	tp, 8(a1)
 	mv	a1, a4
+	.cfi_remember_state
 	record_load
+	.cfi_restore_state
+6:	call	switch_irq_off
+	unimp
 	end_function arch_switch
 
 /* void arch_resume(const struct arch_context *to, struct g **cur, struct g *g, struct arch_context *from, uintptr_t word) */
 	function arch_resume
 	.cfi_undefined ra
-	sd	a2, 0(a1)
 	csrr	t1, sstatus
+	andi	t0, t1, SSTATUS_SIE
+	beqz	t0, 6f
+7:	sd	a2, 0(a1)
+	context_drop
 	ld	tp, 8(a0)
 	ld	sp, 0(a0)
 	.cfi_def_cfa_offset RECORD_SIZE
 	record_cfi
 	mv	a0, a3
 	mv	a1, a4
+	.cfi_remember_state
 	record_load
+	.cfi_restore_state
+6:	beqz	a3, 7b
+	call	switch_irq_off
+	unimp
 	end_function arch_resume
 
 /* arch_arrival arch_switch_frame(struct arch_context *from, struct arch_frame *frame): falls into frame_resume, which is a
@@ -124,6 +148,7 @@
 	.cfi_undefined ra
 	csrw	sscratch, gp
 	csrr	t1, sstatus
+	context_drop
 	ld	sp, 0(a0)
 	.cfi_def_cfa_offset RECORD_SIZE
 	record_cfi

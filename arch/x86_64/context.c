@@ -43,6 +43,11 @@ void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u)
 	u->ra = 0;
 }
 
+void switch_irq_off(void)
+{
+	panic("assertion failed: a switch happens with interrupts on");
+}
+
 void arch_leave_trap(struct arch_context *to, uintptr_t word)
 {
 	struct hart *h = arch_hart();

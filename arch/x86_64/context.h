@@ -6,6 +6,8 @@
 
 /* Resumes *to and forgets the running stack. Interrupts stay off. */
 _Noreturn void context_resume(struct arch_context *to, uintptr_t word);
+/* The switch found interrupts off. */
+_Noreturn void switch_irq_off(void);
 /* A fresh context begins CONTEXT_START_NOP bytes into this; not callable. */
 extern const char context_start[];
 

@@ -42,7 +42,7 @@
 	jmp	2\dir
 .endm
 
-/* Pushes all of the running context but its control words. */
+/* Pushes all of the running context but its control words; the flags are where those belong (bit 9 of them: interrupts are on). */
 .macro CONTEXT_PUSH
 	PUSH	rbp
 	PUSH	rbx
@@ -50,7 +50,7 @@
 	PUSH	r13
 	PUSH	r14
 	PUSH	r15
-	subq	$8, %rsp
+	pushfq
 	.cfi_adjust_cfa_offset 8
 .endm
 
@@ -82,6 +82,8 @@
 arch_switch:
 	.cfi_startproc
 	CONTEXT_PUSH
+	testb	$2, 1(%rsp)
+	jz	3f
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
 	CONTEXT_SAVE
@@ -95,6 +97,8 @@ arch_switch:
 	CONTEXT_RESUME
 	.cfi_restore_state
 	LOAD_TLS_SLOW
+3:	call	switch_irq_off
+	ud2
 	.cfi_endproc
 	.size	arch_switch, . - arch_switch
 
@@ -105,7 +109,10 @@ arch_switch:
 arch_resume:
 	.cfi_startproc
 	.cfi_undefined rip
-	movq	%rdx, (%rsi)
+	pushfq
+	testb	$2, 1(%rsp)
+	jz	3f
+4:	movq	%rdx, (%rsi)
 	movq	%rcx, %r9
 	movq	CONTEXT_TLS(%rdi), %rax
 	LOAD_TLS
@@ -124,6 +131,10 @@ arch_resume:
 	CONTEXT_RESUME
 	.cfi_restore_state
 	LOAD_TLS_SLOW
+3:	testq	%rcx, %rcx
+	jz	4b
+	call	switch_irq_off
+	ud2
 	.cfi_endproc
 	.size	arch_resume, . - arch_resume
 

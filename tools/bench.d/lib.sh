@@ -38,7 +38,9 @@ guest() {
 	}
 }
 
-# field NAME BENCHMARK FIELD: the median over the samples in $results/NAME
+# field NAME BENCHMARK FIELD: the median over the samples in $results/NAME with the most harts; those with fewer are what they are held against
 field() {
-	sed -n "s|^B $2 .* $3=\([0-9.-]*\).*|\1|p" "$results/$1" | median
+	local most
+	most=$(sed -n "s|^B $2 P=\([0-9]*\) .*|\1|p" "$results/$1" | sort -n | tail -n 1)
+	sed -n "s|^B $2 P=$most .* $3=\([0-9.-]*\).*|\1|p" "$results/$1" | median
 }
