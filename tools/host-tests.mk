@@ -15,12 +15,14 @@ SYMTAB_READER := $(addprefix kernel/, symtab.c symtab_frames.c symtab_table.c cr
 HEAP_SOURCES := $(addprefix kernel/, heap.c slab.c size_class.c page.c buddy.c) tests/host/host_lock.c
 HBDUMP_PARTS := $(addprefix tools/hbdump/, lines.c parse.c store.c)
 HBDUMP_FLAME := $(addprefix tools/hbdump/, flame.c flame_json.c gunzip.c pairs.c profile.c vector.c)
+HBDUMP_TRACE := $(addprefix tools/hbdump/, gunzip.c pairs.c trace_check.c trace_event.c trace_file.c trace_order.c trace_ranges.c trace_samples.c \
+	trace_states.c trace_summary.c vector.c)
 FRAMING_SOURCES := $(addprefix kernel/, base64.c crc32.c framing.c)
 
 HOST_TESTS := test_builder test_fdt test_framing test_gzip test_hbdump test_memory test_options test_pool_chain test_pprof test_profile \
 	test_pvh \
 	test_sample_ring \
-	test_symtab test_text test_top test_unwind
+	test_symtab test_text test_top test_trace_check test_unwind
 HOST_STUB_TESTS := test_heap test_malloc test_page
 HOST_SCHED_TESTS := test_runq
 HOST_TIMER_TESTS := test_ktimer
@@ -33,7 +35,7 @@ HOST_TSAN_SCHED_TESTS := test_runq
 HOST_TSAN_TIMER_TESTS := test_ktimer
 HOST_TSAN_SYNC_TESTS := test_sync
 HOST_TSAN_CHAN_TESTS := test_chan
-HOST_FUZZ := fuzz_fdt fuzz_hbdump fuzz_options fuzz_profile fuzz_pvh
+HOST_FUZZ := fuzz_fdt fuzz_hbdump fuzz_options fuzz_profile fuzz_pvh fuzz_trace
 
 test_builder_SOURCES := prof/builder.c prof/intern.c
 test_chan_SOURCES := $(addprefix sched/, chan.c chan_wait.c select.c)
@@ -60,6 +62,8 @@ test_symtab_SOURCES := $(SYMTAB_READER) kernel/unwind.c tests/host/symtab_corpus
 test_symtab_LIBS := -ldw -lelf
 test_text_SOURCES := $(addprefix prof/, builder.c intern.c text.c)
 test_top_SOURCES := $(addprefix prof/, builder.c intern.c decimal.c top.c)
+test_trace_check_SOURCES := tests/host/trace_text.c $(HBDUMP_TRACE)
+test_trace_check_LIBS := -lz
 test_unwind_SOURCES := $(test_symtab_SOURCES)
 test_unwind_LIBS := -ldw -lelf
 fuzz_fdt_SOURCES := $(test_fdt_SOURCES)
@@ -68,6 +72,8 @@ fuzz_options_SOURCES := $(test_options_SOURCES)
 fuzz_profile_SOURCES := $(HBDUMP_FLAME)
 fuzz_profile_LIBS := -lz
 fuzz_pvh_SOURCES := $(test_pvh_SOURCES)
+fuzz_trace_SOURCES := $(test_trace_check_SOURCES)
+fuzz_trace_LIBS := -lz
 
 # ---- kinds of build: a folder of objects and programs each, sources shared between the tests of a kind ---------------
 
@@ -128,6 +134,12 @@ endef
 
 HOST_PROGRAMS :=
 $(eval $(call host_kind,asan,$(HOST_TESTS),$(HOST_HARNESS)))
+# The reader itself, for the tests that run it as a command.
+HOST_PROGRAMS += $(HOST)/asan/hbdump
+hbdump_LIBS := -lz
+-include $(HBDUMP_SOURCES:%.c=$(HOST)/asan/obj/%.d)
+$(eval $(call host_program,asan,hbdump,$(HBDUMP_SOURCES)))
+$(HOST)/asan/obj/tools/hbdump/flame_page.c.o: $(HBDUMP_PAGE)
 $(eval $(call host_kind,asan_stub,$(HOST_STUB_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_sched,$(HOST_SCHED_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan,$(HOST_TSAN_TESTS),$(HOST_HARNESS)))
@@ -186,8 +198,9 @@ host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $
 	$(foreach n,$(HOST_TSAN_SCHED_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_sched/$(n)";) \
 	echo "run-tests tests/host/test-run-tests.sh"; \
 	echo "setup BUILD=$(BUILD) tests/e2e/test-setup.sh"; \
-	echo "hbdump tests/e2e/test-hbdump.sh $(HOST)/hbdump"; \
-	echo "flame tests/e2e/test-flame.sh $(HOST)/flame"; \
+	echo "hbdump HBDUMP=$(HOST)/asan/hbdump tests/e2e/test-hbdump.sh $(HOST)/hbdump"; \
+	echo "flame HBDUMP=$(HOST)/asan/hbdump tests/e2e/test-flame.sh $(HOST)/flame"; \
+	echo "check-trace HBDUMP=$(HOST)/asan/hbdump HB_GO=\$$(cat $(GOROOT_FILE))/bin/go tests/e2e/test-check-trace.sh $(HOST)/check-trace"; \
 	echo "pprof HB_GO=\$$(cat $(GOROOT_FILE))/bin/go tests/e2e/test-pprof-host.sh $(HOST)/pprof"; \
 	echo "@status"; echo "@timeout $$(($(FUZZ_SECONDS) + 120))"; \
 	$(foreach n,$(HOST_FUZZ),echo "$(n:fuzz_%=fuzz-%) $(HOST)/fuzz/$(n) $(HOST_FUZZ_ARGS)$(n)";) \

@@ -174,6 +174,14 @@ HBDUMP_SOURCES := \
 	tools/hbdump/parse.c \
 	tools/hbdump/profile.c \
 	tools/hbdump/store.c \
+	tools/hbdump/trace_check.c \
+	tools/hbdump/trace_event.c \
+	tools/hbdump/trace_file.c \
+	tools/hbdump/trace_order.c \
+	tools/hbdump/trace_ranges.c \
+	tools/hbdump/trace_samples.c \
+	tools/hbdump/trace_states.c \
+	tools/hbdump/trace_summary.c \
 	tools/hbdump/vector.c
 # What the page of a flame graph is made of; flame_page.c takes it in.
 HBDUMP_PAGE := \
@@ -194,6 +202,9 @@ HBDUMP_HEADERS := \
 	tools/hbdump/parse.h \
 	tools/hbdump/profile.h \
 	tools/hbdump/store.h \
+	tools/hbdump/trace_check.h \
+	tools/hbdump/trace_file.h \
+	tools/hbdump/trace_order.h \
 	tools/hbdump/vector.h \
 	$(HBDUMP_PAGE)
 SYMTAB_SOURCES := \

@@ -4,53 +4,16 @@
 #
 #	tests/e2e/test-flame.sh [BUILD_FOLDER]
 #
-# HBDUMP names a program that is built already; without it one is built with the sanitizers. HB_BROWSER names a Chromium; without it the one
-# on PATH is taken. Prints TAP; exits 1 if a test failed, 2 if nothing could be tested.
-set -u
+# HB_BROWSER names a Chromium; without it the one on PATH is taken. Prints TAP; exits 1 if a test failed, 2 if nothing could be tested.
 cd "$(dirname "$0")/../.." || exit 2
-root=$PWD
-dir=${1:-build/host/flame}
-mkdir -p "$dir" || exit 2
-dir=$(cd "$dir" && pwd)
-rm -rf "$dir/t" && mkdir "$dir/t" || exit 2
-cc="${CC:-cc} -std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined -I."
-$cc -o "$dir/pprof_sample" tests/host/pprof_sample.c tests/host/host_panic.c prof/builder.c prof/intern.c prof/protobuf.c prof/pprof.c \
-	prof/gzip.c prof/decimal.c prof/top.c -lz || {
-	echo "Bail out! pprof_sample does not build"
-	exit 2
-}
-hbdump=${HBDUMP:-}
-if [ -z "$hbdump" ]; then
-	hbdump=$dir/hbdump
-	$cc -o "$hbdump" tools/hbdump/*.c kernel/crc32.c kernel/base64.c -lz || {
-		echo "Bail out! hbdump does not build"
-		exit 2
-	}
-fi
-hbdump=$(realpath "$hbdump")
+set -- "${1:-build/host/flame}"
+. tests/e2e/host.sh
+built pprof_sample tests/host/pprof_sample.c tests/host/host_panic.c prof/builder.c prof/intern.c prof/protobuf.c prof/pprof.c prof/gzip.c \
+	prof/decimal.c prof/top.c
 cd "$dir/t" || exit 2
 
-n=0 failed=0 status=0
-result() { # result STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		head -n 5 err | sed 's/^/# /'
-		failed=1
-	fi
-}
-run() { # run ARGUMENT...: output in out and err, the exit status in status
-	timeout -k 5 60 "$hbdump" "$@" >out 2>err
-	status=$?
-}
-
 "$dir/pprof_sample" plain cpu.pb.gz 0 >/dev/null && "$dir/pprof_sample" empty empty.pb.gz 0 >/dev/null &&
-	"$dir/pprof_sample" hours hours.pb.gz 0 >/dev/null || {
-	echo "Bail out! no profiles"
-	exit 2
-}
+	"$dir/pprof_sample" hours hours.pb.gz 0 >/dev/null || bail "no profiles"
 
 run --flame cpu.pb.gz
 [ $status -eq 0 ] && [ ! -s out ] && [ ! -s err ] && [ -s cpu.html ] && [ "$(head -c 15 cpu.html)" = '<!DOCTYPE html>' ] && [ "$(tail -n 1 cpu.html)" = '</html>' ]
@@ -196,5 +159,4 @@ else
 	grep -q '<title>No samples here.</title>' dom
 	result $? "an empty profile says so"
 fi
-echo "1..$n"
-exit $failed
+done_testing

@@ -1,6 +1,7 @@
 /* zlib's inflate, into a buffer that grows with what comes out of it: a short file that claims much costs little. */
 #include "tools/hbdump/gunzip.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -12,7 +13,7 @@ enum {
 	IN_MAX = 1 << 30,
 };
 
-static const char *inflate_all(z_stream *z, size_t limit, uint8_t **out, size_t *out_n)
+static const char *inflate_all(z_stream *z, bool members, size_t limit, uint8_t **out, size_t *out_n)
 {
 	size_t room = 0;
 	for (int r = Z_OK; r != Z_STREAM_END;) {
@@ -32,11 +33,14 @@ static const char *inflate_all(z_stream *z, size_t limit, uint8_t **out, size_t 
 			return "is cut short: expected the end of a gzip stream";
 		if (r != Z_OK && r != Z_STREAM_END)
 			return "is damaged: expected a gzip stream with a right checksum";
+		if (r == Z_STREAM_END && members && z->avail_in > 0)
+			r = inflateReset(z);
 	}
 	return z->avail_in == 0 ? NULL : "has more after its end: expected one gzip stream and nothing else";
 }
 
-const char *gunzip(const uint8_t *in, size_t n, size_t limit, uint8_t **out, size_t *out_n)
+static const char *unpack(const uint8_t *in, size_t n, bool members, size_t limit, uint8_t **out,
+			  size_t *out_n)
 {
 	z_stream z = {.next_in = (Bytef *)in, .avail_in = (uInt)n};
 	*out = NULL;
@@ -51,7 +55,7 @@ const char *gunzip(const uint8_t *in, size_t n, size_t limit, uint8_t **out, siz
 		limit = IN_MAX;
 	if (inflateInit2(&z, MAX_WBITS + GZIP_ONLY) != Z_OK)
 		return "cannot be unpacked: out of memory";
-	const char *wrong = inflate_all(&z, limit, out, out_n);
+	const char *wrong = inflate_all(&z, members, limit, out, out_n);
 	inflateEnd(&z);
 	if (wrong != NULL) {
 		free(*out);
@@ -59,4 +63,14 @@ const char *gunzip(const uint8_t *in, size_t n, size_t limit, uint8_t **out, siz
 		*out_n = 0;
 	}
 	return wrong;
+}
+
+const char *gunzip(const uint8_t *in, size_t n, size_t limit, uint8_t **out, size_t *out_n)
+{
+	return unpack(in, n, false, limit, out, out_n);
+}
+
+const char *gunzip_members(const uint8_t *in, size_t n, size_t limit, uint8_t **out, size_t *out_n)
+{
+	return unpack(in, n, true, limit, out, out_n);
 }

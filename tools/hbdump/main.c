@@ -20,6 +20,7 @@
 #include "tools/hbdump/input.h"
 #include "tools/hbdump/parse.h"
 #include "tools/hbdump/store.h"
+#include "tools/hbdump/trace_check.h"
 
 enum {
 	EXIT_WHOLE = 0,
@@ -38,6 +39,7 @@ enum {
 static const char usage[] =
 	"usage: hbdump [options] [FILE | DEVICE | -]\n"
 	"       hbdump --flame PROFILE [-o FILE]\n"
+	"       hbdump --check-trace TRACE [-q | --rows]\n"
 	"Reads a Hartbeat console from a log, a serial device, a socket or stdin (the default), passes its\n"
 	"text on to stdout, and writes each dump in it to a file once all of it has arrived and was "
 	"checked.\n"
@@ -51,16 +53,20 @@ static const char usage[] =
 	"      --limit BYTES        greatest size of one dump (default 1073741824)\n"
 	"      --flame PROFILE      read nothing else: write PROFILE as a page with its flame graph\n"
 	"                           (to -o FILE, - for stdout; default: cpu.html beside cpu.pb.gz)\n"
+	"      --check-trace TRACE  read nothing else: say what in an execution trace (- for stdin) cannot "
+	"be true,\n"
+	"                           and where the time of its goroutines went; -q: no such summary\n"
+	"      --rows               that summary for programs: a table with tabs, times in nanoseconds\n"
 	"  -h, --help               this text\n"
 	"Exit status: 0 all is whole, 1 something is missing or damaged, 2 wrong usage or a file error.\n";
 
 struct options {
-	const char *path, *connect, *folder, *log, *flame;
+	const char *path, *connect, *folder, *log, *flame, *trace;
 	const char *expect[EXPECT_MAX];
 	int n_expect;
 	unsigned baud;
 	uint64_t limit;
-	bool quiet, list;
+	bool quiet, list, rows;
 };
 
 /* The one run of this program. */
@@ -269,7 +275,7 @@ static bool number_read(const char *text, const char *option, uint64_t max, uint
 
 static bool options_read(struct options *o, int argc, char **argv)
 {
-	enum { OPT_LOG = 256, OPT_LIMIT, OPT_FLAME };
+	enum { OPT_LOG = 256, OPT_LIMIT, OPT_FLAME, OPT_TRACE, OPT_ROWS };
 	static const struct option table[] = {
 		{"output", required_argument, NULL, 'o'},
 		{"quiet", no_argument, NULL, 'q'},
@@ -280,6 +286,8 @@ static bool options_read(struct options *o, int argc, char **argv)
 		{"log", required_argument, NULL, OPT_LOG},
 		{"limit", required_argument, NULL, OPT_LIMIT},
 		{"flame", required_argument, NULL, OPT_FLAME},
+		{"check-trace", required_argument, NULL, OPT_TRACE},
+		{"rows", no_argument, NULL, OPT_ROWS},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -327,6 +335,12 @@ static bool options_read(struct options *o, int argc, char **argv)
 		case OPT_FLAME:
 			o->flame = optarg;
 			break;
+		case OPT_TRACE:
+			o->trace = optarg;
+			break;
+		case OPT_ROWS:
+			o->rows = true;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			exit(fflush(stdout) == 0 ? EXIT_WHOLE : EXIT_TROUBLE);
@@ -338,6 +352,12 @@ static bool options_read(struct options *o, int argc, char **argv)
 	if (o->flame != NULL &&
 	    (argc > optind || o->connect != NULL || o->log != NULL || o->n_expect > 0 || o->list)) {
 		fprintf(stderr, "hbdump: --flame takes one profile and, with -o, the file to write\n");
+		return false;
+	}
+	if ((o->trace != NULL || o->rows) &&
+	    (argc > optind || o->connect != NULL || o->log != NULL || o->n_expect > 0 || o->list ||
+	     o->flame != NULL || o->folder != NULL || o->trace == NULL || (o->rows && o->quiet))) {
+		fprintf(stderr, "hbdump: --check-trace takes one trace and, if wanted, -q or --rows\n");
 		return false;
 	}
 	if (argc - optind > 1 || (argc > optind && o->connect != NULL)) {
@@ -360,6 +380,10 @@ int main(int argc, char **argv)
 		return EXIT_TROUBLE;
 	if (o.flame != NULL)
 		return flame_run(o.flame, o.folder) ? EXIT_WHOLE : EXIT_TROUBLE;
+	if (o.trace != NULL)
+		return trace_check_run(o.trace, o.quiet  ? SUMMARY_NONE
+						: o.rows ? SUMMARY_ROWS
+							 : SUMMARY_TEXT);
 	if (!(o.connect != NULL ? input_connect(&in, o.connect) : input_open(&in, o.path, o.baud)))
 		return EXIT_TROUBLE;
 	input_signals();

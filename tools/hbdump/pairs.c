@@ -48,6 +48,15 @@ uint32_t pairs_put(struct pairs *t, uint64_t a, uint64_t b, bool *is_new)
 	return t->slots[at] - 1;
 }
 
+bool pairs_find(const struct pairs *t, uint64_t a, uint64_t b, uint32_t *i)
+{
+	if (t->n_slots == 0)
+		return false;
+	uint32_t number = t->slots[slot_of(t, a, b)];
+	*i = number - 1;
+	return number != 0;
+}
+
 void pairs_free(struct pairs *t)
 {
 	free(t->list);

@@ -20,6 +20,9 @@ struct pairs {
 /* The number of (a, b), a new one if it was not seen; *is_new says which, unless NULL. Exits the program without memory. */
 uint32_t pairs_put(struct pairs *t, uint64_t a, uint64_t b, bool *is_new);
 
+/* Whether (a, b) was seen; its number in *i then. */
+bool pairs_find(const struct pairs *t, uint64_t a, uint64_t b, uint32_t *i);
+
 void pairs_free(struct pairs *t);
 
 #endif
