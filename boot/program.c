@@ -13,6 +13,7 @@
 
 #include <hartbeat/go.h>
 #include <hartbeat/prof.h>
+#include <hartbeat/trace.h>
 
 #include "arch/arch.h"
 #include "boot/boot.h"
@@ -33,7 +34,7 @@ enum { TOP_ROWS = 10 };
 
 int main(int argc, char **argv);
 
-static bool prof_cpu = true;
+static bool prof_cpu = true, trace_wanted;
 static uint64_t prof_hz = 100;
 static char input_name[256] = "input";
 static char app_name[64] = "hartbeat";
@@ -60,6 +61,16 @@ static struct option options[] = {
 	 .type = OPTION_BOOL,
 	 .value = &prof_label_irq,
 	 .help = "samples taken with interrupts off have the label irq=off"},
+	{.name = "trace",
+	 .type = OPTION_BOOL,
+	 .value = &trace_wanted,
+	 .help = "trace the program from start to end"},
+	{.name = "trace.period",
+	 .type = OPTION_DURATION,
+	 .value = &trace_period_ns,
+	 .min = 0,
+	 .max = UINT64_C(3600000000000),
+	 .help = "a generation of the trace takes so long"},
 	{.name = "input.name",
 	 .type = OPTION_STRING,
 	 .value = input_name,
@@ -123,6 +134,8 @@ static void end(int status)
 		for (;;)
 			go_yield();
 	}
+	if (trace_enabled())
+		trace_stop();
 	if (prof_running())
 		prof_stop_with("cpu.pb.gz", look, NULL);
 	print_line("hb: exit %d", status);
@@ -162,6 +175,8 @@ void program_run(void *arg)
 			   hart_count, (unsigned long)(clock_from_ticks(ticks) / 1000));
 	if (prof_cpu && prof_start((unsigned)prof_hz) != 0)
 		print_line("hb: no memory for a CPU profile");
+	if (trace_wanted && trace_start("trace.out") != 0)
+		print_line("hb: no memory for a trace");
 	sched_shake(sched_seed, (uint32_t)debug_preempt);
 	sched_trace_start();
 	exit(main(args.argc, args.argv));

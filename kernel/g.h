@@ -77,6 +77,7 @@ struct g {
 	/* atomic */
 	_Atomic uint32_t status;   /* enum g_status; transitions in sched/g.c */
 	_Atomic(struct g *) owner; /* with G_OWNED: who owns the stack; written by the owner */
+	_Atomic uint64_t trace;    /* generation and sequence number (trace/go.c) */
 	_Atomic uintptr_t wanted;  /* the mutex it waits for, or 0; bit 0: see sched/deadlock.c */
 	_Atomic bool resched; /* set by this hart's interrupt: give way when preemption is possible again */
 };

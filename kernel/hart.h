@@ -16,6 +16,7 @@ struct g;
 struct spinlock;
 struct sched_hart;   /* sched/impl.h */
 struct sampler_hart; /* prof/sampler.c */
+struct trace_hart;   /* trace/trace.h */
 
 enum { HELD_MAX = 16 };
 #define LOCKS_LISTED ((struct spinlock *)1)
@@ -75,6 +76,9 @@ struct hart {
 		bool timed;       /* a profile runs: the clock is read */
 		_Atomic bool now; /* they are off, while `timed`: read by other harts */
 	} off;                    /* kernel/irq_off.h */
+	struct g *
+		left; /* a goroutine that a trap took off and that this hart has not given away yet, while its stack is walked */
+	struct trace_hart *trace; /* set by the first trace */
 	struct sched_hart *sched;
 	struct sampler_hart
 		*sampler; /* set once by the first profile (release), read by this hart (acquire) */

@@ -37,16 +37,9 @@ static void order_violation(const struct hart *h, const struct spinlock *l, uint
 }
 
 /* pc: who asks for the lock. */
-static inline __attribute__((always_inline)) void acquire_check(const struct hart *h,
+static inline __attribute__((always_inline)) void acquire_order(const struct hart *h,
 								const struct spinlock *l, uintptr_t pc)
 {
-	ASSERT(l->rank > 0 && l->rank < RANK_COUNT, "every spinlock has a rank");
-#ifndef MUTANT_irq_class
-	ASSERT(h->in_irq == 0 || (h->in_fault && l->rank == RANK_PAGE), "no lock in an interrupt");
-#endif
-	ASSERT((RANKS_BOTTOM_HALF >> l->rank & 1) == 0 || !stack_region_holds(arch_sp()),
-	       "bottom-half lock only on a system stack");
-	ASSERT(h->n_held < HELD_MAX, "at most 16 spinlocks held");
 	for (uint32_t i = 0; i < h->n_held; i++) {
 		if (h->held[i].lock == l)
 			order_violation(h, l, pc, "recursion");
@@ -57,6 +50,19 @@ static inline __attribute__((always_inline)) void acquire_check(const struct har
 			order_violation(h, l, pc, "wrong order");
 	}
 #endif
+}
+
+static inline __attribute__((always_inline)) void acquire_check(const struct hart *h,
+								const struct spinlock *l, uintptr_t pc)
+{
+	ASSERT(l->rank > 0 && l->rank < RANK_COUNT, "every spinlock has a rank");
+#ifndef MUTANT_irq_class
+	ASSERT(h->in_irq == 0 || (h->in_fault && l->rank == RANK_PAGE), "no lock in an interrupt");
+#endif
+	ASSERT((RANKS_BOTTOM_HALF >> l->rank & 1) == 0 || !stack_region_holds(arch_sp()),
+	       "bottom-half lock only on a system stack");
+	ASSERT(h->n_held < HELD_MAX, "at most 16 spinlocks held");
+	acquire_order(h, l, pc);
 }
 
 /* A panic elsewhere: its report must not wait for this hart, nor this hart for a lock that nobody will release. */
@@ -121,6 +127,21 @@ static void list_remove(struct hart *h, const struct spinlock *l)
 		h->lock_one = NULL;
 }
 
+void lock_may(uint8_t rank)
+{
+	const struct spinlock would = {.rank = rank};
+	struct hart *h = arch_hart();
+	if (panic_in_progress() || h->lock_one == NULL)
+		return;
+	const struct spinlock *one = h->lock_one;
+	if (one == LOCKS_LISTED)
+		acquire_order(h, &would, (uintptr_t)__builtin_return_address(0));
+	else if ((rank_before[rank] >> one->rank & 1) == 0)
+		panic("lock rank: wrong order: %s may be taken at %p while holding %s taken at %p",
+		      rank_name[rank], __builtin_return_address(0), rank_name[one->rank],
+		      (void *)h->lock_one_pc);
+}
+
 void spin_lock_timed(struct hart *h)
 {
 	irq_off_begin(h, h->lock_one_pc);
@@ -155,6 +176,8 @@ void spin_lock_listed(struct spinlock *l, bool on)
 		return; /* the report itself takes no lock; this is code it stumbled into */
 	}
 	list_push(h, l, (uintptr_t)__builtin_return_address(0));
+	if (on)
+		h->irq_depth = 0; /* what is held has a rank only */
 	if (h->irq_depth++ == 0) {
 		h->irq_was_on = on;
 		if (on)

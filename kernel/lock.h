@@ -110,6 +110,9 @@ static inline __attribute__((always_inline)) void rank_drop_short(struct hart *h
 		h->lock_one = NULL;
 }
 
+/* Panics unless a lock of this rank could be taken now: for who seldom takes it. Interrupts or preemption off. */
+void lock_may(uint8_t rank);
+
 /* Turn n (from 1) of waiting, for tens of instructions, for what another hart does. Interrupts or preemption off. */
 void spin_pause(uint32_t n);
 

@@ -49,6 +49,11 @@ bool prof_running(void);
 /* Prints the table of the `rows` functions that took most time. */
 void prof_top(const struct builder *b, uint64_t duration_ns, uint32_t rows);
 
+/* prof/trace_out.c; applications use include/hartbeat/trace.h */
+
+/* How long a generation takes, in ns; 0: one after the other. Boot option, or a test. */
+extern uint64_t trace_period_ns;
+
 /* prof/image.c */
 
 /* Name of the program, for the profiles' mapping; set once at boot. */

@@ -77,6 +77,7 @@ void goroutine_end(void)
 	atomic_signal_fence(memory_order_seq_cst);
 	self->pinned = NULL;
 	self->pin_depth = 0;
+	TRACE(go_destroy(self));
 	switch_out(self, SWITCH_EXIT);
 	panic("an ended goroutine ran again");
 }
@@ -372,6 +373,7 @@ static inline __attribute__((always_inline)) uint64_t start(void (*fn)(void *), 
 	g->run_ticks = 0;
 	tls_reset(g->tls, g);
 	arch_context_init(&g->ctx, g->stack_hi, g->tls, goroutine_entry, g);
+	TRACE(go_create(g));
 	/* pairs with the acquire in g_own(): the context is complete */
 	store_release(&g->status, G_RUNNABLE);
 	if (!system) {

@@ -29,6 +29,7 @@ void park_cancel(void)
 	ASSERT(atomic_load_explicit(&g->status, memory_order_relaxed) == G_PARKING,
 	       "a park is cancelled before anybody makes ready");
 	atomic_store_explicit(&g->status, G_RUNNING, memory_order_relaxed);
+	TRACE(go_on(g));
 	preempt_enable();
 }
 
@@ -51,7 +52,9 @@ void ready_rest(struct g *g, uint32_t left)
 {
 	struct runq *q = &arch_hart()->sched->q;
 	if (left == READY_ALL) {
-		latency_follow(g);
+		TRACE(go_unblock(g));
+		if (latency_due(g))
+			latency_follow(g);
 		/* as in ready_short() */
 		left = atomic_fetch_add_explicit(&g->status, G_READY, memory_order_acq_rel);
 	}

@@ -7,6 +7,7 @@
 
 #include "sched/latency.h"
 #include "sched/switch.h"
+#include "trace/trace.h"
 
 /* What ready_short() left to do: nothing; all of it; g, or nobody, is to go to the tail of the own queue, and an idle hart is to be told.
  * Anything else: the status that g had. */
@@ -15,7 +16,7 @@ enum { READY_DONE = 0x10000, READY_ALL, READY_QUEUED };
 /* ready() for g, as long as nothing is special about it; then ready_rest(*g, what was returned). Preemption off. */
 static inline __attribute__((always_inline)) uint32_t ready_short(struct g **g)
 {
-	if (__builtin_expect(latency_due(*g), 0))
+	if (__builtin_expect(latency_due(*g), 0) || trace_active())
 		return READY_ALL;
 	/* pairs with the addition in settle(): the saved context is complete */
 	uint32_t was = atomic_fetch_add_explicit(&(*g)->status, G_READY, memory_order_acq_rel);
@@ -37,6 +38,7 @@ __attribute__((noinline)) void ready_rest(struct g *g, uint32_t left);
 static inline __attribute__((always_inline)) void park_prepare_raised(struct g *self, enum wait_reason reason)
 {
 	self->wait_reason = reason;
+	TRACE(go_block(self, reason));
 	/* pairs with the addition in ready(), which comes after the primitive's lock */
 	store_relaxed(&self->status, G_PARKING);
 }

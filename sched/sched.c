@@ -27,6 +27,7 @@
 #include "sched/own.h"
 #include "sched/schedtrace.h"
 #include "sched/shrink.h"
+#include "trace/trace.h"
 
 _Atomic uint64_t idle_mask;
 static _Atomic uint32_t n_spinning;
@@ -194,6 +195,7 @@ static void idle(struct hart *h)
 {
 	uint64_t bit = 1ull << h->index;
 	shrink_poll();
+	TRACE(proc_stop()); /* before this hart counts as one that has stopped */
 	spinning_stop(h->sched, false);
 	atomic_exchange(
 		&h->asked,

@@ -19,6 +19,7 @@
 #include "kernel/trap.h"
 #include "sched/impl.h"
 #include "sched/metrics.h"
+#include "trace/trace.h"
 
 const char *const stw_kind_text[STW_KINDS] = {
 	[STW_UNKNOWN] = "unknown",
@@ -33,6 +34,7 @@ const char *const stw_kind_text[STW_KINDS] = {
 	[STW_GOMAXPROCS] = "GOMAXPROCS",
 	[STW_START_TRACE] = "start trace",
 	[STW_STOP_TRACE] = "stop trace",
+	[STW_TRACE_ADVANCE] = "trace advance",
 	[STW_TEST] = "(test)",
 };
 
@@ -64,6 +66,7 @@ void stw_begin(enum stw_kind kind)
 	mutex_lock(&turn);
 	preempt_disable();
 	struct hart *me = arch_hart();
+	TRACE(stw_begin(kind));
 	now_for = kind;
 	began = arch_ticks();
 	atomic_store(&stw_wanted, true);
@@ -79,6 +82,7 @@ void stw_begin(enum stw_kind kind)
 void stw_end(void)
 {
 	ASSERT(atomic_load(&stw_wanted) && g_self()->preempt_off > 0, "who stopped the world starts it");
+	TRACE(stw_end());
 	atomic_store(&stw_wanted, false);
 	ask_others(arch_hart());
 	uint64_t end = arch_ticks(), stopping = stood - began, total = end - began;

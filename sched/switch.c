@@ -16,6 +16,7 @@ void go_yield(void)
 	ASSERT(self->preempt_off == 0, "a goroutine yields with preemption on");
 	store_relaxed(&self->preempt_off, 1);
 	atomic_signal_fence(memory_order_seq_cst);
+	TRACE(go_yield(self));
 	switch_out(self, SWITCH_YIELD);
 	preempt_enable_last();
 }
@@ -40,6 +41,7 @@ void preempt_now(void)
 		arch_irq_restore(on);
 		if (!possible)
 			return;
+		TRACE(go_preempt(g));
 		switch_to_scheduler(SWITCH_TRAP);
 		g->preempt_off--;
 		atomic_signal_fence(memory_order_seq_cst);
@@ -71,11 +73,12 @@ void switch_later(enum switch_reason why, struct g *next, bool inherit)
 		switch_to_scheduler(why);
 		return;
 	}
-	bool run = next->careful != 0 ? g_run_begin(next) : g_run_owned(next);
+	bool run = next->careful != 0 || trace_active() ? g_run_begin(next) : g_run_owned(next);
 	if (!run) {
 		switch_to_scheduler(why);
 		return;
 	}
+	TRACE(go_start(next));
 	latency_run(next, arch_ticks());
 	switch_to(h, h->cur, next, inherit, why);
 }
@@ -131,6 +134,7 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	store_relaxed(&g->resched, false);
 	g->run_since = now;
 	latency_run(g, now);
+	TRACE(go_start(g));
 	void *area = g->area;
 	arch_arrival a;
 	if (area == NULL) {
@@ -166,6 +170,11 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 	shrink_poll();
 	if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
 		timers_run_sys(h);
+	if (trace_active() && g->area != NULL) { /* else it said so itself */
+		h->left = g;
+		trace_go_preempted(g);
+		h->left = NULL;
+	}
 	store_release(&g->status, G_RUNNABLE);
 	/* a stop of the world changes nothing about who runs where */
 	bool alone = runq_empty(&h->sched->q) && atomic_load(&h->sched->n_pinned) == 0;

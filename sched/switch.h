@@ -24,6 +24,7 @@
 #include "kernel/timer.h"
 #include "sched/impl.h"
 #include "sched/own.h"
+#include "trace/trace.h"
 
 /* The slow ends of what follows, out of line so that the short way saves no registers for them. */
 __attribute__((noinline)) void switch_to_scheduler(enum switch_reason why);
@@ -102,7 +103,8 @@ static inline __attribute__((always_inline)) void switch_to(struct hart *h, stru
 static inline __attribute__((always_inline)) void switch_taken(struct hart *h, struct g *g, struct g *next,
 							       bool inherit, enum switch_reason why)
 {
-	if (__builtin_expect(next->careful != 0, 0) || __builtin_expect(!g_run_begin_short(next), 0))
+	if (__builtin_expect(next->careful != 0, 0) || trace_active() ||
+	    __builtin_expect(!g_run_begin_short(next), 0))
 		switch_later(why, next, inherit);
 	else
 		switch_to(h, g, next, inherit, why);

@@ -86,7 +86,14 @@ KERNEL_ROOM := \
 	kernel/walk.c \
 	kernel/walk_fp.c
 TRACE_ROOM := \
-	trace/sample_ring.c
+	trace/buf.c \
+	trace/gen.c \
+	trace/go.c \
+	trace/map.c \
+	trace/sample_ring.c \
+	trace/stack.c \
+	trace/string.c \
+	trace/table.c
 SCHED_ROOM := \
 	sched/apptimer.c \
 	sched/area.c \
@@ -123,6 +130,7 @@ SCHED_ROOM := \
 	sched/stw.c \
 	sched/switch.c \
 	sched/timer_api.c \
+	sched/tracing.c \
 	sched/waitgroup.c
 PROF_ROOM := \
 	prof/builder.c \
@@ -139,6 +147,7 @@ PROF_ROOM := \
 	prof/sampler.c \
 	prof/text.c \
 	prof/top.c \
+	prof/trace_out.c \
 	prof/watch.c
 BOOT_ROOM := \
 	boot/harts.c \

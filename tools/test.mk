@@ -29,7 +29,7 @@ loop_lines = $(foreach n,$(LOOPS),echo "$(call loop_line,$(1),$(n))";)
 STRESS_SECONDS := $(if $(FULL_ARG),600,6)
 
 # Scripts of tests/e2e that run once for each architecture.
-E2E := run wordcount sieve mandelbrot pipeline profile dumps docs faults badinput limits mutants
+E2E := run wordcount sieve mandelbrot pipeline profile dumps docs faults badinput limits trace mutants
 e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";) \
 	echo "docs-api-$(1) ARCH=$(1) BUILD=$(BUILD) DOC=docs/api.md tests/e2e/test-docs.sh";
 

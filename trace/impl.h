@@ -1,0 +1,101 @@
+/* What the files of trace/ share. */
+#ifndef TRACE_IMPL_H
+#define TRACE_IMPL_H
+
+#include "kernel/clock.h"
+#include "kernel/lock.h"
+#include "trace/trace.h"
+
+/* buf.c */
+
+/* Protects the list and the tables of the running generation, and the free blocks. Taken on system stacks only: every emit may need it. */
+extern struct spinlock trace_lock;
+
+/* Blocks of TRACE_BUF_SIZE bytes, for buffers and tables. NULL: as many are in use as may be, or memory is out. */
+void *trace_block_take_locked(void);
+struct trace_buf *trace_buf_take(uint64_t m); /* goroutine context */
+void trace_block_give(void *block);           /* goroutine context */
+void trace_blocks_free(void);                 /* those that nobody uses; goroutine context */
+/* The hart's buffer is full, or it has none: to the list of the generation with it; a fresh one. */
+__attribute__((noinline)) void trace_buf_swap(struct trace_hart *t);
+/* The world is stopped: a first buffer of hart number `index` in the running generation; no buffer any more, what it had is in gen's list. */
+void trace_buf_begin(struct trace_hart *t, uint32_t index);
+void trace_buf_end(struct trace_hart *t, struct trace_gen *gen);
+void trace_buf_append(struct trace_gen *gen, struct trace_buf *b); /* goroutine context */
+
+/* Time of events: arch_ticks() >> trace_shift, a unit of some ns. */
+extern uint32_t trace_shift;
+static inline uint64_t trace_time(void)
+{
+	return arch_ticks() >> trace_shift;
+}
+
+static inline uint8_t *trace_varint(uint8_t *at, uint64_t v)
+{
+	while (__builtin_expect(v >= 0x80, 0)) {
+		*at++ = (uint8_t)(v | 0x80);
+		v >>= 7;
+	}
+	*at++ = (uint8_t)v;
+	return at;
+}
+
+/* map.c */
+bool trace_map_init(struct trace_map *m, uint32_t buckets);
+void trace_map_free(struct trace_map *m);
+uint32_t trace_map_put_locked(struct trace_map *m, const uint64_t *data, uint32_t size, uint64_t hash);
+
+/* string.c */
+
+/* Strings that every generation has, under ids of their own: what the kernel says. Those of wait reasons: TRACE_TEXT_REASON + reason. */
+enum {
+	TRACE_TEXT_YIELD = 1,
+	TRACE_TEXT_PREEMPTED,
+	TRACE_TEXT_REASON,
+	TRACE_TEXT_STW = TRACE_TEXT_REASON + WAIT_REASON_COUNT,
+	TRACE_TEXT_STW_MAX = 32,
+	TRACE_TEXT_COUNT = TRACE_TEXT_STW + TRACE_TEXT_STW_MAX, /* ids of other strings begin here, plus 1 */
+};
+const char *trace_text(unsigned id); /* NULL: there is none */
+/* The id of a string in the running generation; 0: it is empty, or memory is out. Preemption off. */
+uint32_t trace_string(const char *s);
+/* The same in one that has ended. Goroutine context. */
+
+/* Into a table of the running generation, or of one that has ended; 0: no memory. Goroutine or system context. */
+uint32_t trace_map_put(struct trace_map *m, const uint64_t *words, uint32_t size, uint64_t hash);
+
+/* stack.c: ids of stacks in the running generation; 0: there is none, or memory is out. Preemption off. */
+
+/* Of the running goroutine from the caller of the frame at fp on; 0 on a hart's stack. */
+uint32_t trace_stack(const struct g *g, uintptr_t fp);
+/* Of one that a trap took off this hart. */
+uint32_t trace_stack_left(const struct g *g);
+/* Of one that has not run: its function. */
+uint32_t trace_stack_entry(const struct g *g);
+/* words: return addresses, or a place plus 1, innermost first, with room for TRACE_NAMED_WORDS more. */
+uint32_t trace_stack_words(const struct g *g, uint64_t *words, uint32_t n);
+/* The last words of stacks of the kernel's goroutines: this, the name (const char *), the function's address plus 1. */
+#define TRACE_NAMED UINT64_C(1)
+enum { TRACE_NAMED_WORDS = 3 };
+
+/* go.c */
+void trace_hart_begin(struct hart *h, struct trace_hart *t, bool idle);
+void trace_self_begin(struct g *self);
+
+/* gen.c */
+int trace_batch_write(const struct trace_buf *b, uint64_t number, struct sink *s);
+struct trace_symbols *trace_symbols_shared(
+	void); /* for who advances generations, or a panic; NULL: there never was a trace */
+
+/* table.c */
+
+/*
+ * The names and lines of a generation, batch by batch: each is filled in one of the two buffers of `s`, and given to take(). The generation
+ * has ended. Returns false when take() did. Any context: allocates nothing, takes no lock.
+ */
+struct trace_symbols;
+typedef bool trace_take_fn(void *ctx, const struct trace_buf *b);
+bool trace_tables(const struct trace_gen *gen, struct trace_symbols *s, trace_take_fn *take, void *ctx);
+extern const size_t trace_symbols_size;
+
+#endif
