@@ -38,7 +38,7 @@ static bool prof_cpu = true, trace_wanted;
 static uint64_t prof_hz = 100;
 static char input_name[256] = "input";
 static char app_name[64] = "hartbeat";
-static bool boot_quiet;
+static bool boot_quiet, crash_dump = true;
 static char deadlock_word[16] = "report";
 static uint64_t sched_seed, debug_preempt;
 
@@ -83,6 +83,10 @@ static struct option options[] = {
 	 .min = 1,
 	 .max = sizeof app_name,
 	 .help = "name of the program"},
+	{.name = "crash.dump",
+	 .type = OPTION_BOOL,
+	 .value = &crash_dump,
+	 .help = "a report is followed by the goroutines, and what was profiled, as dumps"},
 	{.name = "sched.deadlock",
 	 .type = OPTION_STRING,
 	 .value = deadlock_word,
@@ -168,6 +172,7 @@ void program_run(void *arg)
 		boot_fail("out of memory: no room for the shrinker");
 	prof_image_name = app_name;
 	profiles_init();
+	crash_dumps(crash_dump);
 	libc_input(info->initrd_size > 0 ? (const void *)(uintptr_t)info->initrd_start : NULL,
 		   (size_t)info->initrd_size, input_name);
 	if (!boot_quiet)

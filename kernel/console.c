@@ -175,28 +175,52 @@ static void panic_put(char c)
 	console_dropped++;
 }
 
-void console_panic_text(const char *text, size_t len)
+static bool panic_column0;
+
+/* The other harts have stopped or are about to: what they queued comes first, as far as it is there. */
+static void panic_take(void)
 {
 	static bool taken;
-	static bool panic_column0;
-	if (!taken) {
-		taken = true;
-		/* The other harts have stopped or are about to: what they queued comes first, as far as it is there. */
-		uint32_t h = atomic_load(&head), t = atomic_load(&tail);
-		char last = '\n';
-		for (uint32_t n = 0; h != t && n < RING_SIZE; h++, n++) {
-			last = ring[h % RING_SIZE];
-			panic_put(last);
-		}
-		atomic_store(&head, h);
-		if (last != '\n' || !column0)
-			panic_put('\n');
-		panic_column0 = true;
+	if (taken)
+		return;
+	taken = true;
+	uint32_t h = atomic_load(&head), t = atomic_load(&tail);
+	char last = '\n';
+	for (uint32_t n = 0; h != t && n < RING_SIZE; h++, n++) {
+		last = ring[h % RING_SIZE];
+		panic_put(last);
 	}
+	atomic_store(&head, h);
+	if (last != '\n' || !column0)
+		panic_put('\n');
+	panic_column0 = true;
+}
+
+void console_panic_text(const char *text, size_t len)
+{
+	panic_take();
 	for (size_t i = 0; i < len; i++) {
 		if (panic_column0 && frame_text_escapes(text[i]))
 			panic_put(FRAME_ESCAPE);
 		panic_put(text[i]);
 		panic_column0 = text[i] == '\n';
+	}
+}
+
+void console_panic_line_end(void)
+{
+	panic_take();
+	if (!panic_column0)
+		panic_put('\n');
+	panic_column0 = true;
+}
+
+void console_panic_frame(void *ctx, const char *line, size_t len)
+{
+	(void)ctx;
+	console_panic_line_end();
+	for (size_t i = 0; i < len; i++) {
+		panic_column0 = line[i] == '\n';
+		panic_put(line[i]);
 	}
 }

@@ -22,6 +22,10 @@ void console_flush(void);
 
 /* Panic context: takes the UART over for good (first pushes out what is queued), polled, with bounded waits. */
 void console_panic_text(const char *text, size_t len);
+/* The same for a frame line, as console_frame(). */
+void console_panic_frame(void *ctx, const char *line, size_t len);
+/* Ends a line that was begun. */
+void console_panic_line_end(void);
 
 /* Bytes that a bounded panic wait had to drop. */
 extern uint64_t console_dropped;

@@ -20,12 +20,14 @@ struct dump {
 };
 
 static uint32_t nonce;
+static bool nonce_drawn;
 static _Atomic uint32_t next_number;
 
 void dump_init(void)
 {
 	uint64_t seed[3] = {arch_ticks(), clock_wall_ns(), (uintptr_t)&nonce};
 	nonce = crc32_update(0, seed, sizeof seed);
+	nonce_drawn = true;
 }
 
 static int take(struct sink *s, const void *data, size_t n)
@@ -48,6 +50,14 @@ struct dump *dump_open(const char *name)
 		return NULL;
 	}
 	return d;
+}
+
+bool dump_crash_begin(struct frame_stream *s, const char *name)
+{
+	if (!nonce_drawn)
+		return false;
+	uint32_t number = atomic_fetch_add_explicit(&next_number, 1, memory_order_relaxed);
+	return frame_stream_begin(s, nonce, number, name, console_panic_frame, NULL);
 }
 
 void dump_write(struct dump *d, const void *data, size_t size)

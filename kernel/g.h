@@ -112,4 +112,14 @@ static inline const char *g_name(const struct g *g)
 	return g->name != NULL ? g->name : "unnamed";
 }
 
+/* What g does; may be in the past at once, unless g is owned. Any context. */
+static inline uint32_t g_status(const struct g *g)
+{
+	return atomic_load_explicit(&g->status, memory_order_relaxed) & G_STATUS_MASK;
+}
+static inline bool g_alive(uint32_t status)
+{
+	return status != G_IDLE && status != G_DEAD;
+}
+
 #endif

@@ -23,6 +23,7 @@
 #include "kernel/irq_off.h"
 #include "kernel/panic.h"
 #include "kernel/stack.h"
+#include "kernel/traceback.h"
 
 enum { SPINS_TO_KICK = 1 << 14 };
 
@@ -253,10 +254,21 @@ bool spin_held(const struct spinlock *l)
 	return held;
 }
 
+/* A lock, and the stack that there was when it was taken, or wanted. */
+static void held_print(const struct hart *h, const struct held *held)
+{
+	struct arch_unwind u;
+	bool called;
+	uint32_t rank = held->lock->rank;
+	panic_line("held: %s (lock %p) taken at %p", rank < RANK_COUNT ? rank_name[rank] : "?",
+		   (void *)held->lock, (void *)held->pc);
+	if (panic_place(&u, &called))
+		traceback_past(&report_panic, held->pc, &u, h, h->cur);
+}
+
 void locks_print(void)
 {
 	const struct hart *h = arch_hart();
 	for (uint32_t i = 0; i < h->n_held && i < HELD_MAX; i++)
-		panic_line("held: %s (lock %p) taken at %p", rank_name[h->held[i].lock->rank],
-			   (void *)h->held[i].lock, (void *)h->held[i].pc);
+		held_print(h, &h->held[i]);
 }

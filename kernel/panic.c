@@ -1,6 +1,6 @@
 /*
- * The panic report. The first hart to panic owns the console; the others stop where they are. A panic inside the report ends the
- * machine at once with one line.
+ * The panic report. The first hart to panic owns the console; the others stop where they are. A panic inside the report is one line, and
+ * ends the part of the report that it came in: the parts that follow are tried, each once.
  *
  *	panic: <message>                          or  fatal error: <message>
  *	<blank>
@@ -14,6 +14,7 @@
  *	held: ...
  *	hart 3 did not stop
  *	<blank, and the same for other goroutines>
+ *	<dumps, in frame lines>
  *	hb: exit 2
  */
 #include "kernel/panic.h"
@@ -36,7 +37,8 @@ enum {
 }; /* how long the others may take to stop: 1 s, as an emulator's host may be busy */
 
 static _Atomic uint32_t panic_owner; /* hart index + 1 */
-static _Atomic uint32_t panic_depth;
+static uint32_t
+	part; /* of the report: the number of the one that is under way, or of the next. Only the owner's */
 static char message[2048];
 static const char *title;
 static struct arch_frame *panic_frame;
@@ -44,6 +46,7 @@ static struct arch_unwind panic_regs;
 static bool panic_somewhere = true; /* panic_regs is a place to report */
 
 void (*panic_goroutines_hook)(void);
+bool (*panic_dump_hook)(unsigned n);
 
 bool panic_in_progress(void)
 {
@@ -95,8 +98,12 @@ static void stop_others(const struct hart *me)
 	if (hart_count <= 1)
 		return;
 	for (uint32_t i = 0; i < hart_count; i++)
+#ifndef MUTANT_nmi_stops_reporter
 		if (harts[i] != NULL &&
 		    harts[i] != me) /* an NMI on its way to this one must not stop the report */
+#else
+		if (harts[i] != NULL)
+#endif
 			atomic_fetch_or(&harts[i]->ipi, IPI_STOP);
 	arch_stop_others();
 	uint64_t end = arch_ticks() + clock_to_ticks(STOP_WAIT_NS);
@@ -112,16 +119,17 @@ static void stop_others(const struct hart *me)
 	}
 }
 
-static void report(void *arg)
+bool panic_place(struct arch_unwind *u, bool *called)
 {
-	struct hart *h = arg;
+	*u = panic_regs;
+	*called = panic_frame == NULL;
+	return panic_somewhere;
+}
+
+/* The goroutine or hart that died, and where. */
+static void place_print(const struct hart *h)
+{
 	const struct g *g = h->cur;
-	stop_others(h);
-	console_panic_text(title, strlen(title));
-	console_panic_text(message, strlen(message)); /* may be longer than panic_line() can */
-	panic_line("%s", "");
-	if (!panic_somewhere)
-		goto others;
 	panic_line("%s", "");
 	if (g == NULL)
 		panic_line("hart %u, at boot:", h->index);
@@ -138,13 +146,43 @@ static void report(void *arg)
 	if (panic_frame != NULL)
 		arch_frame_print(panic_frame);
 	locks_print();
-others:
+}
+
+static void title_print(const struct hart *h)
+{
+	stop_others(h);
+	console_panic_text(title, strlen(title));
+	console_panic_text(message, strlen(message)); /* may be longer than panic_line() can */
+	panic_line("%s", "");
+}
+
+static void harts_print(const struct hart *h)
+{
 	for (uint32_t i = 0; i < hart_count; i++)
 		if (harts[i] != NULL && harts[i] != h && atomic_load(&harts[i]->online) &&
 		    !atomic_load(&harts[i]->stopped))
 			panic_line("hart %u did not stop", i);
-	if (panic_goroutines_hook != NULL)
-		panic_goroutines_hook();
+}
+
+/* The parts of the report from the next one on. */
+static void report(void *arg)
+{
+	const struct hart *h = arg;
+	enum { TITLE, PLACE, HARTS, GOROUTINES, DUMPS, DUMPS_MAX = 16 };
+	for (;;) {
+		uint32_t now = part++;
+		if (now == TITLE)
+			title_print(h);
+		else if (now == PLACE && panic_somewhere)
+			place_print(h);
+		else if (now == HARTS)
+			harts_print(h);
+		else if (now == GOROUTINES && panic_goroutines_hook != NULL)
+			panic_goroutines_hook();
+		else if (now >= DUMPS && (now == DUMPS + DUMPS_MAX || panic_dump_hook == NULL ||
+					  !panic_dump_hook(now - DUMPS)))
+			break;
+	}
 	if (console_dropped != 0)
 		panic_line("console: %lu bytes dropped", (unsigned long)console_dropped);
 	panic_line("hb: exit %d", EXIT_STATUS_PANIC);
@@ -162,13 +200,13 @@ _Noreturn static void panic_start(const char *kind, struct arch_frame *f, const 
 			atomic_store(&h->stopped, true);
 			arch_halt();
 		}
-		if (atomic_fetch_add(&panic_depth, 1) == 0) {
-			char again[256];
-			print_format(again, sizeof again, fmt, ap);
-			panic_line("panic inside panic: %s", again);
-			panic_line("hb: exit %d", EXIT_STATUS_PANIC);
-		}
-		arch_exit(exit_code(EXIT_STATUS_PANIC));
+		char again[256];
+		print_format(again, sizeof again, fmt, ap);
+		console_panic_line_end();
+		panic_line("panic inside panic: %s", again);
+		if (h->panic_stack_top != 0) /* what stood there is over */
+			arch_call_on(h->panic_stack_top, report, h);
+		report(h);
 	}
 	locks_panic(h);
 	title = kind;

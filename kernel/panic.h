@@ -33,4 +33,13 @@ _Noreturn void panic_text(const struct arch_unwind *u, const char *fmt, ...)
 /* Prints what the scheduler knows (set by sched/; may be NULL). Panic context: takes no lock. */
 extern void (*panic_goroutines_hook)(void);
 
+/*
+ * Writes the n-th dump of a crash, n from 0 (set once at boot; may be NULL); false when there is none of that number. Panic context. A panic
+ * inside of it ends that dump; the next one follows.
+ */
+extern bool (*panic_dump_hook)(unsigned n);
+
+/* Where the program died: false when it was nowhere (a deadlock). If *called, *u is in a function that only says so. Panic context. */
+bool panic_place(struct arch_unwind *u, bool *called);
+
 #endif

@@ -52,6 +52,17 @@ static bool walk_next(struct walk *w, uintptr_t *pc, uintptr_t *lookup)
 	return true;
 }
 
+static void frame_print(struct report *r, const struct symtab_frame *f, bool outermost, uintptr_t pc,
+			uintptr_t lookup)
+{
+	struct symtab_function fn;
+	report_line(r, "%s(...)", f->function);
+	if (!outermost || !symtab_function(lookup, &fn))
+		report_line(r, "\t%s:%u", f->file, f->line);
+	else
+		report_line(r, "\t%s:%u +0x%lx", f->file, f->line, (unsigned long)(pc - fn.start));
+}
+
 /*
  * Takes up to `max` frames, inlined ones counted, after leaving `skip` of them out; prints them through r, or only counts (r NULL). *last:
  * how many frames of the last place were taken or left out. Returns how many frames altogether; *w stands behind the last place, *before
@@ -61,7 +72,6 @@ static unsigned frames_take(struct report *r, struct walk *w, unsigned skip, uns
 			    struct walk *before)
 {
 	struct symtab_frame frames[SYMTAB_FRAMES_MAX];
-	struct symtab_function fn;
 	unsigned taken = 0;
 	uintptr_t pc, lookup;
 	for (;;) {
@@ -87,14 +97,20 @@ static unsigned frames_take(struct report *r, struct walk *w, unsigned skip, uns
 				report_line(r, "%p", (void *)pc);
 				continue;
 			}
-			report_line(r, "%s(...)", frames[i].function);
-			if (i + 1 < n || !symtab_function(lookup, &fn))
-				report_line(r, "\t%s:%u", frames[i].file, frames[i].line);
-			else
-				report_line(r, "\t%s:%u +0x%lx", frames[i].file, frames[i].line,
-					    (unsigned long)(pc - fn.start));
+			frame_print(r, &frames[i], i + 1 == n, pc, lookup);
 		}
 	}
+}
+
+/* All frames of one place. */
+static void place_print(struct report *r, uintptr_t pc, uintptr_t lookup)
+{
+	struct symtab_frame frames[SYMTAB_FRAMES_MAX];
+	unsigned n = symtab_frames(lookup, frames, SYMTAB_FRAMES_MAX);
+	for (unsigned i = 0; i < n; i++)
+		frame_print(r, &frames[i], i + 1 == n, pc, lookup);
+	if (n == 0)
+		report_line(r, "%p", (void *)pc);
 }
 
 static void walk_print(struct report *r, struct walk *w, unsigned skip)
@@ -169,6 +185,24 @@ void traceback_parked(struct report *r, const struct g *g)
 		arch_context_unwind(&g->ctx, &u);
 	struct walk w = {.u = u, .g = g, .returns = g->area == NULL};
 	walk_print(r, &w, 0);
+}
+
+void traceback_past(struct report *r, uintptr_t pc, const struct arch_unwind *u, const struct hart *h,
+		    const struct g *g)
+{
+	struct symtab_function then, now;
+	struct walk w = {.u = *u, .h = h, .g = g};
+	uintptr_t at, lookup;
+	place_print(r, pc, pc - 1);
+	if (!symtab_function(pc - 1, &then))
+		return;
+	while (walk_next(&w, &at, &lookup)) {
+		if (symtab_function(lookup, &now) && now.start == then.start) {
+			walk_print(r, &w, 0);
+			return;
+		}
+	}
+	report_line(r, "...and it has returned");
 }
 
 void traceback_created_by(struct report *r, const struct g *g)

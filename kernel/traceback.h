@@ -34,6 +34,10 @@ void traceback_frames(struct report *r, const struct arch_unwind *u, const struc
 		      unsigned skip);
 /* The frames of a goroutine that does not run. */
 void traceback_parked(struct report *r, const struct g *g);
+/* The stack that there was at a call in the past, which pc is the return address of: the frames of the call, and those further out of the
+ * innermost function of that name that *u, as for traceback_frames(), still stands in. Without one the call alone. */
+void traceback_past(struct report *r, uintptr_t pc, const struct arch_unwind *u, const struct hart *h,
+		    const struct g *g);
 /* Who started g: nothing for main's goroutine. */
 void traceback_created_by(struct report *r, const struct g *g);
 

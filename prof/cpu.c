@@ -21,6 +21,7 @@
 #include "kernel/symtab.h"
 #include "prof/gzip.h"
 #include "prof/image.h"
+#include "prof/impl.h"
 #include "prof/pprof.h"
 #include "prof/prof.h"
 #include "prof/top.h"
@@ -229,6 +230,12 @@ int prof_stop_with(const char *name, prof_look_fn *look, void *ctx)
 int prof_stop(const char *name)
 {
 	return prof_stop_with(name, NULL, NULL);
+}
+
+bool prof_crash_cpu(struct prof_crash_cpu *c)
+{
+	*c = (struct prof_crash_cpu){&builder, period_ns, start_wall, clock_ns() - start_ns, label_get};
+	return running;
 }
 
 static int line_out(struct sink *s, const void *data, size_t n)

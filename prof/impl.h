@@ -8,6 +8,7 @@
 
 #include "arch/arch.h"
 #include "kernel/hart.h"
+#include "prof/pprof.h"
 #include "prof/prof.h"
 #include "trace/sample_ring.h"
 
@@ -68,5 +69,16 @@ uint64_t watch_begin(struct hart *h, uint64_t now);
 void watch_end(struct hart *h);
 /* A profile with this period, arch_ticks(), is about to start. Goroutine context. */
 void watch_prepare(uint64_t period);
+
+/* For prof/crash.c, panic context. What is in the rings, added to b, by a reader that takes no lock. */
+void sampler_drain_crash(struct builder *b);
+
+/* The CPU profile that is running; false: none is. prof/cpu.c */
+struct prof_crash_cpu {
+	const struct builder *builder; /* maybe in the middle of a change */
+	uint64_t period_ns, start_wall, duration_ns;
+	pprof_label_fn *label;
+};
+bool prof_crash_cpu(struct prof_crash_cpu *c);
 
 #endif

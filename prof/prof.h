@@ -64,4 +64,9 @@ extern const char *prof_image_name;
 /* Puts the kernel's profiles into the registry. The first goroutine, once, before the program. */
 void profiles_init(void);
 
+/* prof/crash.c */
+
+/* Whether a report is followed by dumps. Boot or goroutine context. */
+void crash_dumps(bool on);
+
 #endif

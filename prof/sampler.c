@@ -310,26 +310,39 @@ static uint32_t labels_automatic(uint32_t hart, uint8_t flags)
 	return prof_label_irq && (flags & SAMPLE_IRQ_OFF) != 0 ? l | PROF_LABEL_IRQ_OFF : l;
 }
 
+/* Moves what is in the rings to b, by way of *s. crashed: nothing that takes a lock. */
+static void rings_read(struct builder *b, struct sample *s, bool crashed)
+{
+	for (uint32_t i = 0; i < hart_count; i++) {
+		if (harts[i] == NULL || harts[i]->sampler == NULL)
+			continue;
+		while (sample_ring_get(&harts[i]->sampler->ring, s)) {
+			if ((s->flags & SAMPLE_MASKED) != 0)
+				sample_masked_resolve(s);
+			if (!crashed)
+				labels_sampled(s->labels);
+			struct prof_sample p = {.count = s->count,
+						.weight_ns = clock_from_ticks(s->ticks),
+						.depth = s->depth,
+						.pcs = s->pcs,
+						.labels = s->labels | labels_automatic(i, s->flags)};
+			builder_add(b, &p);
+		}
+	}
+}
+
 void sampler_drain(struct builder *b)
 {
 	static struct sample s; /* one reader */
 	labels_drain_begin();
-	for (uint32_t i = 0; i < hart_count; i++) {
-		if (harts[i]->sampler == NULL)
-			continue;
-		while (sample_ring_get(&harts[i]->sampler->ring, &s)) {
-			if ((s.flags & SAMPLE_MASKED) != 0)
-				sample_masked_resolve(&s);
-			labels_sampled(s.labels);
-			struct prof_sample p = {.count = s.count,
-						.weight_ns = clock_from_ticks(s.ticks),
-						.depth = s.depth,
-						.pcs = s.pcs,
-						.labels = s.labels | labels_automatic(i, s.flags)};
-			builder_add(b, &p);
-		}
-	}
+	rings_read(b, &s, false);
 	labels_drain_end();
+}
+
+void sampler_drain_crash(struct builder *b)
+{
+	static struct sample s; /* the reader that was stopped has its own */
+	rings_read(b, &s, true);
 }
 
 static bool sampler_make(struct hart *h)

@@ -70,8 +70,9 @@ struct g *g_all(void);
 uint64_t go_created(void); /* goroutines started so far; may be a little behind. Any context. */
 void goroutine_entry(void *g, struct arch_context *from, uintptr_t why);
 _Noreturn void goroutine_end(void); /* the running one, from any depth of its stack */
-/* report.c */
+/* crash.c */
 void goroutines_print(void); /* panic context */
+/* report.c */
 struct report;
 /* The first line and the stack of a goroutine that does not run and that the caller owns. */
 void goroutine_report(struct report *r, const struct g *g);

@@ -25,6 +25,7 @@
 #include "kernel/g.h"
 #include "kernel/heap.h"
 #include "kernel/lock.h"
+#include "kernel/panic.h"
 
 enum { SEGMENT_FIRST = 256, SEGMENTS = 16 };
 
@@ -482,10 +483,13 @@ bool labels_of(uint32_t id, unsigned i, struct label *l)
 {
 	if (id == 0)
 		return false;
-	spin_lock(&labels_lock);
-	const struct labels *s = slot_at(id)->set;
-	spin_unlock(&labels_lock);
-	return labels_at(s, i, l);
+	bool alone = panic_in_progress(); /* the others stand still, and one of them may hold it */
+	if (!alone)
+		spin_lock(&labels_lock);
+	const struct labels *s = !alone || id < n_ids ? slot_at(id)->set : NULL;
+	if (!alone)
+		spin_unlock(&labels_lock);
+	return s != NULL && labels_at(s, i, l);
 }
 
 void labels_profile_end(void)

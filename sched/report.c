@@ -1,5 +1,5 @@
 /*
- * Reports about goroutines: all of them in a panic, those that have waited longest when the program asks.
+ * Reports about goroutines when the program asks: those that have waited longest. In a panic: sched/crash.c.
  *
  * 1. Outside of a panic the stack of another goroutine is walked under its ownership bit, into a buffer. Otherwise it would change under
  *    the walk, or be held while the console is waited for.
@@ -19,66 +19,15 @@
 #include "sched/impl.h"
 #include "sched/own.h"
 
-enum { PANIC_MAX = 100, LONGEST_MAX = 64, STACK_TEXT = 16384 };
-
-static uint32_t status_of(const struct g *g)
-{
-	return atomic_load_explicit(&g->status, memory_order_relaxed) & G_STATUS_MASK;
-}
-
-static bool alive(uint32_t status)
-{
-	return status != G_IDLE && status != G_DEAD;
-}
+enum { LONGEST_MAX = 64, STACK_TEXT = 16384 };
 
 void goroutine_report(struct report *r, const struct g *g)
 {
-	bool waits = status_of(g) == G_WAITING;
+	bool waits = g_status(g) == G_WAITING;
 	uint64_t ns = waits ? clock_from_ticks(arch_ticks() - g->wait_since) : 0;
 	traceback_header(r, g, waits ? wait_reason_text[g->wait_reason].text : "runnable", ns / 60000000000u);
 	traceback_parked(r, g);
 	traceback_created_by(r, g);
-}
-
-/* ---- in a panic ---- */
-
-/* The hart that g stands on, if any. */
-static const struct hart *hart_of(const struct g *g)
-{
-	for (uint32_t i = 0; i < hart_count; i++)
-		if (harts[i] != NULL && harts[i]->cur == g)
-			return harts[i];
-	return NULL;
-}
-
-static void on_hart_print(const struct g *g, const struct hart *h)
-{
-	struct arch_unwind u;
-	traceback_header(&report_panic, g, "running", 0);
-	if (atomic_load(&h->stopped) && h->stop_frame != NULL) {
-		arch_frame_unwind(h->stop_frame, &u);
-		traceback_frames(&report_panic, &u, h, g, 0);
-	} else {
-		panic_line("\tgoroutine running on hart %u; stack unavailable", h->index);
-	}
-	traceback_created_by(&report_panic, g);
-}
-
-void goroutines_print(void)
-{
-	uint32_t n = 0;
-	for (const struct g *g = g_all(); g != NULL; g = g->all_next) {
-		const struct hart *h = hart_of(g);
-		if (g->system || !alive(status_of(g)) || g == arch_hart()->cur || n++ >= PANIC_MAX)
-			continue;
-		panic_line("%s", "");
-		if (h != NULL)
-			on_hart_print(g, h);
-		else
-			goroutine_report(&report_panic, g);
-	}
-	if (n > PANIC_MAX)
-		panic_line("...and %u more goroutines", n - PANIC_MAX);
 }
 
 /* ---- on request ---- */
@@ -110,8 +59,8 @@ struct survey {
 
 static void survey_one(struct survey *s, struct g *g)
 {
-	uint32_t status = status_of(g);
-	if (g->system || !alive(status))
+	uint32_t status = g_status(g);
+	if (g->system || !g_alive(status))
 		return;
 	if (status == G_RUNNABLE || status == G_READIED)
 		s->runnable++;
@@ -135,7 +84,7 @@ static void noted_print(struct report_text *t, const struct noted *noted)
 	struct g *g = noted->g;
 	preempt_disable();
 	if (g_own(g)) {
-		if (g->id == noted->id && status_of(g) == G_WAITING && g->wait_since == noted->since) {
+		if (g->id == noted->id && g_status(g) == G_WAITING && g->wait_since == noted->since) {
 			uint64_t ms = clock_from_ticks(arch_ticks() - g->wait_since) / 1000000;
 			report_line(&t->report, "%s", "");
 			report_line(&t->report, "for %lu.%03lu s:", (unsigned long)(ms / 1000),

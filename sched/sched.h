@@ -146,4 +146,14 @@ void libc_input(const void *data, size_t size, const char *name);
 /* Set once at boot: ends the machine with this status after everything has been written. Goroutine context. */
 extern void (*libc_exit_hook)(int status);
 
+/* sched/crash.c */
+
+enum { CRASH_DEPTH_MAX = 128 };
+/* One goroutine of a program that crashed. state: what it waits for, "runnable" or "running"; pcs: its stack, return addresses all, where it was
+ * interrupted plus 1; depth 0: not known, as its hart did not stop. */
+typedef void crash_goroutine_fn(void *ctx, const struct g *g, const char *state, const uintptr_t *pcs,
+				unsigned depth, bool truncated);
+/* Calls fn for each. Panic context. */
+void crash_goroutines(crash_goroutine_fn *fn, void *ctx);
+
 #endif

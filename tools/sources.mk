@@ -102,6 +102,7 @@ SCHED_ROOM := \
 	sched/cond.c \
 	sched/context.c \
 	sched/context_after.c \
+	sched/crash.c \
 	sched/deadlock.c \
 	sched/defer.c \
 	sched/errgroup.c \
@@ -135,6 +136,7 @@ SCHED_ROOM := \
 PROF_ROOM := \
 	prof/builder.c \
 	prof/cpu.c \
+	prof/crash.c \
 	prof/custom.c \
 	prof/decimal.c \
 	prof/gzip.c \

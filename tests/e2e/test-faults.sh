@@ -6,6 +6,13 @@
 cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
 image tests/faults "${MUTANT:-}"
+go=${HB_GO:-}
+[ -n "$go" ] || {
+	make_here "$BUILD/deps/go/goroot" >"$dir/build" 2>&1 || bail "no go command"
+	go=$(cat "$BUILD/deps/go/goroot")/bin/go
+}
+export PPROF_TMPDIR=$dir TZ=UTC
+dump=$OUT/faults/crash-goroutine.pb.gz cpu_dump=$OUT/faults/crash-cpu.pb.gz
 
 wanted=("$@")
 chosen() {
@@ -13,6 +20,24 @@ chosen() {
 	local w
 	for w in "${wanted[@]}"; do [ "$w" != "$1" ] || return 0; done
 	return 1
+}
+
+# The dumps that follow every report are whole.
+dumped() {
+	if grep 'hbdump: damage' "$dir/err" >>"$dir/notes" || ! gzip -t "$dump" 2>>"$dir/notes"; then
+		note "no whole crash-goroutine.pb.gz"
+		return 1
+	fi
+}
+
+# pprof opens the goroutines, and among their stacks is one with these functions, in the order of calls from the innermost on.
+pprof_has() { # pprof_has FRAME...
+	local bad=0 want=" $*"
+	"$go" tool pprof -symbolize=none -raw "$dump" 2>>"$dir/notes" | has /dev/stdin '^goroutine/count$' || bad=1
+	"$go" tool pprof -symbolize=none -traces "$dump" 2>>"$dir/notes" |
+		awk '/^-----------\+/ { print line " "; line = ""; next } { sub(" *\\(inline\\)$", ""); line = line " " $NF }' |
+		has /dev/stdin "${want// / (.* )?} " || bad=1
+	return $bad
 }
 
 # One report: the title line once, the end once and last.
@@ -23,6 +48,7 @@ one_report() { # one_report TITLE_REGEX STATUS
 	equal "last line" "$(tail -n 1 "$dir/out")" "hb: exit $2" || bad=1
 	equal "lines with the status" "$(grep -c '^hb: exit' "$dir/out")" 1 || bad=1
 	equal status "$status" "$2" || bad=1
+	dumped || bad=1
 	return $bad
 }
 
@@ -37,9 +63,12 @@ death() { # death CASE TITLE_REGEX [FRAME...]
 	for frame in "$@" faulter goroutine_entry; do
 		has "$dir/out" "^$frame\(\.\.\.\)$" || bad=1
 	done
+	[[ " $opened " != *" $name "* ]] || pprof_has "$@" faulter goroutine_entry || bad=1
 	ok $bad "$name: $title"
 }
 
+# Of one fault of each kind the dump is opened, which takes a moment.
+opened=" null_read irq_fault rank_inversion stack_overflow_wide "
 null=0x0
 unmapped='0x[0-9a-f]+'
 case $ARCH in
@@ -100,6 +129,14 @@ death stack_free 'panic: assertion failed: a heap pointer points to a live heap 
 death data_free 'panic: assertion failed: a heap pointer points to a live heap object' data_free
 
 death rank_inversion 'panic: lock rank: wrong order: taking chan .* while holding sched taken at ' rank_inversion
+if chosen rank_inversion; then
+	bad=0
+	has "$dir/out" '^held: sched \(lock 0x[0-9a-f]+\) taken at 0x[0-9a-f]+$' || bad=1
+	# The lines of the function where it takes the one lock and the other, each with the stack out to the root.
+	equal "places in rank_inversion" "$(grep -A1 '^rank_inversion(' "$dir/out" | grep -oE 'main\.c:[0-9]+' | sort -u | wc -l)" 2 || bad=1
+	equal "stacks to the root" "$(sed '/^goroutine 1 /,$d' "$dir/out" | grep -c '^goroutine_entry(')" 2 || bad=1
+	ok $bad "rank_inversion: the stack of each of the two places"
+fi
 death spin_recursion 'panic: lock rank: recursion: taking chan ' spin_recursion
 death spin_foreign_unlock 'panic: assertion failed: the owner unlocks' spin_foreign_unlock
 death spin_across_park 'panic: assertion failed: (no spinlock held at a switch|a switch happens with interrupts on)' spin_across_park
@@ -143,7 +180,8 @@ for name in panic_in_panic fault_in_panic; do
 	has "$dir/out" "^$name\(\.\.\.\)$" '^created by start_faulter in goroutine 1$' || bad=1
 	[ $name = panic_in_panic ] && what='the second panic' || what='double fault|fault'
 	has "$dir/out" "^panic inside panic: ($what)" || bad=1
-	ok $bad "$name: the first report, then one line"
+	pprof_has "$name" faulter || bad=1
+	ok $bad "$name: the first report, one line, and the dumps all the same"
 done
 
 if chosen panic_everywhere; then
@@ -153,6 +191,7 @@ if chosen panic_everywhere; then
 		one_report 'panic: panic number [0-9]+$' 2 || bad=1
 		has "$dir/out" '^goroutine [0-9]+ \(together\) \[running\]:$' '^panic_together\(\.\.\.\)$' \
 			'^created by panic_everywhere in goroutine [0-9]+$' || bad=1
+		pprof_has panic_together goroutine_entry || bad=1
 		! grep 'did not stop' "$dir/out" >>"$dir/notes" || bad=1
 		ok $bad "panic_everywhere: $SMP harts at once, one report ($i)"
 	done
@@ -183,6 +222,57 @@ if chosen panic_with_lock; then
 	done
 fi
 
+if chosen nmi_to_reporter; then
+	for i in 1 2 3; do
+		boot tests/faults ARGS=nmi_to_reporter TIMEOUT=20
+		bad=0
+		one_report 'panic: an NMI is on its way$' 2 || bad=1
+		has "$dir/out" '^the NMI came and went$' || bad=1
+		! grep '^no NMI here' "$dir/out" >>"$dir/notes" || bad=1
+		ok $bad "nmi_to_reporter: it does not stop the hart that reports ($i)"
+	done
+fi
+
+if chosen panic_in_dump; then
+	boot tests/faults ARGS=panic_in_dump
+	bad=0
+	reports=2 one_report 'panic: before the dumps$' 2 || bad=1
+	has "$dir/out" '^panic inside panic: inside a dump$' || bad=1
+	pprof_has panic_in_dump faulter || bad=1
+	ok $bad "panic_in_dump: the dumps after the one that failed are there"
+fi
+
+if chosen panic_crowd; then
+	boot tests/faults ARGS=panic_crowd
+	bad=0
+	one_report 'panic: with a crowd$' 2 || bad=1
+	has "$dir/out" '^goroutine [0-9]+ \(crowd\) \[chan receive\]:$' '^\.\.\.and [0-9]+ more with this stack: goroutines( [0-9]+){16} \.\.\.$' || bad=1
+	equal "stacks of the crowd" "$(grep -c '^wait_here(' "$dir/out")" 1 || bad=1
+	"$go" tool pprof -symbolize=none -top "$dump" >"$dir/top" 2>>"$dir/notes" && has "$dir/top" ' 1000 .* wait_here$' || bad=1
+	ok $bad "panic_crowd: equal stacks are one, in the report and in the profile"
+fi
+
+if chosen panic_profiled; then
+	boot tests/faults ARGS=panic_profiled
+	bad=0
+	one_report 'panic: while a profile runs$' 2 || bad=1
+	"$go" tool pprof -symbolize=none -top -unit=ms "$cpu_dump" >"$dir/top" 2>>"$dir/notes" || bad=1
+	cat "$dir/top" >>"$dir/notes"
+	# burn() takes half a second by the clock.
+	awk '$NF == "panic_profiled" && $4 + 0 >= 300 && $4 + 0 <= 700 { found = 1 } END { exit !found }' "$dir/top" || bad=1
+	ok $bad "panic_profiled: the samples up to the end, as a profile"
+	boot tests/faults ARGS=panic_profiled BOOT="prof.cpu=off"
+	bad=0
+	one_report 'panic: while a profile runs$' 2 || bad=1
+	[ ! -e "$cpu_dump" ] || bad=1
+	ok $bad "panic_profiled: without a profile there is none"
+	boot tests/faults ARGS=panic_profiled BOOT="crash.dump=off"
+	bad=0
+	equal status $status 2 || bad=1
+	[ ! -e "$cpu_dump" ] && [ ! -e "$dump" ] || bad=1
+	ok $bad "crash.dump=off: no dumps"
+fi
+
 if chosen deadlock; then
 	boot tests/faults ARGS=deadlock
 	bad=0
@@ -190,6 +280,7 @@ if chosen deadlock; then
 	has "$dir/out" '^goroutine [0-9]+ \(faulter\) \[chan receive\]:$' '^wait_for_ever\(\.\.\.\)$' '^deadlock\(\.\.\.\)$' \
 		'^goroutine [0-9]+ \(waiter\) \[sync.Mutex.Lock\]:$' '^lock_for_ever\(\.\.\.\)$' \
 		'^created by deadlock in goroutine [0-9]+$' '^created by start_faulter in goroutine 1$' || bad=1
+	pprof_has wait_for_ever deadlock faulter && pprof_has lock_for_ever || bad=1
 	ok $bad "deadlock: every goroutine, what it waits for, and where"
 fi
 
@@ -249,6 +340,7 @@ prints() { # prints CASE TEXT [REGEX...]
 	[[ $'\n'$(<"$dir/out") == *$'\n'"$text"* ]] || { note "not there:" && note "$text" && bad=1; }
 	equal "last line" "$(tail -n 1 "$dir/out")" "hb: exit 2" || bad=1
 	equal status "$status" 2 || bad=1
+	dumped || bad=1
 	[ $# -eq 0 ] || has "$dir/out" "$@" || bad=1
 	! grep -a 'deferred functions do not run\|came back' "$dir/out" >>"$dir/notes" || bad=1
 	text=${text%%$'\n\n'*}
@@ -336,6 +428,7 @@ if chosen stacks_all; then
 		# Whoever touches its stack next: mostly one of these, now and then their maker.
 		has "$dir/out" '^goroutine [0-9]+ \((stack user|faulter)\) \[running\]:$' '^use_stack\(\.\.\.\)$' \
 			'^created by stacks_all in goroutine [0-9]+$' || bad=1
+		pprof_has use_stack || bad=1
 	fi
 	ok $bad "stacks_all: no page for a stack"
 fi

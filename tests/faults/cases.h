@@ -31,6 +31,15 @@ void shrink_foreign(void);
 void own_under_lock(void);
 void own_across_park(void);
 
+/* crash.c: X(name) for each. */
+#define CRASH_CASES(X)     \
+	X(nmi_to_reporter) \
+	X(panic_in_dump)   \
+	X(panic_crowd)     \
+	X(panic_profiled)
+#define CRASH_CASE_DECLARE(name) void name(void);
+CRASH_CASES(CRASH_CASE_DECLARE)
+
 /* panics.c: X(name) for each. */
 #define PANIC_CASES(X)                        \
 	X(recursive_panic)                    \

@@ -556,7 +556,7 @@ static const struct fault {
 	FAULT(own_across_park),
 	FAULT(panic_with_lock),
 #define FAULT_ROW(name) FAULT(name),
-	PANIC_CASES(FAULT_ROW) MISUSE_CASES(FAULT_ROW) FAULT(fault_illegal),
+	PANIC_CASES(FAULT_ROW) MISUSE_CASES(FAULT_ROW) CRASH_CASES(FAULT_ROW) FAULT(fault_illegal),
 	FAULT(fault_division),
 	FAULT(fault_wild_sp),
 	FAULT(fault_privileged),
