@@ -78,7 +78,7 @@ TARGET_FLAGS = $(MACHINE_$(ARCH)) $(CODE) $(PATHS) $(STACK_LIMITS) $(LIBC_$(ARCH
 KERNEL_FLAGS = $(TARGET_FLAGS) $(KERNEL_MACHINE_$(ARCH)) $(WARNINGS) -I. -Iarch/$(ARCH) -I$(BUILD) -isystem $(ZLIB)/include
 APP_FLAGS = $(TARGET_FLAGS) -Wall -Wextra
 # The guest tests, the faults and the benchmarks are applications that look into the kernel; part of each is for one architecture.
-KERNEL_APPS := tests/guest tests/faults tests/bench tests/stress
+KERNEL_APPS := tests/guest tests/faults tests/bench tests/stress tests/tracetimes
 ifneq ($(filter $(KERNEL_APPS),$(APP_DIR)),)
 APP_FLAGS += -Werror -I. -Iarch/$(ARCH) -I$(BUILD) -I$(APP_DIR)/$(ARCH)
 endif
