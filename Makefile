@@ -78,7 +78,7 @@ TARGET_FLAGS = $(MACHINE_$(ARCH)) $(CODE) $(PATHS) $(STACK_LIMITS) $(LIBC_$(ARCH
 KERNEL_FLAGS = $(TARGET_FLAGS) $(KERNEL_MACHINE_$(ARCH)) $(WARNINGS) -I. -Iarch/$(ARCH) -I$(BUILD) -isystem $(ZLIB)/include
 APP_FLAGS = $(TARGET_FLAGS) -Wall -Wextra
 # The guest tests, the faults and the benchmarks are applications that look into the kernel; part of each is for one architecture.
-KERNEL_APPS := tests/guest tests/faults tests/bench tests/stress tests/tracetimes
+KERNEL_APPS := tests/guest tests/faults tests/bench tests/stress tests/stepping tests/tracetimes
 ifneq ($(filter $(KERNEL_APPS),$(APP_DIR)),)
 APP_FLAGS += -Werror -I. -Iarch/$(ARCH) -I$(BUILD) -I$(APP_DIR)/$(ARCH)
 endif
@@ -186,6 +186,11 @@ $(BUILD)/tools/symtab: $(SYMTAB_SOURCES) $(SYMTAB_HEADERS) | $(PACKAGES_STAMP)
 	@mkdir -p $(@D)
 	@echo "  CC  host  symtab"
 	@$(HOSTCC) $(HOST_FLAGS) $(SYMTAB_SOURCES) -ldw -lelf -lz -lm -o $@
+
+$(BUILD)/tools/judge: $(JUDGE_SOURCES) $(JUDGE_HEADERS) | $(PACKAGES_STAMP)
+	@mkdir -p $(@D)
+	@echo "  CC  host  judge"
+	@$(HOSTCC) $(HOST_FLAGS) $(JUDGE_SOURCES) -ldw -lelf -o $@
 
 # ---- commands ----------------------------------------------------------------------------------------------------------
 

@@ -148,6 +148,9 @@ extern const char __switch_start[], __switch_end[];
 size_t arch_frame_size(void); /* bytes; frames are 16-byte aligned */
 void arch_frame_copy(struct arch_frame *to, const struct arch_frame *from);
 void arch_frame_unwind(const struct arch_frame *f, struct arch_unwind *u);
+/* Whether f's code stands in trap entry or exit at a place that no rule of the symbol table describes: *u becomes what the trap interrupted,
+ * which is f's code's caller. NMI context: nothing else finds such a place. */
+bool arch_frame_unwind_outer(const struct arch_frame *f, struct arch_unwind *u);
 uintptr_t arch_frame_tls(const struct arch_frame *f);
 bool arch_frame_irq_on(const struct arch_frame *f); /* whether it had interrupts on */
 /* Prints every register, by name, four a line, through upcall_print_line(). Panic context. */

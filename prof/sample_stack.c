@@ -6,6 +6,7 @@
  * 2. The system stack is continued into the goroutine only while hart->serving is set. Otherwise that stack may be somebody else's by now.
  * 3. A handler's stack (only an NMI finds one) is continued into what the handler interrupted, whose thread pointer is still loaded; the
  *    walk ends if that was the switch. Otherwise rule 1 would not hold there.
+ * 4. An NMI that finds trap entry before it has saved what it interrupted walks that, by rule 1, with trap entry in front.
  */
 #include "prof/impl.h"
 
@@ -43,13 +44,14 @@ void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct s
 {
 	const struct g *g = NULL;
 	struct arch_unwind u;
-	unsigned flags;
+	unsigned flags, n = 0; /* frames that are known already: where trap entry was interrupted */
 	arch_frame_unwind(f, &u);
+	s->pcs[0] = u.pc;
+	n = arch_frame_unwind_outer(f, &u);
 	s->g = h->cur != NULL ? h->cur->id : 0;
 	s->labels = 0;
 	switch (stack_kind(h, f, &u)) {
 	case STACK_NOT:
-		s->pcs[0] = u.pc;
 		s->pcs[1] = walk_in_switch(u.pc) ? PROF_FRAME_SWITCH : PROF_FRAME_SYSTEM;
 		s->depth = 2;
 		return;
@@ -64,7 +66,8 @@ void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct s
 		break;
 	}
 	s->labels = g != NULL ? labels_id_irq(g->labels) : 0;
-	s->depth = walk_frames(&u, h, g, s->pcs, SAMPLE_DEPTH_MAX, &flags);
+	s->depth = n + walk_frames(&u, h, g, s->pcs + n, SAMPLE_DEPTH_MAX - n, &flags);
+	s->pcs[n] += n; /* an interrupted place further out, to be looked up one lower */
 	if ((flags & WALK_TRUNCATED) && s->depth == SAMPLE_DEPTH_MAX)
 		s->pcs[s->depth - 1] = PROF_FRAME_TRUNCATED;
 }

@@ -10,6 +10,7 @@ ARCH_SOURCES_riscv64 := \
 	arch/riscv64/mmu.c \
 	arch/riscv64/nmi.S \
 	arch/riscv64/nmi.c \
+	arch/riscv64/outer.c \
 	arch/riscv64/platform.c \
 	arch/riscv64/switch.S \
 	arch/riscv64/trap.S \
@@ -244,3 +245,12 @@ SYMTAB_HEADERS := \
 	tools/symtab/lines.h \
 	tools/symtab/strings.h \
 	tools/symtab/unwind.h
+# The judge of tests/stepping.
+JUDGE_SOURCES := \
+	tests/stepping/judge/cfi.c \
+	tests/stepping/judge/image.c \
+	tests/stepping/judge/main.c \
+	tests/stepping/judge/shadow.c
+JUDGE_HEADERS := \
+	tests/stepping/format.h \
+	tests/stepping/judge/judge.h

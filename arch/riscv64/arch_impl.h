@@ -28,7 +28,8 @@
 
 struct arch_hart {
 	/* owned by this hart: interrupts off or preemption off */
-	bool timer_armed; /* arch_timer_arm() was called since the last timer interrupt */
+	uint64_t nmi_sepc; /* NMI handler only: a buffer for the firmware */
+	bool timer_armed;  /* arch_timer_arm() was called since the last timer interrupt */
 
 	/* atomic */
 	_Atomic bool entered;        /* takes IPIs; set by this hart */

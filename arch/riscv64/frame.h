@@ -7,7 +7,7 @@
 
 #include "arch/riscv64/frame_offsets.h"
 
-enum { REG_RA = 1, REG_SP = 2, REG_GP = 3, REG_TP = 4, REG_FP = 8 };
+enum { REG_RA = 1, REG_SP = 2, REG_GP = 3, REG_TP = 4, REG_T0 = 5, REG_FP = 8 };
 
 /* Interrupted code: every integer register. gp is kept for reports only; whoever resumes runs with the hart
  * pointer of the hart it resumes on. */

@@ -29,6 +29,24 @@ static inline long sbi_call(unsigned long ext, unsigned long fid, unsigned long 
 	return (long)a0;
 }
 
+/* A call with five arguments. */
+static inline long sbi_call5(unsigned long ext, unsigned long fid, unsigned long arg0, unsigned long arg1,
+			     unsigned long arg2, unsigned long arg3, unsigned long arg4)
+{
+	register unsigned long a0 __asm__("a0") = arg0;
+	register unsigned long a1 __asm__("a1") = arg1;
+	register unsigned long a2 __asm__("a2") = arg2;
+	register unsigned long a3 __asm__("a3") = arg3;
+	register unsigned long a4 __asm__("a4") = arg4;
+	register unsigned long a6 __asm__("a6") = fid;
+	register unsigned long a7 __asm__("a7") = ext;
+	__asm__ volatile("ecall"
+			 : "+r"(a0), "+r"(a1)
+			 : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7)
+			 : "memory");
+	return (long)a0;
+}
+
 /* Whether the firmware has this extension. */
 static inline bool sbi_probe(unsigned long ext)
 {

@@ -4,11 +4,14 @@
 
 #define SBI_EXT_SSE 0x535345 /* supervisor software events */
 
+#define SBI_SSE_READ     0 /* event, first attribute, how many, physical address of a buffer (two halves) */
 #define SBI_SSE_REGISTER 2 /* event, entry, argument */
 #define SBI_SSE_ENABLE   4 /* event */
 #define SBI_SSE_COMPLETE 6
 #define SBI_SSE_INJECT   7 /* event, hart */
 #define SBI_SSE_UNMASK   8 /* this hart takes events */
+
+#define SBI_SSE_SEPC 6 /* attribute: sepc as it was before the event */
 
 #define SBI_SSE_LOCAL_SOFTWARE 0xffff0000 /* the event that software injects into one hart */
 

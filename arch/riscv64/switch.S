@@ -139,6 +139,7 @@
 	frame_load
 	ld	sp, FRAME_X(2)(sp)
 	frame_uncfi
+.Lframe_resume_left:
 	sret
 	end_function frame_resume
 
@@ -195,5 +196,11 @@
 	.cfi_def_cfa_offset 0
 	ret
 	end_function arch_call_on
+
+	.section .rodata.frame_resume_left, "a", @progbits
+	.balign	8
+	.globl	frame_resume_left
+frame_resume_left: /* where the resumed registers are in place, but for the pc */
+	.dword	.Lframe_resume_left
 
 	.section .note.GNU-stack, "", @progbits

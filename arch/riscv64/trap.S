@@ -9,8 +9,12 @@
  *    would overwrite the frame in use.
  * 2. What is touched is wired. Otherwise a fault in here would be a trap inside a trap.
  * 3. Interrupts are off from entry to sret: the handler never turns them on.
+ *
+ * Where the interrupted registers are is said twice: in call frame information, for debuggers, and in the table at the end, for walks of an
+ * NMI (arch/riscv64/outer.c): the rules of the symbol table cannot say it.
  */
 #include "arch/riscv64/frame_asm.h"
+#include "arch/riscv64/outer_numbers.h"
 #include "kernel/hart_offsets.h"
 
 /* Call frame information where interrupted registers lie in memory that is not the frame: expressions of DWARF.
@@ -38,11 +42,13 @@
 	signal_function trap_entry
 	.cfi_register DWARF_PC, DWARF_SEPC
 	csrrw	sp, sscratch, sp
+.Ltrap_entry_in_sscratch:
 	interrupted_sp_in_sscratch
 	beqz	sp, trap_nested
 	sd	t0, HART_SCRATCH(sp)
 	saved_at 5, 2, HART_SCRATCH
 	csrrw	t0, sscratch, zero
+.Ltrap_entry_in_t0:
 	.cfi_def_cfa t0, 0
 	.cfi_register sp, t0
 	sd	t0, HART_SCRATCH + 8(sp)
@@ -51,6 +57,7 @@
 	saved_at 5, 3, HART_SCRATCH
 	saved_at 3, 3, HART_SCRATCH + 16
 	csrr	t0, scause
+.Ltrap_entry_in_hart:
 	.cfi_escape DW_CFA_DEF_CFA_EXPRESSION, 3, DW_OP_BREG(3), HART_SCRATCH + 8, DW_OP_DEREF
 	saved_at 2, 3, HART_SCRATCH + 8
 	bltz	t0, 1f
@@ -67,6 +74,7 @@
 	sd	t0, FRAME_X(3)(sp)
 	csrr	t0, sepc
 	sd	t0, FRAME_PC(sp)
+.Ltrap_entry_in_frame:
 	frame_cfi
 	csrr	t0, sstatus
 	sd	t0, FRAME_STATUS(sp)
@@ -80,6 +88,7 @@
 	csrw	sscratch, gp
 	ld	sp, FRAME_X(2)(sp)
 	frame_uncfi
+.Ltrap_entry_left:
 	sret
 	end_function trap_entry
 
@@ -101,14 +110,17 @@
 	sd	gp, FRAME_X(3)(sp)
 	for_registers frame_save_one
 	csrrw	t0, sscratch, zero
+.Ltrap_nested_in_t0:
 	.cfi_def_cfa t0, 0
 	.cfi_register sp, t0
 	saved_at 5, 2, FRAME_X(5)
 	sd	t0, FRAME_X(2)(sp)
+.Ltrap_nested_sp_in_frame:
 	.cfi_escape DW_CFA_DEF_CFA_EXPRESSION, 4, DW_OP_BREG(2), FRAME_X(2), DW_OP_DEREF, 0x96 /* nop */
 	saved_at 2, 2, FRAME_X(2)
 	csrr	t0, sepc
 	sd	t0, FRAME_PC(sp)
+.Ltrap_nested_in_frame:
 	frame_cfi
 	csrr	t0, sstatus
 	sd	t0, FRAME_STATUS(sp)
@@ -139,5 +151,19 @@
 	.balign	16
 	.skip	4096
 trap_last_stack_end:
+
+	.section .rodata.trap_places, "a", @progbits
+	.balign	8
+	.globl	trap_places
+trap_places:
+	.dword	trap_entry, .Ltrap_entry_in_sscratch, OUTER_IN_SP
+	.dword	.Ltrap_entry_in_sscratch, .Ltrap_entry_in_t0, OUTER_IN_SSCRATCH
+	.dword	.Ltrap_entry_in_t0, .Ltrap_entry_in_hart, OUTER_IN_T0
+	.dword	.Ltrap_entry_in_hart, .Ltrap_entry_in_frame, OUTER_IN_HART
+	.dword	.Ltrap_entry_left, .Ltrap_entry_left + 4, OUTER_IN_SP
+	.dword	trap_nested, .Ltrap_nested_in_t0, OUTER_IN_SSCRATCH
+	.dword	.Ltrap_nested_in_t0, .Ltrap_nested_sp_in_frame, OUTER_IN_T0
+	.dword	.Ltrap_nested_sp_in_frame, .Ltrap_nested_in_frame, OUTER_IN_FRAME
+	.dword	0
 
 	.section .note.GNU-stack, "", @progbits

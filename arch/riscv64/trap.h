@@ -15,6 +15,12 @@ extern const char nmi_entry[];
 /* The second half of arch_leave_trap(), see switch.S. */
 _Noreturn void trap_leave(struct arch_context *to, uintptr_t word);
 
+/*
+ * outer.c: where the code of f stands in trap entry or exit at a place that no rule of the symbol table can describe: true, and *u becomes
+ * what the trap interrupted; sepc and sscratch are those of that code. NMI context.
+ */
+bool trap_outer(const struct arch_frame *f, uintptr_t sepc, uintptr_t sscratch, struct arch_unwind *u);
+
 /* Called by assembly only. */
 void trap_dispatch(struct arch_frame *f);
 void nmi_dispatch(struct arch_frame *f);

@@ -87,7 +87,9 @@ extern struct arch_platform arch_platform;
 static inline bool arch_irq_enabled(void)
 {
 	uint64_t flags;
-	__asm__ volatile("pushfq; popq %0" : "=r"(flags)::"memory");
+	/* The stack pointer as an operand: so that the frame is set up before, and an unwinder looks from the frame pointer. */
+	register uintptr_t sp __asm__("rsp");
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags), "+r"(sp)::"memory");
 	return (flags & 0x200) != 0;
 }
 

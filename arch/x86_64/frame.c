@@ -24,6 +24,13 @@ void arch_frame_unwind(const struct arch_frame *f, struct arch_unwind *u)
 	u->ra = 0;
 }
 
+bool arch_frame_unwind_outer(const struct arch_frame *f, struct arch_unwind *u)
+{
+	(void)f;
+	(void)u;
+	return false; /* the processor has pushed all before the first instruction */
+}
+
 bool arch_frame_irq_on(const struct arch_frame *f)
 {
 	return (f->rflags & 0x200) != 0;

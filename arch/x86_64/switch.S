@@ -116,6 +116,7 @@ arch_resume:
 	movq	%rcx, %r9
 	movq	CONTEXT_TLS(%rdi), %rax
 	LOAD_TLS
+	.cfi_remember_state
 	movq	CONTEXT_SP(%rdi), %rsp
 	.cfi_offset rip, -8
 	.cfi_def_cfa_offset 64
@@ -127,7 +128,6 @@ arch_resume:
 	.cfi_offset r15, -56
 	movq	%r9, %rax
 	movq	%r8, %rdx
-	.cfi_remember_state
 	CONTEXT_RESUME
 	.cfi_restore_state
 	LOAD_TLS_SLOW
@@ -146,6 +146,7 @@ context_resume:
 	.cfi_startproc
 	movq	CONTEXT_TLS(%rdi), %rax
 	LOAD_TLS
+	.cfi_remember_state
 	movq	CONTEXT_SP(%rdi), %rsp
 	.cfi_def_cfa_offset 64
 	.cfi_offset rbp, -16
@@ -155,7 +156,6 @@ context_resume:
 	.cfi_offset r14, -48
 	.cfi_offset r15, -56
 	movq	%rsi, %rdx
-	.cfi_remember_state
 	CONTEXT_RESUME
 	.cfi_restore_state
 	LOAD_TLS_SLOW
