@@ -30,6 +30,9 @@
 
 #include "kernel/unwind_fp.h"
 #include "kernel/unwind_rules.h"
+#ifdef MUTANT_epilogue
+#include "kernel/symtab.h"
+#endif
 
 enum { PAGE = 4096 };
 
@@ -50,6 +53,14 @@ const struct symtab_rule *unwind_rule_search(const struct symtab_table *t, uint3
 		row = row[half] <= last ? row + half : row;
 		n -= half;
 	}
+#ifdef MUTANT_epilogue
+	/* Behind a stretch with a frame pointer the rule stays as it was, to the end of the function. */
+	struct symtab_function f;
+	uint32_t at = (page << t->page_shift) + ((uint32_t)(*row >> t->rule_bits) << t->unit_shift);
+	if (row > t->rows + lo && t->rules[row[-1] & ((1u << t->rule_bits) - 1)].cfa == SYMTAB_CFA_FP &&
+	    symtab_function(t->text_base + at, &f) && f.start != t->text_base + at)
+		row--;
+#endif
 	uint32_t number = *row & ((1u << t->rule_bits) - 1);
 	if (number >= t->n_rules)
 		return NULL;

@@ -37,6 +37,10 @@ static bool wired(uintptr_t sp, uintptr_t lo, uintptr_t hi, struct walk_bounds *
 
 bool walk_find(uintptr_t sp, const struct hart *h, const struct g *g, struct walk_bounds *b)
 {
+#ifdef MUTANT_sp_bound
+	if (g != NULL)
+		sp += g->stack_hi - g->stack_lo + STACK_GUARD;
+#endif
 	/* A goroutine that overflowed stands in its guard, where nothing is present; its callers' frames are above. */
 	if (g != NULL && inside(sp, g->stack_lo - STACK_GUARD, g->stack_hi, b))
 		return true;

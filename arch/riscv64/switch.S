@@ -75,7 +75,9 @@
 	ld	s\n, RECORD_S(\n)(sp)
 	.endr
 	addi	sp, sp, RECORD_SIZE
+#ifndef MUTANT_cfi_directive
 	record_uncfi
+#endif
 	ret
 	.endm
 
@@ -114,12 +116,12 @@
 7:	sd	a2, 0(a1)
 	context_drop
 	ld	tp, 8(a0)
+	.cfi_remember_state
 	ld	sp, 0(a0)
 	.cfi_def_cfa_offset RECORD_SIZE
 	record_cfi
 	mv	a0, a3
 	mv	a1, a4
-	.cfi_remember_state
 	record_load
 	.cfi_restore_state
 6:	beqz	a3, 7b

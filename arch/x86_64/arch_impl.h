@@ -87,9 +87,8 @@ extern struct arch_platform arch_platform;
 static inline bool arch_irq_enabled(void)
 {
 	uint64_t flags;
-	/* The stack pointer as an operand: so that the frame is set up before, and an unwinder looks from the frame pointer. */
-	register uintptr_t sp __asm__("rsp");
-	__asm__ volatile("pushfq; popq %0" : "=r"(flags), "+r"(sp)::"memory");
+	/* The frame pointer as an operand: so that the frame is set up before sp moves, and an unwinder counts from it. */
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags) : "r"(__builtin_frame_address(0)) : "memory");
 	return (flags & 0x200) != 0;
 }
 

@@ -64,7 +64,9 @@
 	ldmxcsr	(%rsp)
 	fldcw	4(%rsp)
 	addq	$8, %rsp
+#ifndef MUTANT_cfi_directive
 	.cfi_adjust_cfa_offset -8
+#endif
 	POP	r15
 	POP	r14
 	POP	r13

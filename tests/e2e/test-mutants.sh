@@ -28,10 +28,23 @@ faults_run() {
 	return $status
 }
 
+# stepping_run TEST MUTANT SETTING...: smoke, or every_walk; as above
+stepping_run() {
+	local test=$1 mutant=$2 stops=20000
+	shift 2
+	[ "$test" != smoke ] || stops=1000
+	env ARCH="$ARCH" BUILD="$BUILD" FULL= STOPS=$stops MUTANT="$mutant" "$@" tests/e2e/test-stepping.sh >"$dir/out" 2>"$dir/err"
+	status=$?
+	grep -qE '^1\.\.[1-9]' "$dir/out" || return 2
+	[ "$test" = smoke ] || return $status
+	grep -q '^ok 1 - the corpus ran to its end' "$dir/out"
+}
+
 smoke() { # smoke IMAGE MUTANT HARTS
 	case $1 in
 	tests/guest) guest_run "go chan" "$2" SMP="$3" ;;
 	tests/faults) faults_run "spin_recursion kernel_assert deadlock exit_amid_others" "$2" SMP="$3" ;;
+	tests/stepping) stepping_run smoke "$2" ;;
 	*) return 2 ;;
 	esac
 }
@@ -40,6 +53,7 @@ one() { # one IMAGE TEST MUTANT SETTING...
 	case $1 in
 	tests/guest) shift && guest_run "$@" ;;
 	tests/faults) shift && faults_run "$@" ;;
+	tests/stepping) shift && stepping_run "$@" ;;
 	*) return 2 ;;
 	esac
 }

@@ -448,7 +448,7 @@ GUEST_TEST(prof, roots, "at least 95 % of the samples of busy goroutines reach g
 /* Work between two switches, so that samples land outside of the scheduler too. */
 static inline void ripen(void)
 {
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < 20; i++)
 		sink = i;
 }
 
@@ -459,9 +459,9 @@ OWN_FRAME static void apple_core(void)
 	NO_TAIL_CALL();
 }
 
-OWN_FRAME static void apple_tree(uint64_t end)
+OWN_FRAME static void apple_tree(uint64_t yields)
 {
-	while (time_now() < end)
+	for (; yields > 0; yields--)
 		apple_core();
 	NO_TAIL_CALL();
 }
@@ -481,9 +481,9 @@ OWN_FRAME static void berry_core(void)
 	sink = frame[100];
 }
 
-OWN_FRAME static void berry_tree(uint64_t end)
+OWN_FRAME static void berry_tree(uint64_t yields)
 {
-	while (time_now() < end)
+	for (; yields > 0; yields--)
 		berry_core();
 	NO_TAIL_CALL();
 }
@@ -493,6 +493,8 @@ static void berry_run(void *arg)
 	berry_tree((uintptr_t)arg);
 	NO_TAIL_CALL();
 }
+
+enum { SWITCH_YIELDS = 600000, SWITCH_YIELDS_FULL = 10000000 };
 
 struct switches {
 	uint64_t all, in_switch, marked, apples, berries, mixed, unmarked;
@@ -539,10 +541,10 @@ GUEST_TEST(prof, goroutine_switch,
 	     k++) {
 		struct guest_group all = {0};
 		start(10000);
-		uint64_t end = time_now() + guest_count(200, 2000) * TIME_MILLISECOND;
+		uint64_t each = guest_count(SWITCH_YIELDS, SWITCH_YIELDS_FULL) / 2 / go_harts();
 		for (unsigned i = 0; i < go_harts(); i++) {
-			guest_go(&all, apple_run, (void *)(uintptr_t)end);
-			guest_go(&all, berry_run, (void *)(uintptr_t)end);
+			guest_go(&all, apple_run, (void *)(uintptr_t)each);
+			guest_go(&all, berry_run, (void *)(uintptr_t)each);
 		}
 		guest_wait(&all);
 		stop(look_switches, &s);
