@@ -248,6 +248,7 @@ SYMTAB_HEADERS := \
 # The judge of tests/stepping.
 JUDGE_SOURCES := \
 	tests/stepping/judge/cfi.c \
+	tests/stepping/judge/core.c \
 	tests/stepping/judge/image.c \
 	tests/stepping/judge/main.c \
 	tests/stepping/judge/shadow.c

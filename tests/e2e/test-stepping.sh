@@ -6,6 +6,7 @@
 cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
 STOPS=${STOPS:-$([ "$FULL" = 1 ] && echo 1000000 || echo 100000)}
+GDB_STOPS=$([ "$FULL" = 1 ] && echo 1000 || echo 50)
 mutant=${MUTANT:-}
 image tests/stepping "$mutant"
 make_here "$BUILD/tools/judge" >"$dir/build" 2>&1 || bail "the judge does not build"
@@ -29,7 +30,8 @@ case $ARCH in
 riscv64) CPU=rv64,sscofpmf=on ;;
 *) CPU=max ;;
 esac
-"$BUILD/tools/judge" "$elf" "$dir/ram" "$dir/instructions" >"$dir/verdict" 2>&1 &
+mkdir "$dir/cores"
+"$BUILD/tools/judge" "$elf" "$dir/ram" "$dir/instructions" "$dir/cores" $(((STOPS + GDB_STOPS - 1) / GDB_STOPS)) >"$dir/verdict" 2>&1 &
 judge_pid=$!
 boot tests/stepping SMP=1 EXACT=1 CPU=$CPU MACHINE="$MACHINE,memory-backend=ram" BOOT=prof.cpu=off ARGS="stops=$STOPS" \
 	TIMEOUT=$((200 + STOPS / 1000)) QEMU_ARGS="-object memory-backend-file,id=ram,size=$MEM,mem-path=$dir/ram,share=on"
@@ -44,4 +46,15 @@ bad=0
 equal "the judge's status" "$verdict" 0 || bad=1
 has "$dir/verdict" '^ok 1 - every walk is the true stack$' || bad=1
 ok $bad "every walk is the true stack"
+
+if command -v gdb-multiarch >/dev/null; then
+	timeout 300 gdb-multiarch -nx -batch -ex 'set osabi GNU/Linux' -ex "file $elf" -ex "py folder = '$dir/cores'" \
+		-x tests/stepping/judge/gdb.py >"$dir/gdb" 2>&1
+	grep '^#' "$dir/gdb"
+	bad=0
+	[ -n "$mutant" ] || has "$dir/gdb" '^# gdb: [1-9][0-9]* stops compared, [1-9][0-9]* of them to the root, 0 differ$' || bad=1
+	ok $bad "gdb finds the same stacks"
+else
+	ok 0 "gdb finds the same stacks # SKIP gdb-multiarch is not installed"
+fi
 done_testing

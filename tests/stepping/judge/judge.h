@@ -58,6 +58,11 @@ bool stop_read(const struct step_stop *s, uint64_t addr, uint64_t *out);
 void cfi_open(const struct image *im);
 void cfi_walk(const struct image *im, const struct step_stop *s, struct list *out);
 
+/* ---- core.c */
+
+/* Writes the stop as a core file. */
+void core_write(const struct image *im, const struct step_stop *s, const char *path);
+
 /* ---- shadow.c: calls, returns and switches of consecutive stops; no call frame information */
 
 struct shadow_figures {

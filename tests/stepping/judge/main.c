@@ -2,10 +2,11 @@
  * The judge of the stepping image: reads the stops from the machine's memory while it runs, walks each stack by the ELF's call frame
  * information and by shadow stacks, and compares both with the walk that the kernel made, frame by frame.
  *
- *	judge KERNEL.ELF RAM-FILE INSTRUCTIONS
+ *	judge KERNEL.ELF RAM-FILE INSTRUCTIONS [CORES STEP]
  *
  * INSTRUCTIONS: addresses, in hex, one a line, of the instructions of the switch and of trap entry and exit. Prints TAP; ends with 1 when
- * a walk differs.
+ * a walk differs. With CORES, a folder, every STEP-th stop becomes a core file there, N.core, and N.walk our walk in hex, for a debugger
+ * (gdb.py).
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -115,6 +116,27 @@ static void differs(uint64_t *count, const char *judge, const struct step_stop *
 	show(judge, l->pcs, l->n, from);
 }
 
+/* A sample of the stops, for a debugger. */
+static const char *cores;
+static uint64_t cores_step;
+
+static void core_keep(const struct step_stop *s, const uint64_t *pcs)
+{
+	char path[4096];
+	/* A core file has no place for sepc; and a walk that ends early by intention is not what a debugger finds. */
+	if (cores == NULL || figures.stops % cores_step != 0 || s->outer_pc != 0 || !(s->flags & COMPLETE))
+		return;
+	snprintf(path, sizeof path, "%s/%" PRIu64 ".core", cores, figures.stops);
+	core_write(&im, s, path);
+	snprintf(path, sizeof path, "%s/%" PRIu64 ".walk", cores, figures.stops);
+	FILE *f = fopen(path, "w");
+	if (f == NULL)
+		die("%s: cannot be written", path);
+	for (unsigned i = 0; i < s->n_pcs; i++)
+		fprintf(f, "%" PRIx64 "\n", pcs[i]);
+	fclose(f);
+}
+
 static void judge(const struct step_stop *s)
 {
 	uint64_t pcs[STEP_PCS];
@@ -124,6 +146,7 @@ static void judge(const struct step_stop *s)
 	if (s->n_pcs > figures.deepest)
 		figures.deepest = s->n_pcs;
 	distinct_count(s);
+	core_keep(s, pcs);
 	cfi_walk(&im, s, &cfi);
 	shadow_step(&im, s, &cfi);
 	shadow_walk(&im, s, &shadow);
@@ -231,8 +254,12 @@ static bool more(struct step_header *h)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4)
-		die("expected KERNEL.ELF RAM-FILE INSTRUCTIONS");
+	if (argc != 4 && argc != 6)
+		die("expected KERNEL.ELF RAM-FILE INSTRUCTIONS [CORES STEP]");
+	cores = argc == 6 ? argv[4] : NULL;
+	cores_step = argc == 6 ? strtoull(argv[5], NULL, 10) : 0;
+	if (cores != NULL && cores_step == 0)
+		die("%s: expected how many stops lie between two", argv[5]);
 	image_open(&im, argv[1]);
 	places_read(argv[3]);
 	cfi_open(&im);
