@@ -185,6 +185,30 @@ run -o tcp --connect "localhost:$(cat port)"
 [ $status -eq 2 ] && grep -q 'cannot connect' err
 result $? "a TCP socket that nobody serves"
 
+# Two boots at one address, with nobody there before, between and after.
+port=$(cat port)
+{
+	printf 'second boot\n'
+	"$frame" frame 01020304 0 counts.txt <small.orig
+} >log2
+"$hbdump" -r -t -o again --connect "localhost:$port" >out 2>err &
+reader=$!
+sleep 0.3
+for boot in log log2; do
+	"$frame" serve $boot "$port" >/dev/null
+	for _ in $(seq 100); do
+		[ "$(grep -c 'has ended' err)" -ge "$([ $boot = log ] && echo 1 || echo 2)" ] && break
+		sleep 0.05
+	done
+done
+kill -TERM $reader # a background job of a shell ignores the other one
+wait $reader
+# Both in one second: the second gets a number.
+[ $? -eq 0 ] && [ "$(grep -c 'not there yet, waiting' err)" -ge 1 ] && [ "$(grep -c 'there again' err)" -eq 1 ] &&
+	[ "$(ls again | grep -cE '^counts-20[0-9]{6}-[0-9]{6}\.txt(\.2)?$')" -eq 2 ] && cat again/counts-* | cmp -s - <(cat small.orig small.orig) &&
+	cmp -s again/big-20* big.orig && grep -q '^second boot$' out
+result $? "--reconnect waits for a socket and comes again, --time: names have the time"
+
 skipped() { # skipped NAME: a container may have no pseudo-terminals
 	n=$((n + 1))
 	echo "ok $n - $1 # SKIP no pseudo-terminals here"
@@ -210,7 +234,7 @@ if ! sh -c ': </dev/ptmx' 2>/dev/null; then
 elif command -v script >/dev/null; then
 	head -c 4000000 /dev/zero | "$frame" frame 33333333 0 zero.bin >zeros
 	script -qec "$hbdump -q -o prog zeros" /dev/null >typescript </dev/null
-	[ $? -eq 0 ] && grep -q 'zero.bin: [0-9.]* MB, [0-9]* % of the log' typescript && [ "$(wc -c <prog/zero.bin)" -eq 4000000 ]
+	[ $? -eq 0 ] && grep -q 'zero.bin: [0-9.]* MB \[[#.]*\] [0-9]* % of the log' typescript && [ "$(wc -c <prog/zero.bin)" -eq 4000000 ]
 	result $? "progress on a terminal"
 	run -q -o prog zeros
 	[ $status -eq 0 ] && ! grep -q 'MB' err
@@ -226,7 +250,7 @@ head -c 20000000 /dev/zero | tr '\0' 'y' >wide
 [ $? -eq 0 ] && cmp -s out wide
 result $? "a line of 20 MB passes through (in bounded memory, where no sanitizer takes its own)"
 
-for bad in "--nonsense" "--baud 12345 log" "--baud x" "--limit 0" "--connect nowhere" "--expect a/b" "no-such-file" "." "log log" "-o log/x log" "--log ./no/x log"; do
+for bad in "--nonsense" "--baud 12345 log" "--baud x" "--limit 0" "--connect nowhere" "-r" "-r -" "-r --connect nowhere" "--expect a/b" "no-such-file" "." "log log" "-o log/x log" "--log ./no/x log"; do
 	run -q $bad </dev/null
 	[ $status -eq 2 ] && [ -s err ]
 	result $? "status 2: hbdump $bad"

@@ -60,12 +60,17 @@ static void send_file(int to, const char *name)
 				die("write");
 }
 
-static int serve(const char *name)
+/* To one client; port 0: any that is free. */
+static int serve(const char *name, int port)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				.sin_port = htons((uint16_t)port)};
+	int yes = 1;
 	socklen_t len = sizeof a;
 	int s = socket(AF_INET, SOCK_STREAM, 0);
-	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof a) != 0 || listen(s, 1) != 0 ||
+	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+	    bind(s, (struct sockaddr *)&a, sizeof a) != 0 || listen(s, 1) != 0 ||
 	    getsockname(s, (struct sockaddr *)&a, &len) != 0)
 		die("socket");
 	printf("%d\n", ntohs(a.sin_port));
@@ -109,10 +114,10 @@ int main(int argc, char **argv)
 {
 	if (argc == 5 && strcmp(argv[1], "frame") == 0)
 		return frame(argv + 2);
-	if (argc == 3 && strcmp(argv[1], "serve") == 0)
-		return serve(argv[2]);
+	if ((argc == 3 || argc == 4) && strcmp(argv[1], "serve") == 0)
+		return serve(argv[2], argc == 4 ? atoi(argv[3]) : 0);
 	if (argc == 3 && strcmp(argv[1], "pty") == 0)
 		return pty(argv[2]);
-	fprintf(stderr, "usage: frame_tool frame NONCE NUMBER NAME | serve FILE | pty FILE\n");
+	fprintf(stderr, "usage: frame_tool frame NONCE NUMBER NAME | serve FILE [PORT] | pty FILE\n");
 	return 2;
 }

@@ -22,11 +22,13 @@ enum {
 };
 
 static volatile sig_atomic_t stop; /* signals that came */
+static bool waiting;               /* for what is not there yet: that is no error */
 static struct termios saved_termios;
 
 static bool input_error(const struct input *in, const char *what)
 {
-	fprintf(stderr, "hbdump: %s: %s: %s\n", in->name, what, strerror(errno));
+	if (!waiting)
+		fprintf(stderr, "hbdump: %s: %s: %s\n", in->name, what, strerror(errno));
 	return false;
 }
 
@@ -95,7 +97,7 @@ static bool connect_unix(struct input *in, const char *path)
 bool input_open(struct input *in, const char *path, unsigned baud)
 {
 	struct stat st;
-	*in = (struct input){.fd = STDIN_FILENO, .name = "stdin"};
+	*in = (struct input){.fd = STDIN_FILENO, .name = "stdin", .baud = baud};
 	if (strcmp(path, "-") == 0)
 		return true;
 	in->name = path;
@@ -119,7 +121,7 @@ bool input_connect(struct input *in, const char *where)
 {
 	char host[256];
 	const char *colon = strrchr(where, ':');
-	*in = (struct input){.fd = -1, .name = where};
+	*in = (struct input){.fd = -1, .name = where, .socket = true};
 	size_t len = colon != NULL ? (size_t)(colon - where) : 0;
 	const char *start = where;
 	if (len >= 2 && where[0] == '[' && where[len - 1] == ']') {
@@ -135,7 +137,8 @@ bool input_connect(struct input *in, const char *where)
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
 	int error = getaddrinfo(host, colon + 1, &hints, &list);
 	if (error != 0) {
-		fprintf(stderr, "hbdump: --connect %s: %s\n", where, gai_strerror(error));
+		if (!waiting)
+			fprintf(stderr, "hbdump: --connect %s: %s\n", where, gai_strerror(error));
 		return false;
 	}
 	for (struct addrinfo *a = list; a != NULL && in->fd < 0; a = a->ai_next) {
@@ -202,4 +205,43 @@ void input_close(struct input *in)
 		tcsetattr(in->fd, TCSANOW, &saved_termios);
 	if (in->fd > STDIN_FILENO)
 		close(in->fd);
+	in->fd = -1;
+	in->raw = false;
+}
+
+/* Tries until it is there. A failed try is quiet, but for one line that says what is waited for. */
+static bool await(struct input *in)
+{
+	const char *where = in->name;
+	bool socket = in->socket, said = false;
+	unsigned baud = in->baud;
+	while (!stop) {
+		waiting = true;
+		bool open = socket ? input_connect(in, where) : input_open(in, where, baud);
+		waiting = false;
+		if (open)
+			return true;
+		input_close(in);
+		in->name = where;
+		if (!said)
+			fprintf(stderr, "hbdump: %s: not there yet, waiting\n", where);
+		said = true;
+		poll(NULL, 0, WAIT_MS);
+	}
+	return false;
+}
+
+bool input_reopen(struct input *in)
+{
+	input_close(in);
+	poll(NULL, 0, WAIT_MS); /* who hangs up at once must not make this program busy */
+	return await(in);
+}
+
+bool input_await(struct input *in, const char *where, bool socket, unsigned baud)
+{
+	if (socket && strrchr(where, ':') == NULL) /* says what was expected */
+		return input_connect(in, where);
+	*in = (struct input){.fd = -1, .name = where, .socket = socket, .baud = baud};
+	return await(in);
 }

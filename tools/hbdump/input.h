@@ -12,6 +12,9 @@ struct input {
 	const char *name; /* for messages */
 	uint64_t size;    /* of a regular file, else 0 */
 	bool raw;         /* a terminal whose settings input_close() restores */
+	/* where it came from, to open it again */
+	bool socket; /* HOST:PORT */
+	unsigned baud;
 };
 
 /* Whether a serial device can be set to that speed. */
@@ -23,6 +26,13 @@ bool input_open(struct input *in, const char *path, unsigned baud);
 
 /* Connects to "HOST:PORT" or "[ADDRESS]:PORT". False after telling the user why. */
 bool input_connect(struct input *in, const char *where);
+
+/* Closes what has ended and opens it again, waiting until that is possible; false after a signal. Only for what can be opened twice. */
+bool input_reopen(struct input *in);
+
+/* The same for the first time: `where` is HOST:PORT if socket, else a path. False after a signal, or after telling the user that it never
+ * can be opened. */
+bool input_await(struct input *in, const char *where, bool socket, unsigned baud);
 
 /*
  * Waits for input and reads up to size bytes. Returns the bytes, 0 at the end or after a signal that

@@ -34,6 +34,7 @@ enum {
 	EXPECT_MAX = 32,
 	PROGRESS_BYTES = 1 << 20, /* a dump this long shows progress */
 	PROGRESS_MS = 100,
+	BAR = 30,
 };
 
 static const char usage[] =
@@ -48,6 +49,9 @@ static const char usage[] =
 	"  -l, --list               write no dump; list them: name, bytes, state, stream\n"
 	"  -c, --connect HOST:PORT  read from a TCP socket\n"
 	"  -b, --baud N             speed of a serial device (default 115200)\n"
+	"  -r, --reconnect          wait for the socket or device, and open it again when it ends, until "
+	"Ctrl-C\n"
+	"  -t, --time               names of dumps get the time: cpu-20261231-235959.pb.gz\n"
 	"  -e, --expect NAME        it is an error if no whole dump NAME arrives (may be repeated)\n"
 	"      --log FILE           write the input, unchanged, to FILE as well\n"
 	"      --limit BYTES        greatest size of one dump (default 1073741824)\n"
@@ -66,7 +70,7 @@ struct options {
 	int n_expect;
 	unsigned baud;
 	uint64_t limit;
-	bool quiet, list, rows;
+	bool quiet, list, rows, reconnect, time;
 };
 
 /* The one run of this program. */
@@ -77,13 +81,17 @@ static struct {
 	bool trouble;
 	/* text on its way to stdout */
 	size_t text_held;
+	char text_last; /* what was passed on last */
 	char text[READ_SIZE];
 	/* progress */
 	bool terminal; /* stderr is one */
 	bool progress_shown;
 	uint64_t input_size, input_read;
 	struct timespec progress_at;
-} run;
+	const struct store_stream *progress_of; /* since then, when it had so many bytes: */
+	struct timespec progress_start;
+	uint64_t progress_from;
+} run = {.text_last = '\n'};
 
 static bool write_all(int fd, const char *data, size_t size)
 {
@@ -121,10 +129,28 @@ static void progress_update(void)
 	if (ms < PROGRESS_MS)
 		return;
 	run.progress_at = now;
+	if (run.progress_of != st) {
+		run.progress_of = st;
+		run.progress_start = now;
+		run.progress_from = store_stream_bytes(st);
+	}
 	fprintf(stderr, "\r\033[Khbdump: %s: %.1f MB", st->has_begin ? st->name : st->token,
 		(double)store_stream_bytes(st) / 1e6);
-	if (run.input_size > 0)
-		fprintf(stderr, ", %u %% of the log", (unsigned)(run.input_read * 100 / run.input_size));
+	if (run.input_size > 0) {
+		char bar[BAR + 1];
+		unsigned part = (unsigned)(run.input_read * BAR / run.input_size);
+		for (unsigned i = 0; i < BAR; i++)
+			bar[i] = i < part ? '#' : '.';
+		bar[BAR] = '\0';
+		fprintf(stderr, " [%s] %u %% of the log", bar,
+			(unsigned)(run.input_read * 100 / run.input_size));
+	} else {
+		double s = (double)(now.tv_sec - run.progress_start.tv_sec) +
+			   (double)(now.tv_nsec - run.progress_start.tv_nsec) / 1e9;
+		if (s > 0)
+			fprintf(stderr, ", %.2f MB/s",
+				(double)(store_stream_bytes(st) - run.progress_from) / 1e6 / s);
+	}
 	run.progress_shown = true;
 }
 
@@ -148,6 +174,8 @@ static void text_flush(void)
 static void on_text(void *ctx, const char *text, size_t len)
 {
 	(void)ctx;
+	if (len > 0)
+		run.text_last = text[len - 1];
 	while (run.show_text && len > 0) {
 		size_t n = sizeof run.text - run.text_held;
 		if (n > len)
@@ -215,12 +243,30 @@ static int log_open(const char *name, const struct input *in)
 	return fd;
 }
 
+/* The next bytes; 0 at the end, which an input that comes again has only by a signal. */
+static ssize_t run_input(struct input *in, char *buffer, size_t size, bool again)
+{
+	ssize_t n;
+	while ((n = input_read(in, buffer, size)) <= 0 && again) {
+		parse_finish(&run.parser); /* a line that was begun will not go on */
+		if (run.text_last != '\n')
+			on_text(NULL, "\n", 1);
+		text_flush();
+		progress_clear();
+		fprintf(stderr, "hbdump: %s: has ended\n", in->name);
+		if (!input_reopen(in))
+			return 0;
+		fprintf(stderr, "hbdump: %s: there again\n", in->name);
+	}
+	return n;
+}
+
 /* Reads the input to its end. */
-static void run_read(struct input *in, int log_fd, const char *log_name)
+static void run_read(struct input *in, int log_fd, const char *log_name, bool again)
 {
 	static char buffer[READ_SIZE];
 	ssize_t n;
-	while ((n = input_read(in, buffer, sizeof buffer)) > 0) {
+	while ((n = run_input(in, buffer, sizeof buffer, again)) > 0) {
 		run.input_read += (uint64_t)n;
 		if (log_fd >= 0 && !write_all(log_fd, buffer, (size_t)n)) {
 			fprintf(stderr, "hbdump: %s: cannot write: %s\n", log_name, strerror(errno));
@@ -282,6 +328,8 @@ static bool options_read(struct options *o, int argc, char **argv)
 		{"list", no_argument, NULL, 'l'},
 		{"connect", required_argument, NULL, 'c'},
 		{"baud", required_argument, NULL, 'b'},
+		{"reconnect", no_argument, NULL, 'r'},
+		{"time", no_argument, NULL, 't'},
 		{"expect", required_argument, NULL, 'e'},
 		{"log", required_argument, NULL, OPT_LOG},
 		{"limit", required_argument, NULL, OPT_LIMIT},
@@ -293,7 +341,7 @@ static bool options_read(struct options *o, int argc, char **argv)
 	};
 	uint64_t v;
 	*o = (struct options){.path = "-", .baud = 115200, .limit = (uint64_t)1 << 30};
-	for (int c; (c = getopt_long(argc, argv, "o:qlc:b:e:h", table, NULL)) != -1;) {
+	for (int c; (c = getopt_long(argc, argv, "o:qlc:b:rte:h", table, NULL)) != -1;) {
 		switch (c) {
 		case 'o':
 			o->folder = optarg;
@@ -316,6 +364,12 @@ static bool options_read(struct options *o, int argc, char **argv)
 					optarg);
 				return false;
 			}
+			break;
+		case 'r':
+			o->reconnect = true;
+			break;
+		case 't':
+			o->time = true;
 			break;
 		case 'e':
 			if (o->n_expect == EXPECT_MAX || !frame_name_valid(optarg, strlen(optarg))) {
@@ -366,7 +420,26 @@ static bool options_read(struct options *o, int argc, char **argv)
 	}
 	if (argc > optind)
 		o->path = argv[optind];
+	if (o->reconnect && o->connect == NULL && strcmp(o->path, "-") == 0) {
+		fprintf(stderr, "hbdump: --reconnect: expected a device, or --connect HOST:PORT\n");
+		return false;
+	}
 	return true;
+}
+
+static bool input_start(struct input *in, const struct options *o)
+{
+	const char *where = o->connect != NULL ? o->connect : o->path;
+	if (o->reconnect)
+		return input_await(in, where, o->connect != NULL, o->baud);
+	return o->connect != NULL ? input_connect(in, where) : input_open(in, where, o->baud);
+}
+
+/* Now, as a part of a name that sorts. */
+static void stamp(char text[STORE_STAMP_MAX])
+{
+	time_t now = time(NULL);
+	strftime(text, STORE_STAMP_MAX, "%Y%m%d-%H%M%S", localtime(&now));
 }
 
 int main(int argc, char **argv)
@@ -384,9 +457,9 @@ int main(int argc, char **argv)
 		return trace_check_run(o.trace, o.quiet  ? SUMMARY_NONE
 						: o.rows ? SUMMARY_ROWS
 							 : SUMMARY_TEXT);
-	if (!(o.connect != NULL ? input_connect(&in, o.connect) : input_open(&in, o.path, o.baud)))
-		return EXIT_TROUBLE;
 	input_signals();
+	if (!input_start(&in, &o))
+		return EXIT_TROUBLE;
 	signal(SIGPIPE, SIG_IGN);
 	if (o.log != NULL)
 		log_fd = log_open(o.log, &in);
@@ -397,8 +470,9 @@ int main(int argc, char **argv)
 		run.terminal = isatty(STDERR_FILENO);
 		run.input_size = in.size;
 		store_init(&run.store, &files, on_say, NULL, o.limit);
+		run.store.stamp = o.time ? stamp : NULL;
 		parse_init(&run.parser, &events, NULL);
-		run_read(&in, log_fd, o.log);
+		run_read(&in, log_fd, o.log, o.reconnect);
 		status = run_verdict(&o);
 		store_free(&run.store);
 		files_close();

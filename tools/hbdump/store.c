@@ -109,15 +109,21 @@ static bool name_taken(const struct store *s, const char *name)
 static void pick_name(const struct store *s, struct store_stream *st, const char *base)
 {
 	unsigned same = 1;
-	for (const struct store_stream *o = s->first; o != NULL; o = o->next)
+	char name[STORE_NAME_MAX], stamped[STORE_NAME_MAX], stamp[STORE_STAMP_MAX];
+	if (s->stamp != NULL) {
+		int stem = (int)strcspn(base, ".");
+		s->stamp(stamp);
+		snprintf(stamped, sizeof stamped, "%.*s-%s%s", stem, base, stamp, base + stem);
+		base = stamped;
+	}
+	for (const struct store_stream *o = s->first; s->stamp == NULL && o != NULL; o = o->next)
 		same += o->state == st->state && o->has_begin && o->stored[0] != '\0' &&
 			strcmp(o->name, st->name) == 0;
-	char name[STORE_NAME_MAX];
 	do {
 		if (same == 1)
 			snprintf(name, sizeof name, "%s", base);
 		else
-			snprintf(name, sizeof name, "%s.%u", base, same);
+			snprintf(name, sizeof name, "%.*s.%u", STORE_NAME_MAX - 12, base, same);
 		same++;
 	} while (name_taken(s, name));
 	memcpy(st->stored, name, sizeof name);

@@ -30,7 +30,8 @@ enum {
 	STORE_STREAMS_MAX = 65536, /* streams remembered; frame lines of more are turned away */
 	STORE_TABLE_SIZE = 4096,   /* hash table heads */
 	STORE_LINE_REPORTS = 20,   /* damaged lines named one by one; more are counted */
-	STORE_NAME_MAX = 100,      /* FRAME_NAME_MAX and the longest suffixes, with terminator */
+	STORE_STAMP_MAX = 24,      /* a time in a name, with terminator */
+	STORE_NAME_MAX = 120,      /* FRAME_NAME_MAX, a time and the longest suffixes, with terminator */
 	STORE_TOKEN_MAX = 24,      /* <nonce>-<number>, with terminator */
 };
 
@@ -93,6 +94,8 @@ struct store {
 	store_say_fn say;
 	void *say_ctx;
 	uint64_t max_bytes; /* of one dump */
+	/* The time that names get before their first '.', or NULL: none. Set between store_init() and the first frame. */
+	void (*stamp)(char text[STORE_STAMP_MAX]);
 	/* streams */
 	struct store_stream *first, **last;
 	struct store_stream *table[STORE_TABLE_SIZE];
