@@ -24,7 +24,7 @@ bail() {
 built() { # built NAME SOURCE...
 	local name=$1
 	shift
-	(cd "$root" && ${CC:-cc} -std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined -I. \
+	(cd "$root" && ${CC:-cc} -std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined -I. -Iinclude \
 		-o "$dir/$name" "$@" -lz) || bail "$name does not build"
 }
 
