@@ -30,7 +30,7 @@ faults_run() {
 
 # stepping_run TEST MUTANT SETTING...: smoke, or every_walk; as above
 stepping_run() {
-	local test=$1 mutant=$2 stops=20000
+	local test=$1 mutant=$2 stops=10000
 	shift 2
 	[ "$test" != smoke ] || stops=1000
 	env ARCH="$ARCH" BUILD="$BUILD" FULL= STOPS=$stops MUTANT="$mutant" "$@" tests/e2e/test-stepping.sh >"$dir/out" 2>"$dir/err"
