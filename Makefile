@@ -9,6 +9,7 @@
 #? make bench  [ARCH=...] [BENCH="WORD ..."]   operations beside Go's, memory, boot time, image size, speed-up, cost of profiling
 #? make bench-diff [ARCH=...] [KEEP=1]   instructions of each operation that changed by more than 3 %; KEEP=1 keeps the new ones
 #? make pprof  [ARCH=...] [APP=...] [PROFILE=FILE]   opens Go's web view of a run's profile, when Go is there
+#? make serve  [ARCH=...] [MACHINE=...] [APP=...] [PORT=6060]   as run, and answers HTTP while it runs: go tool pprof http://localhost:6060/...
 #? make debug  as run, stopped at the first instruction, with gdb's command line
 #? make fmt    formats the sources        make clean   removes what was built, keeps what was downloaded
 
@@ -221,7 +222,8 @@ q = '$(subst ','\'',$(1))'
 RUN_ENV = ARCH=$(ARCH) MACHINE=$(MACHINE) SMP=$(call q,$(SMP)) MEM=$(call q,$(MEM)) ELF=$(ELF) APP_NAME=$(call q,$(APP_NAME)) \
 	OUT_DIR=$(call q,$(RUN_OUT)) HBDUMP=$(BUILD)/tools/hbdump INPUT=$(call q,$(INPUT)) ARGS=$(call q,$(ARGS)) BOOT=$(call q,$(BOOT)) \
 	EXACT=$(call q,$(EXACT)) DETERMINISTIC=$(call q,$(DETERMINISTIC)) CPU=$(call q,$(CPU)) TIMEOUT=$(call q,$(TIMEOUT)) \
-	BIOS=$(call q,$(or $(BIOS),$(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)))) TRACE_START=$(call q,$(TRACE_START))
+	BIOS=$(call q,$(or $(BIOS),$(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)))) TRACE_START=$(call q,$(TRACE_START)) \
+	LIVE=$(call q,$(LIVE))
 
 .PHONY: run
 run: $(ELF) $(BUILD)/tools/hbdump $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) $(filter $(BUILD)/%,$(INPUT))
@@ -229,6 +231,13 @@ run: $(ELF) $(BUILD)/tools/hbdump $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) 
 	if [ $$status != 97 ] && [ -f $(RUN_OUT)/cpu.pb.gz ]; then \
 		$(BUILD)/tools/hbdump --flame $(RUN_OUT)/cpu.pb.gz -o $(RUN_OUT)/flame.html && echo "flame graph: $(RUN_OUT)/flame.html"; \
 		echo "go tool pprof -http=: $(RUN_OUT)/cpu.pb.gz"; fi; exit $$status
+
+# The same without an end of its own, and with the live port. wordcount goes on until Ctrl-C.
+PORT ?= 6060
+.PHONY: serve
+serve:
+	@echo "http://localhost:$(PORT)/debug/pprof/    go tool pprof 'http://localhost:$(PORT)/debug/pprof/profile?seconds=5'    Ctrl-C ends it"
+	@$(MAKE) run LIVE=$(call q,$(PORT)) TIMEOUT=0 BOOT=$(call q,prof.cpu=off $(BOOT)) REPEAT=$(or $(REPEAT),1000000)
 
 # Go's own view of a profile in the browser, until Ctrl-C. The go command on PATH, else the set-up's; nothing is installed for it.
 PROFILE ?= $(RUN_OUT)/cpu.pb.gz

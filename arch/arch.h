@@ -99,6 +99,21 @@ bool arch_nmi_enter(void);
 void arch_nmi_send(struct hart *to);
 _Noreturn void arch_halt(void); /* this hart stops for good, interrupts off */
 
+/* ---- device interrupts --------------------------------------------------------------------------------- */
+
+/* Where a device's interrupt arrives: a PLIC source, or a global system interrupt and how it is wired. */
+struct arch_irq_line {
+	uint32_t number;
+	bool level; /* else edge; what a PLIC source does, it knows itself */
+	bool low;   /* active low */
+};
+
+/* From now on upcall_device_irq(line.number) runs on the boot hart when the line interrupts. False: this machine has no such line, or none
+ * is left. Goroutine or system context; the caller serialises. */
+bool arch_irq_open(struct arch_irq_line line);
+static inline void arch_device_fence(
+	void); /* memory before it is seen by a device before registers behind it are written */
+
 /* ---- switching (assembly, in the linker section .text.switch between __switch_start and __switch_end) -- */
 
 /* What a context that is resumed learns from whoever resumed it: where that one was saved (low half), and its word (high half). Two registers:
@@ -210,6 +225,7 @@ extern struct arch_platform arch_platform;
 /* Interrupt context, interrupt stack, interrupts off. */
 void upcall_timer_irq(struct arch_frame *f);
 void upcall_ipi_irq(struct arch_frame *f);
+void upcall_device_irq(uint32_t line); /* a line of arch_irq_open(); the device is quiet when it returns */
 /* Called last in every interrupt, still on the interrupt stack; returns to resume the interrupted code, or
  * does not return (it copied the frame and left for the scheduler). */
 void upcall_trap_exit(struct arch_frame *f);

@@ -9,6 +9,7 @@
 #include "boot/info.h"
 
 struct hart;
+struct virtio_place;
 
 /* boot/main.c */
 /* Boot hart, on the boot stack, interrupts off, paging off or as the firmware left it. */
@@ -23,6 +24,10 @@ _Noreturn void boot_fail(const char *fmt, ...) __attribute__((format(printf, 1, 
  * timer is not armed. Interrupts off. */
 void boot_clock_begin(void);
 void boot_clock_end(void);
+
+/* boot/<arch>/devices.c */
+/* The first virtio device with this id; false when there is none. Goroutine context, once: it may configure the bus. */
+bool boot_virtio_find(const struct boot_info *info, uint32_t device_id, struct virtio_place *place);
 
 /* boot/<arch>/harts.c */
 /* Asks the firmware or the interrupt controller to start hart h at its secondary entry. 0, or -1 when it refused. Boot hart, after

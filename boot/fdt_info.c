@@ -144,19 +144,23 @@ static const char *chosen_node(struct scan *s)
 	return NULL;
 }
 
+/* The number of a node's first interrupt, 0 when it has none. */
+static uint32_t irq_number(const struct scan *s)
+{
+	const struct fdt_prop *irq = &s->walk.prop[FDT_INTERRUPTS];
+	const struct fdt_prop *extended = &s->walk.prop[FDT_INTERRUPTS_EXTENDED];
+	if (irq->len >= 4)
+		return fdt_cell(irq->data);
+	return extended->len >= 8 ? fdt_cell(extended->data + 4) : 0;
+}
+
 static const char *uart_node(struct scan *s, const struct fdt_node *node, uint64_t base)
 {
 	uint32_t shift = 0;
 	struct boot_uart *uart = &s->info->uart;
 	if (fdt_u32(&s->walk, FDT_REG_SHIFT, &shift) && shift > 3)
 		return boot_error("device tree: reg-shift of '%s' is %u, 0 to 3 expected", node->name, shift);
-	*uart = (struct boot_uart){.base = base, .reg_shift = (uint8_t)shift};
-	const struct fdt_prop *irq = &s->walk.prop[FDT_INTERRUPTS];
-	const struct fdt_prop *extended = &s->walk.prop[FDT_INTERRUPTS_EXTENDED];
-	if (irq->len >= 4)
-		uart->irq = fdt_cell(irq->data);
-	else if (extended->len >= 8)
-		uart->irq = fdt_cell(extended->data + 4);
+	*uart = (struct boot_uart){.base = base, .irq = irq_number(s), .reg_shift = (uint8_t)shift};
 	return NULL;
 }
 
@@ -174,12 +178,10 @@ static void plic_contexts(struct scan *s)
 
 static const char *device_node(struct scan *s, const struct fdt_node *node)
 {
-	enum { UART, TEST, RTC, PLIC, PLIC_SIFIVE, DEVICES };
-	static const char *const compatible[DEVICES] = {[UART] = "ns16550a",
-							[TEST] = "sifive,test0",
-							[RTC] = "google,goldfish-rtc",
-							[PLIC] = "riscv,plic0",
-							[PLIC_SIFIVE] = "sifive,plic-1.0.0"};
+	enum { UART, TEST, RTC, VIRTIO, PLIC, PLIC_SIFIVE, DEVICES };
+	static const char *const compatible[DEVICES] = {
+		[UART] = "ns16550a",      [TEST] = "sifive,test0", [RTC] = "google,goldfish-rtc",
+		[VIRTIO] = "virtio,mmio", [PLIC] = "riscv,plic0",  [PLIC_SIFIVE] = "sifive,plic-1.0.0"};
 	struct boot_info *info = s->info;
 	int device = fdt_list_find(&s->walk, FDT_COMPATIBLE, compatible, DEVICES);
 	if (device < 0)
@@ -193,6 +195,10 @@ static const char *device_node(struct scan *s, const struct fdt_node *node)
 		base = &info->sifive_test_base;
 	} else if (device == RTC) {
 		base = &info->rtc_base;
+	} else if (device == VIRTIO) {
+		if (info->n_virtio == BOOT_VIRTIO_MAX)
+			return NULL;
+		base = &info->virtio[info->n_virtio].base;
 	}
 	if (*base != 0 && !console)
 		return NULL;
@@ -212,6 +218,8 @@ static const char *device_node(struct scan *s, const struct fdt_node *node)
 	if (device == UART)
 		return uart_node(s, node, address);
 	*base = address;
+	if (device == VIRTIO)
+		info->virtio[info->n_virtio++].irq = irq_number(s);
 	if (device >= PLIC)
 		plic_contexts(s);
 	return NULL;

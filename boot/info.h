@@ -20,6 +20,7 @@ enum {
 	BOOT_CMDLINE_MAX = 4096, /* bytes, NUL included */
 	BOOT_IOAPIC_MAX = 8,
 	BOOT_OVERRIDE_MAX = 16, /* one per ISA interrupt */
+	BOOT_VIRTIO_MAX = 32,
 	BOOT_WARNING_MAX = 160,
 };
 
@@ -48,6 +49,11 @@ struct boot_uart {
 	bool is_port;
 };
 
+struct boot_virtio {
+	uint64_t base; /* of the registers of virtio-mmio */
+	uint32_t irq;  /* PLIC source or global system interrupt */
+};
+
 struct boot_ioapic {
 	uint64_t base;
 	uint32_t gsi_base;
@@ -74,6 +80,8 @@ struct boot_info {
 	uint64_t initrd_start;
 	uint64_t initrd_size; /* bytes, exact; 0: none */
 	struct boot_uart uart;
+	struct boot_virtio virtio[BOOT_VIRTIO_MAX]; /* places where a device may be */
+	uint32_t n_virtio;
 	uint64_t entry_ticks; /* arch_ticks() at the kernel's first instructions; set by boot/<arch>/ */
 	char warning[BOOT_WARNING_MAX]; /* the first thing worth a line on the console, or "" */
 

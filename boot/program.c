@@ -27,6 +27,7 @@
 #include "kernel/print.h"
 #include "kernel/symtab.h"
 #include "kernel/system.h"
+#include "kernel/virtio_serial.h"
 #include "prof/prof.h"
 #include "sched/sched.h"
 
@@ -38,7 +39,8 @@ static bool prof_cpu = true, trace_wanted;
 static uint64_t prof_hz = 100;
 static char input_name[256] = "input";
 static char app_name[64] = "hartbeat";
-static bool boot_quiet, crash_dump = true;
+static bool boot_quiet, live, crash_dump = true;
+static char live_token[SERVE_TOKEN_MAX];
 static char deadlock_word[16] = "report";
 static uint64_t sched_seed, debug_preempt;
 
@@ -119,6 +121,16 @@ static struct option options[] = {
 	 .type = OPTION_BOOL,
 	 .value = &shrink_always,
 	 .help = "give unused stack pages back all the time, and poison them"},
+	{.name = "live",
+	 .type = OPTION_BOOL,
+	 .value = &live,
+	 .help = "answer HTTP requests on the ports of a virtio console"},
+	{.name = "live.token",
+	 .type = OPTION_STRING,
+	 .value = live_token,
+	 .min = 1,
+	 .max = sizeof live_token,
+	 .help = "refuse requests without it (Authorization: Bearer TOKEN)"},
 	{.name = "boot.quiet", .type = OPTION_BOOL, .value = &boot_quiet, .help = "no banner"},
 };
 
@@ -145,6 +157,21 @@ static void end(int status)
 	print_line("hb: exit %d", status);
 	console_flush();
 	arch_exit(exit_code(status));
+}
+
+/* Before the program, so that it can be asked from its first moment on. */
+static void live_start(const struct boot_info *info)
+{
+	struct virtio_place place;
+	const struct serve_options o = {.token = live_token, .argc = args.argc, .argv = args.argv};
+	if (!boot_virtio_find(info, VIRTIO_CONSOLE, &place))
+		boot_fail("live=1: no virtio console (QEMU's -device virtio-serial-device or "
+			  "virtio-serial-pci expected)");
+	if (!serve_start(&o))
+		boot_fail("out of memory: no room for the live port");
+	const char *error = virtio_serial_start(&place, serve_line, NULL);
+	if (error != NULL)
+		boot_fail("live=1: %s", error);
 }
 
 void program_run(void *arg)
@@ -178,6 +205,8 @@ void program_run(void *arg)
 	if (!boot_quiet)
 		print_line("hb: %s on %s, %u harts, first goroutine after %lu us", app_name, arch_name(),
 			   hart_count, (unsigned long)(clock_from_ticks(ticks) / 1000));
+	if (live)
+		live_start(info);
 	if (prof_cpu && prof_start((unsigned)prof_hz) != 0)
 		print_line("hb: no memory for a CPU profile");
 	if (trace_wanted && trace_start("trace.out") != 0)

@@ -26,6 +26,7 @@
 #include <stddef.h>
 
 #include "kernel/assert.h"
+#include "kernel/device.h"
 #include "kernel/hart.h"
 #include "kernel/heap.h"
 #include "kernel/lock.h"
@@ -294,6 +295,8 @@ static bool run_due(struct timer_queue *q, uint64_t now)
 void timers_run_sys(struct hart *h)
 {
 	atomic_store_explicit(&h->timers_hit, false, memory_order_relaxed);
+	if (__builtin_expect(atomic_load_explicit(&devices_wanted, memory_order_relaxed), 0))
+		devices_run_sys();
 	run_due(&queues[h->index], arch_ticks());
 }
 

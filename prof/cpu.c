@@ -175,7 +175,8 @@ static void add_lost(uint64_t lost_ticks)
 		builder_add(&builder, &s);
 }
 
-static int profile_send(const char *name, uint64_t duration)
+/* Encodes what was collected. Caller holds prof_mutex. 0 or a negative error number. */
+static int profile_encode(struct sink *to, uint64_t duration)
 {
 	static char text[COMMENTS_MAX][COMMENT_SIZE]; /* under prof_mutex */
 	static const char *comments[COMMENTS_MAX];
@@ -189,21 +190,26 @@ static int profile_send(const char *name, uint64_t duration)
 	o.duration_nanos = (int64_t)duration;
 	prof_image_options(&o);
 	o.label = label_get;
+	struct gzip *z = gzip_open(to, &prof_mem, GZIP_LEVEL_PROFILE);
+	if (z == NULL)
+		return -ENOMEM;
+	int error = pprof_write_builder(&builder, &o, &prof_mem, gzip_sink(z));
+	int closed = gzip_close(z);
+	return error ? error : closed;
+}
+
+static int profile_send(const char *name, uint64_t duration)
+{
 	struct dump *d = dump_open(name);
 	if (d == NULL)
 		return -EINVAL;
-	int error = -ENOMEM;
-	struct gzip *z = gzip_open(dump_sink(d), &prof_mem, GZIP_LEVEL_PROFILE);
-	if (z != NULL) {
-		error = pprof_write_builder(&builder, &o, &prof_mem, gzip_sink(z));
-		int closed = gzip_close(z);
-		error = error ? error : closed;
-	}
+	int error = profile_encode(dump_sink(d), duration);
 	dump_close(d);
 	return error;
 }
 
-int prof_stop_with(const char *name, prof_look_fn *look, void *ctx)
+/* To the sink, or to the console under a name, or nowhere. */
+static int stop(struct sink *to, const char *name, prof_look_fn *look, void *ctx)
 {
 	int error = -1;
 	mutex_lock(&prof_mutex);
@@ -214,8 +220,11 @@ int prof_stop_with(const char *name, prof_look_fn *look, void *ctx)
 		atomic_fetch_add(&profile_number, 1);
 		mutex_unlock(&drain_mutex);
 		sampler_drain(&builder);
-		error = name != NULL ? profile_send(name, duration) : 0;
-		if (error != 0)
+		if (to != NULL)
+			error = profile_encode(to, duration);
+		else
+			error = name != NULL ? profile_send(name, duration) : 0;
+		if (error != 0 && to == NULL)
 			print_line("hb: profile %s could not be written: error %d", name, error);
 		if (look != NULL)
 			look(ctx, &builder, duration);
@@ -225,6 +234,16 @@ int prof_stop_with(const char *name, prof_look_fn *look, void *ctx)
 	}
 	mutex_unlock(&prof_mutex);
 	return error == 0 ? 0 : -1;
+}
+
+int prof_stop_with(const char *name, prof_look_fn *look, void *ctx)
+{
+	return stop(NULL, name, look, ctx);
+}
+
+int prof_stop_to(struct sink *to)
+{
+	return stop(to, NULL, NULL, NULL);
 }
 
 int prof_stop(const char *name)

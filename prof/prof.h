@@ -69,4 +69,21 @@ void profiles_init(void);
 /* Whether a report is followed by dumps. Boot or goroutine context. */
 void crash_dumps(bool on);
 
+/* prof/serve/serve.c: the live port. Answers HTTP requests that come over serial lines, with the paths of Go's net/http/pprof. */
+
+struct serial;
+
+enum { SERVE_TOKEN_MAX = 128 };
+
+struct serve_options {
+	const char *token; /* "": none; else requests need "Authorization: Bearer TOKEN" */
+	int argc;          /* what /debug/pprof/cmdline says */
+	char *const *argv;
+};
+
+/* Makes the goroutines that serve, once. False when memory is out. Goroutine context, before serve_line(). */
+bool serve_start(const struct serve_options *o) __attribute__((warn_unused_result));
+/* From now on requests on this line are answered; ctx is not used. Lines beyond the eighth are not served. System or goroutine context. */
+void serve_line(void *ctx, struct serial *line);
+
 #endif

@@ -12,6 +12,7 @@ ARCH_SOURCES_riscv64 := \
 	arch/riscv64/nmi.c \
 	arch/riscv64/outer.c \
 	arch/riscv64/platform.c \
+	arch/riscv64/plic.c \
 	arch/riscv64/switch.S \
 	arch/riscv64/trap.S \
 	arch/riscv64/trap.c
@@ -22,6 +23,7 @@ ARCH_SOURCES_x86_64 := \
 	arch/x86_64/fpu.c \
 	arch/x86_64/frame.c \
 	arch/x86_64/hart.c \
+	arch/x86_64/ioapic.c \
 	arch/x86_64/jump.S \
 	arch/x86_64/lapic.c \
 	arch/x86_64/mmu.c \
@@ -34,6 +36,7 @@ ARCH_SOURCES_x86_64 := \
 BOOT_SOURCES_riscv64 := \
 	boot/fdt.c \
 	boot/fdt_info.c \
+	boot/riscv64/devices.c \
 	boot/riscv64/entry.S \
 	boot/riscv64/harts.c \
 	boot/riscv64/start.c
@@ -41,6 +44,7 @@ BOOT_SOURCES_x86_64 := \
 	boot/acpi.c \
 	boot/pvh.c \
 	boot/x86_64/calibrate.c \
+	boot/x86_64/devices.c \
 	boot/x86_64/entry.S \
 	boot/x86_64/harts.c \
 	boot/x86_64/start.c \
@@ -54,6 +58,7 @@ KERNEL_ROOM := \
 	kernel/clock.c \
 	kernel/console.c \
 	kernel/crc32.c \
+	kernel/device.c \
 	kernel/dump.c \
 	kernel/framing.c \
 	kernel/heap.c \
@@ -83,6 +88,8 @@ KERNEL_ROOM := \
 	kernel/traceback.c \
 	kernel/trap.c \
 	kernel/unwind.c \
+	kernel/virtio.c \
+	kernel/virtio_serial.c \
 	kernel/wait_reason.c \
 	kernel/walk.c \
 	kernel/walk_fp.c
@@ -148,6 +155,10 @@ PROF_ROOM := \
 	prof/protobuf.c \
 	prof/sample_stack.c \
 	prof/sampler.c \
+	prof/serve/answer.c \
+	prof/serve/http.c \
+	prof/serve/pages.c \
+	prof/serve/serve.c \
 	prof/text.c \
 	prof/top.c \
 	prof/trace_out.c \

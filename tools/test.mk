@@ -29,14 +29,45 @@ loop_lines = $(foreach n,$(LOOPS),echo "$(call loop_line,$(1),$(n))";)
 STRESS_SECONDS := $(if $(FULL_ARG),600,6)
 
 # Scripts of tests/e2e that run once for each architecture.
-E2E := run wordcount sieve mandelbrot pipeline profile dumps docs faults badinput limits stepping trace trace-times mutants
+E2E := \
+	badinput \
+	docs \
+	dumps \
+	faults \
+	limits \
+	live \
+	mandelbrot \
+	pipeline \
+	profile \
+	run \
+	sieve \
+	stepping \
+	trace \
+	trace-times \
+	wordcount \
+	mutants
 e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";) \
 	echo "docs-api-$(1) ARCH=$(1) BUILD=$(BUILD) DOC=docs/api.md tests/e2e/test-docs.sh";
+
+# Images that the scripts run.
+TEST_APPS := \
+	hello \
+	mandelbrot \
+	pipeline \
+	sieve \
+	tests/bench \
+	tests/faults \
+	tests/guest \
+	tests/live \
+	tests/stepping \
+	tests/stress \
+	tests/tracetimes \
+	wordcount
 
 .PHONY: test test-images
 JOBS := $(shell nproc)
 test-images: $(BUILD)/tools/hbdump $(BUILD)/tools/judge $(BUILD)/tools/symtab $(OPENSBI_FW) $(GOROOT_FILE)
-	@$(foreach a,$(TEST_ARCHES),$(foreach p,hello wordcount sieve mandelbrot pipeline tests/guest tests/faults tests/bench tests/stress tests/stepping tests/tracetimes,$(MAKE) -j$(JOBS) ARCH=$(a) APP=$(p) all &&)) $(MAKE) -j$(JOBS) host-tests-build
+	@$(foreach a,$(TEST_ARCHES),$(foreach p,$(TEST_APPS),$(MAKE) -j$(JOBS) ARCH=$(a) APP=$(p) all &&)) $(MAKE) -j$(JOBS) host-tests-build
 
 test: test-images
 	@mkdir -p $(BUILD)/test

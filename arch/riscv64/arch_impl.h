@@ -40,8 +40,10 @@ struct arch_hart {
 /* Immutable after boot, but for the boot hart before its first use. */
 struct arch_platform {
 	uint64_t uart_base;
-	uint64_t test_base; /* sifive_test; 0: none */
-	uint64_t rtc_base;  /* goldfish-rtc; 0: none */
+	uint64_t test_base;    /* sifive_test; 0: none */
+	uint64_t rtc_base;     /* goldfish-rtc; 0: none */
+	uint64_t plic_base;    /* 0: none */
+	uint32_t plic_context; /* of the boot hart's supervisor interrupt */
 	uint64_t timebase_hz;
 	uint8_t uart_shift; /* distance of two UART registers, log2 of bytes */
 	bool sstc;          /* every hart has stimecmp */
@@ -138,6 +140,11 @@ static inline uint64_t arch_ticks(void)
 	uint64_t now;
 	__asm__ volatile("rdtime %0" : "=r"(now));
 	return now;
+}
+
+static inline void arch_device_fence(void)
+{
+	__asm__ volatile("fence iorw, iorw" : : : "memory");
 }
 
 static inline uint8_t arch_uart_read(unsigned reg)

@@ -12,10 +12,12 @@
 /* The supervisor interrupts in sie and sip, and their causes. */
 #define SI_SOFTWARE 0x2
 #define SI_TIMER    0x20
+#define SI_EXTERNAL 0x200
 
 #define CAUSE_INTERRUPT    0x8000000000000000
 #define CAUSE_IRQ_SOFTWARE 1
 #define CAUSE_IRQ_TIMER    5
+#define CAUSE_IRQ_EXTERNAL 9
 #define CAUSE_FETCH_FAULT  12
 #define CAUSE_LOAD_FAULT   13
 #define CAUSE_STORE_FAULT  15

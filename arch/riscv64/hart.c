@@ -21,7 +21,7 @@ void arch_hart_enter(struct hart *h)
 
 	arch_timer_arm(UINT64_MAX);
 	csr_clear(sip, SI_SOFTWARE);
-	csr_write(sie, SI_SOFTWARE | SI_TIMER);
+	csr_write(sie, SI_SOFTWARE | SI_TIMER | (h->index == 0 ? SI_EXTERNAL : 0)); /* plic.c */
 	atomic_store(&h->arch.entered, true);
 }
 

@@ -12,6 +12,7 @@
 
 #include "arch/riscv64/frame.h"
 #include "arch/riscv64/ipi.h"
+#include "arch/riscv64/plic.h"
 #include "kernel/exit.h"
 #include "kernel/hart.h"
 
@@ -63,6 +64,9 @@ static void interrupt(struct hart *h, struct arch_frame *f)
 		if (ipi_stop_asked())
 			upcall_stop(f);
 		upcall_ipi_irq(f);
+		break;
+	case CAUSE_IRQ_EXTERNAL:
+		plic_irq();
 		break;
 	default:
 		upcall_fault(f, cause_name(f->cause), f->cause, 0);

@@ -57,6 +57,8 @@ struct arch_hart {
 	uint8_t debug_stack[2048] __attribute__((aligned(16)));
 };
 
+enum { ARCH_IOAPICS = 8 };
+
 /* Immutable after boot. */
 struct arch_platform {
 	/* filled by cpu_detect() */
@@ -71,6 +73,11 @@ struct arch_platform {
 
 	/* filled by boot/x86_64/ */
 	uint64_t lapic_base; /* physical address */
+	struct {
+		uint64_t base;  /* physical address */
+		uint32_t first; /* its first global system interrupt */
+	} ioapic[ARCH_IOAPICS];
+	uint32_t n_ioapics;
 	uint64_t tsc_hz;
 	uint64_t lapic_per_tick; /* local APIC timer counts a TSC tick, 32.32 fixed point */
 	uint32_t pm1a_port;      /* ACPI power-off: PM1a control block, 0: none */
@@ -132,6 +139,11 @@ static inline void arch_wait(void)
 {
 	/* sti takes effect after the next instruction: no interrupt is lost between the two. */
 	__asm__ volatile("sti; hlt" ::: "memory");
+}
+
+static inline void arch_device_fence(void)
+{
+	__asm__ volatile("" ::: "memory"); /* stores to device space are not reordered with those before */
 }
 
 /* ---- who am I ---- */

@@ -12,6 +12,7 @@
 /* Interrupt vectors of ours. The hardware's exceptions end at 31; gates beyond VECTOR_COUNT do not exist. */
 #define VECTOR_TIMER    0x20
 #define VECTOR_IPI      0x21
+#define VECTOR_DEVICE   0x22 /* to VECTOR_SPURIOUS - 1 */
 #define VECTOR_SPURIOUS 0x2f /* low four bits all ones, as old local APICs want it */
 #define VECTOR_COUNT    0x30
 

@@ -13,6 +13,7 @@
 #include "arch/x86_64/trap.h"
 
 #include "arch/x86_64/instr.h"
+#include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/lapic.h"
 #include "arch/x86_64/stop.h"
 #include "kernel/hart.h"
@@ -82,6 +83,9 @@ void trap_irq(struct arch_frame *f)
 	if (h->in_irq != 0)
 		trap_nested(h, f);
 	h->in_irq = 1;
+	/* A level that is acknowledged before its device is quiet would interrupt again. */
+	if (f->vector >= VECTOR_DEVICE && f->vector < VECTOR_SPURIOUS)
+		ioapic_irq(f->vector);
 	if (f->vector != VECTOR_SPURIOUS)
 		lapic_write(LAPIC_EOI, 0);
 	switch (f->vector) {
@@ -91,7 +95,7 @@ void trap_irq(struct arch_frame *f)
 	case VECTOR_IPI:
 		upcall_ipi_irq(f);
 		break;
-	case VECTOR_SPURIOUS:
+	case VECTOR_DEVICE ... VECTOR_SPURIOUS:
 		break;
 	default:
 		upcall_fault(f, cause(f), f->vector, 0);

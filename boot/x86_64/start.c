@@ -50,6 +50,12 @@ static void check(const char *error)
 static void platform_fill(void)
 {
 	arch_platform.lapic_base = info.lapic_base;
+	_Static_assert((int)BOOT_IOAPIC_MAX == (int)ARCH_IOAPICS, "room for those that boot keeps");
+	for (uint32_t i = 0; i < info.n_ioapics; i++) {
+		arch_platform.ioapic[i].base = info.ioapic[i].base;
+		arch_platform.ioapic[i].first = info.ioapic[i].gsi_base;
+	}
+	arch_platform.n_ioapics = info.n_ioapics;
 	arch_platform.pm1a_port = info.pm1a_port;
 	arch_platform.sleep_control = info.sleep_control;
 	arch_platform.sleep_control_is_port = info.sleep_control_is_port;

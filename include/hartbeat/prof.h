@@ -5,6 +5,8 @@
 #ifndef HARTBEAT_PROF_H
 #define HARTBEAT_PROF_H
 
+#include <hartbeat/sink.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -18,6 +20,8 @@ const char *prof_error(int error);
 /* Stops and writes the profile to the console as file `name` (for example "cpu.pb.gz"), for `go tool pprof`. 0, or -1 when no profile is
  * running or it could not be written whole. */
 int prof_stop(const char *name);
+/* The same, to a sink. */
+int prof_stop_to(struct sink *to);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,10 @@
+/* The I/O APICs: what devices have to say comes to the boot hart. */
+#ifndef ARCH_X86_64_IOAPIC_H
+#define ARCH_X86_64_IOAPIC_H
+
+#include <stdint.h>
+
+/* Hands the line behind a vector from VECTOR_DEVICE on to upcall_device_irq(). Interrupt context, on the boot hart. */
+void ioapic_irq(uint64_t vector);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * Devices that are looked for only when they are wanted: virtio on bus 0 of PCI (q35), else in microvm's slots, which only its AML describes.
+ *
+ * PCI Local Bus Specification 3.0, section 6.1 (configuration header) and 3.2.2.3.2 (how it is read through two ports); VIRTIO 1.1,
+ * section 4.1.4 (capabilities).
+ */
+#include "arch/x86_64/instr.h"
+#include "boot/acpi.h"
+#include "boot/boot.h"
+#include "kernel/virtio.h"
+
+enum {
+	CONFIG_ADDRESS = 0xcf8,
+	CONFIG_DATA = 0xcfc,
+	BUS_DEVICES = 32,
+
+	REG_ID = 0x00,
+	REG_COMMAND = 0x04,
+	REG_BAR = 0x10,
+	REG_CAPABILITIES = 0x34,
+	REG_IRQ = 0x3c,
+	COMMAND_MEMORY = 1 << 1,
+	COMMAND_MASTER = 1 << 2,
+	STATUS_CAPABILITIES = 1 << 20, /* in the word at REG_COMMAND */
+	BAR_PORT = 1,
+	BAR_64 = 4,
+
+	CAPABILITY_VENDOR = 0x09,
+	CAPABILITIES_MAX = 48, /* as many as fit */
+	VIRTIO_CAP_COMMON = 1,
+	VIRTIO_CAP_NOTIFY = 2,
+	VIRTIO_CAP_ISR = 3,
+	VIRTIO_CAP_DEVICE = 4,
+	VIRTIO_CAPS = 5,
+
+	VIRTIO_VENDOR = 0x1af4,
+	VIRTIO_MODERN = 0x1040,       /* + device id */
+	VIRTIO_TRANSITIONAL = 0x1000, /* + an older number: 3 for a console, as its device id */
+
+	MICROVM_SLOTS = 0xfeb00000,
+	MICROVM_SLOT = 512, /* bytes */
+	MICROVM_N = 24,
+	MICROVM_GSI = 24, /* of slot 0 */
+	MMIO_MAGIC = 0x74726976,
+	MMIO_CONFIG = 0x100,
+};
+
+static uint32_t pci_read(uint32_t device, uint32_t reg)
+{
+	outl(CONFIG_ADDRESS, UINT32_C(1) << 31 | device << 11 | (reg & 0xfc));
+	return inl(CONFIG_DATA);
+}
+
+static void pci_write(uint32_t device, uint32_t reg, uint32_t value)
+{
+	outl(CONFIG_ADDRESS, UINT32_C(1) << 31 | device << 11 | (reg & 0xfc));
+	outl(CONFIG_DATA, value);
+}
+
+/* The address in a base address register; 0: not in memory below 4 GiB, where device space is mapped. */
+static uint64_t bar_address(uint32_t device, uint32_t bar)
+{
+	if (bar > 5)
+		return 0;
+	uint32_t low = pci_read(device, REG_BAR + 4 * bar);
+	if ((low & BAR_PORT) != 0 ||
+	    ((low & BAR_64) != 0 && (bar == 5 || pci_read(device, REG_BAR + 4 * bar + 4) != 0)))
+		return 0;
+	return low & ~UINT32_C(15);
+}
+
+/* Where its capabilities say that the structures of virtio 1 lie. False: some are missing. */
+static bool pci_place(uint32_t device, struct virtio_place *place)
+{
+	uint64_t found[VIRTIO_CAPS] = {0};
+	if ((pci_read(device, REG_COMMAND) & STATUS_CAPABILITIES) == 0)
+		return false;
+	uint32_t at = pci_read(device, REG_CAPABILITIES) & 0xfc;
+	for (int n = 0; at != 0 && n < CAPABILITIES_MAX; n++) {
+		uint32_t head = pci_read(device, at), kind = head >> 24;
+		uint64_t base = bar_address(device, pci_read(device, at + 4) & 0xff);
+		if ((head & 0xff) == CAPABILITY_VENDOR && kind < VIRTIO_CAPS && found[kind] == 0 &&
+		    base != 0) {
+			found[kind] = base + pci_read(device, at + 8);
+			if (kind == VIRTIO_CAP_NOTIFY)
+				place->notify_step = pci_read(device, at + 16);
+		}
+		at = head >> 8 & 0xfc;
+	}
+	place->kind = VIRTIO_PCI;
+	place->base = found[VIRTIO_CAP_COMMON];
+	place->notify = found[VIRTIO_CAP_NOTIFY];
+	place->isr = found[VIRTIO_CAP_ISR];
+	place->config = found[VIRTIO_CAP_DEVICE];
+	return place->base != 0 && place->notify != 0 && place->isr != 0 && place->config != 0;
+}
+
+static bool pci_find(const struct boot_info *info, uint32_t device_id, struct virtio_place *place)
+{
+	for (uint32_t device = 0; device < BUS_DEVICES; device++) {
+		uint32_t id = pci_read(device, REG_ID);
+		if ((id & 0xffff) != VIRTIO_VENDOR ||
+		    (id >> 16 != VIRTIO_MODERN + device_id && id >> 16 != VIRTIO_TRANSITIONAL + device_id))
+			continue;
+		*place = (struct virtio_place){0};
+		if (!pci_place(device, place))
+			continue;
+		uint16_t flags;
+		uint32_t gsi = boot_info_gsi(info, (uint8_t)pci_read(device, REG_IRQ), &flags);
+		place->line = (struct arch_irq_line){.number = gsi, .level = true, .low = (flags & 3) == 3};
+		pci_write(device, REG_COMMAND,
+			  (pci_read(device, REG_COMMAND) & 0xffff) | COMMAND_MEMORY | COMMAND_MASTER);
+		return true;
+	}
+	return false;
+}
+
+static bool slot_find(uint32_t device_id, struct virtio_place *place)
+{
+	for (uint32_t i = 0; i < MICROVM_N; i++) {
+		uint64_t base = MICROVM_SLOTS + (uint64_t)i * MICROVM_SLOT;
+		const volatile uint32_t *regs = (const volatile uint32_t *)base;
+		if (regs[0] != MMIO_MAGIC || regs[2] != device_id)
+			continue;
+		*place = (struct virtio_place){
+			.kind = VIRTIO_MMIO,
+			.base = base,
+			.config = base + MMIO_CONFIG,
+			.line = {.number = MICROVM_GSI + i, .level = true},
+		};
+		return true;
+	}
+	return false;
+}
+
+bool boot_virtio_find(const struct boot_info *info, uint32_t device_id, struct virtio_place *place)
+{
+	/* A machine without PM1 registers has hardware-reduced ACPI: microvm, which has no PCI by default. */
+	return pci_find(info, device_id, place) || (info->pm1a_port == 0 && slot_find(device_id, place));
+}

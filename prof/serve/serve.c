@@ -1,0 +1,221 @@
+/*
+ * One goroutine for each line:
+ *
+ *	wait for a client -> bytes -> http_feed() -> pages_answer() -> head and body -> the client closes, and the next one may come
+ *
+ * 1. A request belongs to the client of the epoch in which its first byte was read; when the epoch changes, what was collected is
+ *    forgotten. Otherwise half a request would be glued to the next client's.
+ * 2. An answer is written for the epoch of its request. Otherwise its rest would reach the next client.
+ * 3. Where the bytes of two clients meet is not marked on the line, but no piece has bytes of both: after a change of epoch, pieces that do
+ *    not begin as a request does are dropped, and one that begins as a whole request ends what was collected. Otherwise the new client
+ *    would be refused for what the old one sent.
+ */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <hartbeat/chan.h>
+#include <hartbeat/time.h>
+
+#include "kernel/heap.h"
+#include "kernel/serial.h"
+#include "prof/prof.h"
+#include "prof/serve/answer.h"
+#include "prof/serve/http.h"
+#include "sched/sched.h"
+
+enum {
+	SERVE_LINES_MAX = 8,
+	PIECE = 4096,       /* bytes read at once */
+	STALL_SECONDS = 30, /* a client that takes nothing for so long is given up */
+	HEAD_SECONDS = 30,  /* the same for one that does not end its request */
+};
+
+struct worker {
+	_Atomic(struct serial *) line;
+	struct chan *wake; /* holds one: something changed */
+	struct http_request request;
+	char piece[PIECE];
+	bool resync; /* drop pieces that do not begin a request */
+	bool unsure; /* what was collected may be of the client before */
+};
+
+static struct worker *workers[SERVE_LINES_MAX];
+static _Atomic uint32_t n_lines;
+static char token[SERVE_TOKEN_MAX];
+
+static void changed(void *ctx)
+{
+	struct worker *w = ctx;
+	chan_try_send(w->wake, NULL);
+}
+
+/* ---- answers ---- */
+
+/* False: the client has gone, or takes nothing. */
+static bool put(struct worker *w, struct serial *line, uint32_t epoch, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		size_t done = serial_write(line, epoch, bytes, n);
+		bytes += done;
+		n -= done;
+		if (done > 0)
+			continue;
+		if (serial_epoch(line) != epoch ||
+		    !chan_recv_timeout(w->wake, NULL, NULL, STALL_SECONDS * TIME_SECOND))
+			return false;
+	}
+	return true;
+}
+
+static void answer_send(struct worker *w, struct serial *line, uint32_t epoch, const struct answer *a,
+			bool head_only)
+{
+	char head[768];
+	int n = snprintf(head, sizeof head,
+			 "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+			 "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: "
+			 "close\r\n%s%s%s%s%s%s%s\r\n",
+			 a->status, http_reason(a->status), a->type, a->body.size,
+			 a->status >= 400 ? "X-Go-Pprof: 1\r\n" : "",
+			 a->file != NULL ? "Content-Disposition: attachment; filename=\"" : "",
+			 a->file != NULL ? a->file : "", a->file != NULL ? "\"\r\n" : "",
+			 a->location != NULL ? "Location: " : "", a->location != NULL ? a->location : "",
+			 a->location != NULL ? "\r\n" : "");
+	if (n > 0 && (size_t)n < sizeof head && put(w, line, epoch, head, (size_t)n) && !head_only)
+		put(w, line, epoch, a->body.data, a->body.size);
+}
+
+static bool allowed(const struct http_request *r)
+{
+	static const char scheme[] = "Bearer ";
+	if (token[0] == '\0')
+		return true;
+	bool bearer = strncmp(r->authorization, scheme, sizeof scheme - 1) == 0;
+	return http_same_secret(bearer ? r->authorization + sizeof scheme - 1 : "", token);
+}
+
+static void respond(struct worker *w, struct serial *line, uint32_t epoch, int status)
+{
+	struct answer a;
+	answer_init(&a);
+	if (status != HTTP_DONE)
+		answer_refuse(&a, status, "%s", http_reason(status));
+	else if (!allowed(&w->request))
+		answer_refuse(&a, 401, "a token is needed: Authorization: Bearer TOKEN");
+	else
+		pages_answer(&w->request, &a);
+	answer_send(w, line, epoch, &a, status == HTTP_DONE && w->request.head_only);
+	answer_free(&a);
+}
+
+/* ---- requests ---- */
+
+/* Whether a piece begins as a request does: with a method's letters. */
+static bool begins_request(const char *bytes, size_t n)
+{
+	static const char *const methods[] = {"GET ",    "HEAD ",    "POST ", "PUT ",
+					      "DELETE ", "OPTIONS ", "PATCH "};
+	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+		size_t len = strlen(methods[i]);
+		if (memcmp(bytes, methods[i], n < len ? n : len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether it surely does: with a method and the beginning of a path. */
+static bool begins_surely(const char *bytes, size_t n)
+{
+	return (n >= 5 && memcmp(bytes, "GET /", 5) == 0) || (n >= 6 && memcmp(bytes, "HEAD /", 6) == 0);
+}
+
+/* Serves the client of this epoch, and those who come at once after it, until nobody is there. */
+static void serve_client(struct worker *w, struct serial *line, uint32_t epoch)
+{
+	http_init(&w->request);
+	for (;;) {
+		size_t n = serial_read(line, w->piece, sizeof w->piece);
+		if (n == 0) {
+			if (serial_epoch(line) == 0)
+				return;
+			if (!chan_recv_timeout(w->wake, NULL, NULL, HEAD_SECONDS * TIME_SECOND) &&
+			    w->request.n > 0) {
+				respond(w, line, epoch, 408);
+				http_init(&w->request);
+				w->resync = true;
+			}
+			continue;
+		}
+		uint32_t now = serial_epoch(line);
+		if (now == 0) /* of one who has gone */
+			continue;
+		if (now != epoch) {
+			epoch = now;
+			http_init(&w->request);
+			w->resync = w->unsure = true;
+		}
+		if (w->resync && !begins_request(w->piece, n))
+			continue;
+		w->resync = false;
+		if (w->unsure && begins_surely(w->piece, n))
+			http_init(&w->request);
+		for (size_t at = 0, used; at < n; at += used) {
+			int status = http_feed(&w->request, w->piece + at, n - at, &used);
+			if (status == HTTP_MORE)
+				continue;
+			w->unsure = false;
+			respond(w, line, epoch, status);
+			http_init(&w->request);
+			if (status != HTTP_DONE) { /* the rest of it means nothing */
+				w->resync = true;
+				break;
+			}
+		}
+	}
+}
+
+static void work(void *arg)
+{
+	struct worker *w = arg;
+	for (;;) {
+		struct serial *line = atomic_load_explicit(&w->line, memory_order_acquire);
+		uint32_t epoch = line != NULL ? serial_epoch(line) : 0;
+		if (epoch == 0) {
+			chan_recv(w->wake, NULL);
+			continue;
+		}
+		serve_client(w, line, epoch);
+		w->resync = w->unsure = true;
+	}
+}
+
+bool serve_start(const struct serve_options *o)
+{
+	snprintf(token, sizeof token, "%s", o->token);
+	pages_init(o->argc, o->argv);
+	for (unsigned i = 0; i < SERVE_LINES_MAX; i++) {
+		struct worker *w = heap_alloc(sizeof *w);
+		if (w == NULL)
+			return false;
+		memset(w, 0, sizeof *w);
+		w->wake = chan_make(0, 1);
+		workers[i] = w;
+		if (w->wake == NULL || go_system(work, w, "runtime.serve") == 0)
+			return false;
+	}
+	return true;
+}
+
+void serve_line(void *ctx, struct serial *line)
+{
+	(void)ctx;
+	uint32_t i = atomic_fetch_add(&n_lines, 1);
+	if (i >= SERVE_LINES_MAX)
+		return;
+	line->ctx = workers[i];
+	line->changed = changed;
+	/* pairs with the acquire in work() */
+	atomic_store_explicit(&workers[i]->line, line, memory_order_release);
+	changed(workers[i]);
+}
