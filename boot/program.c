@@ -17,6 +17,7 @@
 
 #include "arch/arch.h"
 #include "boot/boot.h"
+#include "boot/option_value.h"
 #include "boot/options.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
@@ -30,12 +31,14 @@
 #include "kernel/virtio_serial.h"
 #include "prof/prof.h"
 #include "sched/sched.h"
+#include "trace/trace.h"
 
 enum { TOP_ROWS = 10 };
 
 int main(int argc, char **argv);
 
 static bool prof_cpu = true, trace_wanted;
+static char flight_text[32] = "off";
 static uint64_t prof_hz = 100;
 static char input_name[256] = "input";
 static char app_name[64] = "hartbeat";
@@ -67,6 +70,19 @@ static struct option options[] = {
 	 .type = OPTION_BOOL,
 	 .value = &trace_wanted,
 	 .help = "trace the program from start to end"},
+	{.name = "trace.flight",
+	 .type = OPTION_STRING,
+	 .value = flight_text,
+	 .min = 1,
+	 .max = sizeof flight_text,
+	 .help = "flight recorder: on, off, or an age and a size as 10s,8M"},
+	{.name = "trace.gz", .type = OPTION_BOOL, .value = &trace_gz, .help = "traces leave compressed"},
+	{.name = "trace.memory",
+	 .type = OPTION_BYTES,
+	 .value = &trace_memory_max,
+	 .min = 1 << 20,
+	 .max = UINT64_C(1) << 40,
+	 .help = "all buffers of the trace"},
 	{.name = "trace.period",
 	 .type = OPTION_DURATION,
 	 .value = &trace_period_ns,
@@ -143,6 +159,31 @@ static void look(void *ctx, const struct builder *b, uint64_t duration_ns)
 	prof_top(b, duration_ns, TOP_ROWS);
 }
 
+/* trace.flight=on, off or AGE,BYTES */
+static void flight_begin(void)
+{
+	uint64_t age = 0, bytes = 0;
+	struct option part[] = {
+		{.type = OPTION_DURATION, .value = &age, .min = 1, .max = UINT64_C(86400000000000)},
+		{.type = OPTION_BYTES, .value = &bytes, .min = 1, .max = UINT64_C(1) << 40}};
+	char *comma = strchr(flight_text, ',');
+	if (strcmp(flight_text, "off") == 0)
+		return;
+	if (comma != NULL)
+		*comma = '\0';
+	bool good = comma != NULL
+			    ? option_value_set(&part[0], flight_text) && option_value_set(&part[1], comma + 1)
+			    : strcmp(flight_text, "on") == 0;
+	if (comma != NULL)
+		*comma = ',';
+	if (!good)
+		boot_fail("boot option 'trace.flight': bad value '%s', on, off, or an age and a size as "
+			  "10s,8M expected",
+			  flight_text);
+	if (trace_flight_start(age, bytes) != 0)
+		print_line("hb: no memory for the flight recorder");
+}
+
 static void end(int status)
 {
 	static _Atomic uint32_t ending;
@@ -150,8 +191,9 @@ static void end(int status)
 		for (;;)
 			go_yield();
 	}
-	if (trace_enabled())
-		trace_stop();
+	if (trace_flight_enabled() && trace_flight_write("flight.out") != 0)
+		print_line("hb: no memory for the flight recorder's trace");
+	trace_stop();
 	if (prof_running())
 		prof_stop_with("cpu.pb.gz", look, NULL);
 	print_line("hb: exit %d", status);
@@ -209,6 +251,7 @@ void program_run(void *arg)
 		live_start(info);
 	if (prof_cpu && prof_start((unsigned)prof_hz) != 0)
 		print_line("hb: no memory for a CPU profile");
+	flight_begin();
 	if (trace_wanted && trace_start("trace.out") != 0)
 		print_line("hb: no memory for a trace");
 	sched_shake(sched_seed, (uint32_t)debug_preempt);

@@ -35,6 +35,7 @@ enum g_status {
 };
 
 struct labels;
+struct trace_region;
 
 struct g {
 	/* immutable while alive */
@@ -57,7 +58,8 @@ struct g {
 	struct hart *
 		pinned; /* the one hart it runs on, or NULL; read by whoever queues it, when it does not run (sched/pin.c) */
 	uint32_t pin_depth;
-	struct labels *labels; /* a reference, or NULL: none; read by samples (sched/labels.c) */
+	struct trace_region *regions; /* open ones, the innermost first (trace/user.c) */
+	struct labels *labels;        /* a reference, or NULL: none; read by samples (sched/labels.c) */
 
 	/* owned by whoever runs or owns it */
 	uint32_t careful;             /* G_IN_AREA, G_FOLLOWED: what a direct switch leaves to slower code */

@@ -26,6 +26,7 @@
 #include "prof/prof.h"
 #include "prof/top.h"
 #include "sched/sched.h"
+#include "trace/trace.h"
 
 enum {
 	HZ_MAX = 10000,
@@ -42,6 +43,17 @@ static uint64_t period_ns, start_ns, start_wall;
 static struct mutex drain_mutex; /* protects builder against the drain goroutine */
 static _Atomic uintptr_t
 	profile_number; /* of the running or last profile; a drain goroutine of another one ends */
+
+static bool filling; /* under drain_mutex: builder takes samples */
+
+void prof_drain(void)
+{
+	mutex_lock(&drain_mutex);
+	if (filling)
+		sampler_drain(&builder);
+	trace_cpu_close();
+	mutex_unlock(&drain_mutex);
+}
 
 /* Body of the drain goroutine of profile `number`. Nobody waits for its end: it notices at its next turn. */
 static void drain_loop(void *number)
@@ -91,6 +103,9 @@ int prof_start(unsigned hz)
 			start_ns = clock_ns();
 			start_wall = clock_wall_ns();
 			labels_profile_begin();
+			mutex_lock(&drain_mutex);
+			filling = true;
+			mutex_unlock(&drain_mutex);
 			sampler_start(clock_to_ticks(period_ns));
 			running = true;
 			result = 0;
@@ -218,8 +233,9 @@ static int stop(struct sink *to, const char *name, prof_look_fn *look, void *ctx
 		uint64_t duration = clock_ns() - start_ns;
 		mutex_lock(&drain_mutex);
 		atomic_fetch_add(&profile_number, 1);
-		mutex_unlock(&drain_mutex);
 		sampler_drain(&builder);
+		filling = false;
+		mutex_unlock(&drain_mutex);
 		if (to != NULL)
 			error = profile_encode(to, duration);
 		else

@@ -24,6 +24,7 @@
 #include "prof/impl.h"
 #include "prof/pprof.h"
 #include "sched/sched.h"
+#include "trace/trace.h"
 
 enum {
 	ARENA_SIZE = 1 << 20,
@@ -175,6 +176,18 @@ static void cpu_send(void)
 	records_send("crash-cpu.pb.gz", &o);
 }
 
+/* ---- the trace ---- */
+
+static void trace_send(void)
+{
+	if (!trace_crash_possible() || !dump_crash_begin(&stream, "crash-trace.out"))
+		return;
+	if (trace_crash_dump(&stream_sink))
+		frame_stream_end(&stream);
+	else
+		panic_line("hb: crash-trace.out could not be written whole");
+}
+
 static bool dump(unsigned n)
 {
 	switch (n) {
@@ -183,6 +196,9 @@ static bool dump(unsigned n)
 		return true;
 	case 1:
 		cpu_send();
+		return true;
+	case 2:
+		trace_send();
 		return true;
 	default:
 		return false;

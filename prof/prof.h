@@ -40,6 +40,9 @@ extern bool prof_label_hart, prof_label_irq;
 
 /* prof/cpu.c */
 
+/* Takes what is in the rings, if a profile runs; afterwards no sample comes for a generation of the trace that has ended. Goroutine context. */
+void prof_drain(void);
+
 /* Called with the profile's builder before it is freed, to look at it (prof_stop_with). */
 typedef void prof_look_fn(void *ctx, const struct builder *b, uint64_t duration_ns);
 
@@ -53,6 +56,7 @@ void prof_top(const struct builder *b, uint64_t duration_ns, uint32_t rows);
 
 /* How long a generation takes, in ns; 0: one after the other. Boot option, or a test. */
 extern uint64_t trace_period_ns;
+extern bool trace_gz; /* boot option: each generation is compressed, as a gzip member of its own */
 
 /* prof/image.c */
 

@@ -36,6 +36,7 @@
 #include "prof/builder.h"
 #include "prof/impl.h"
 #include "sched/sched.h"
+#include "trace/trace.h"
 
 #include <hartbeat/time.h>
 
@@ -99,6 +100,7 @@ static void sample_put(struct hart *h, struct sampler_hart *s, const struct arch
 	out->ticks = weight;
 	out->count = count > 0xffffff ? 0xffffff : (uint32_t)count;
 	out->flags = flags;
+	out->at = arch_ticks();
 	if (f != NULL) {
 		sample_stack_irq(h, f, out);
 	} else {
@@ -310,6 +312,11 @@ static uint32_t labels_automatic(uint32_t hart, uint8_t flags)
 	return prof_label_irq && (flags & SAMPLE_IRQ_OFF) != 0 ? l | PROF_LABEL_IRQ_OFF : l;
 }
 
+static const char *synthetic(uintptr_t pc)
+{
+	return pc < PROF_FRAME_MAX ? prof_frame_name(pc) : NULL;
+}
+
 /* Moves what is in the rings to b, by way of *s. crashed: nothing that takes a lock. */
 static void rings_read(struct builder *b, struct sample *s, bool crashed)
 {
@@ -327,6 +334,13 @@ static void rings_read(struct builder *b, struct sample *s, bool crashed)
 						.pcs = s->pcs,
 						.labels = s->labels | labels_automatic(i, s->flags)};
 			builder_add(b, &p);
+			if (!crashed)
+				trace_cpu_sample(&(struct trace_cpu){.at = s->at,
+								     .hart = i,
+								     .depth = s->depth,
+								     .g = s->g,
+								     .pcs = s->pcs,
+								     .text = synthetic});
 		}
 	}
 }

@@ -1,10 +1,13 @@
 /*
  * Traces on their way out: who gets the generations, the goroutine that changes them every second, and the one that writes.
  *
- *	advance (each period, or when somebody stops) -> generation -> queue of each subscriber -> writer goroutine -> sink
+ *	advance (each period, or when somebody joins, leaves, or wants a snapshot) -> generation -> queue -> writer goroutine -> file
+ *	                                                                                \-> flight recorder
  *
  * The generations that wait in a queue keep their buffers. When those reach trace_memory_max, the generation that runs is dropped as a whole
- * (trace/buf.c), and so are the next ones until there is room; what comes after begins another file, for a trace with a hole is none.
+ * (trace/buf.c), and so are the next ones until there is room. That is counted, said on the console, and in the trace by a log.
+ *
+ * Who joins gets the generations from the next one on, who leaves those up to the one that ends then: each stands alone.
  */
 #include <hartbeat/trace.h>
 
@@ -17,16 +20,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/dump.h"
-#include "kernel/framing.h"
+#include "kernel/clock.h"
 #include "kernel/heap.h"
 #include "kernel/panic.h"
 #include "kernel/print.h"
 #include "prof/prof.h"
+#include "prof/trace_file.h"
 #include "sched/sched.h"
+#include "trace/recorder.h"
 #include "trace/trace.h"
 
-enum { POLL_NS = 100000000 };
+enum { POLL_NS = 100000000, FLIGHT_BYTES = 10 << 20 };
+#define FLIGHT_AGE_NS UINT64_C(10000000000)
 
 uint64_t trace_period_ns = 1000000000;
 
@@ -35,17 +40,8 @@ struct link {
 	struct trace_gen *gen; /* NULL: one that was dropped */
 };
 
-/* One file after the other. */
 struct out {
-	struct sink sink; /* first: bytes to the file or function */
-	char name[FRAME_NAME_MAX + 1];
-	trace_write_fn *fn;
-	void *ctx;
-	/* of the writer */
-	struct dump *dump;
-	uint32_t files;
-	uint64_t number; /* of the last generation in the file; 0: it has not begun */
-	int error;
+	struct trace_file file;
 	/* guarded by queue_mutex */
 	struct link *first, *last;
 	bool closing, done;
@@ -54,69 +50,14 @@ struct out {
 static struct mutex control; /* protects the next, and everything that begins or ends a generation */
 static struct out *tracing;  /* what trace_start() began */
 static uint64_t session, dropped, dropped_said;
-static _Atomic uint64_t writer; /* the goroutine that writes: the one that must not wait for itself */
+
+static _Atomic uint64_t writer;   /* the goroutine that writes: the one that must not wait for itself */
+static _Atomic uint32_t snapshot; /* somebody writes one */
 
 static struct mutex queue_mutex; /* protects queues */
 static struct cond queue_changed;
 
 /* ---- the writer ---- */
-
-static int out_bytes(struct sink *s, const void *data, size_t n)
-{
-	struct out *o = (struct out *)s;
-	if (o->fn != NULL)
-		return o->fn(o->ctx, data, n) == 0 ? 0 : -EIO;
-	dump_write(o->dump, data, n);
-	return 0;
-}
-
-/* trace.out, trace.2.out, ... */
-static void name_of(const struct out *o, char *name, size_t size)
-{
-	const char *dot = strrchr(o->name, '.');
-	int stem = dot != NULL && dot != o->name ? (int)(dot - o->name) : (int)strlen(o->name);
-	if (o->files == 1)
-		snprintf(name, size, "%s", o->name);
-	else
-		snprintf(name, size, "%.*s.%u%s", stem, o->name, (unsigned)o->files, o->name + stem);
-}
-
-static void file_end(struct out *o)
-{
-	if (o->dump != NULL)
-		dump_close(o->dump);
-	o->dump = NULL;
-	o->number = 0;
-}
-
-static void file_begin(struct out *o)
-{
-	char name[FRAME_NAME_MAX + 16];
-	o->files++;
-	if (o->fn != NULL) {
-		if (o->files > 1 && o->fn(o->ctx, "", 0) != 0)
-			o->error = -EIO;
-	} else {
-		name_of(o, name, sizeof name);
-		o->dump = dump_open(name);
-		if (o->dump == NULL)
-			o->error = -ENOMEM;
-	}
-	if (o->error == 0)
-		o->error = trace_head_write(&o->sink);
-}
-
-static void gen_out(struct out *o, const struct trace_gen *gen)
-{
-	if (gen == NULL) {
-		file_end(o);
-		return;
-	}
-	if (o->number == 0 && o->error == 0)
-		file_begin(o);
-	if (o->error == 0)
-		o->error = trace_gen_write(gen, ++o->number, &o->sink);
-}
 
 static void write_loop(void *arg)
 {
@@ -133,25 +74,39 @@ static void write_loop(void *arg)
 		if (o->first == NULL)
 			o->last = NULL;
 		mutex_unlock(&queue_mutex);
-		gen_out(o, l->gen);
+		trace_file_gen(&o->file, l->gen);
 		if (l->gen != NULL)
 			trace_gen_drop(l->gen);
 		heap_free(l);
 		mutex_lock(&queue_mutex);
 	}
-	file_end(o);
+	trace_file_end(&o->file);
 	o->done = true;
 	cond_broadcast(&queue_changed);
 	mutex_unlock(&queue_mutex);
 }
 
-/* ---- who gets what ---- */
+/* Waits until everything has been written, and frees o. Returns its error. */
+static int out_end(struct out *o)
+{
+	mutex_lock(&queue_mutex);
+	o->closing = true;
+	cond_broadcast(&queue_changed);
+	while (!o->done)
+		cond_wait(&queue_changed, &queue_mutex);
+	mutex_unlock(&queue_mutex);
+	int error = o->file.error;
+	heap_free(o);
+	return error;
+}
 
 static void deliver(struct out *o, struct trace_gen *gen)
 {
 	struct link *l = heap_alloc(sizeof *l);
-	if (l == NULL)
-		return; /* without memory for this there is none for a generation */
+	if (l == NULL) {
+		o->file.error = -ENOMEM;
+		return;
+	}
 	*l = (struct link){NULL, gen};
 	if (gen != NULL)
 		trace_gen_hold(gen);
@@ -162,7 +117,9 @@ static void deliver(struct out *o, struct trace_gen *gen)
 	mutex_unlock(&queue_mutex);
 }
 
-/* Ends the running generation and hands it out. Caller holds `control`. */
+/* ---- generations ---- */
+
+/* Ends the running generation and hands it out. False: no memory for another one. Caller holds `control`. */
 static bool advance(bool more)
 {
 	struct trace_gen *gen;
@@ -170,18 +127,39 @@ static bool advance(bool more)
 		return false;
 	if (gen == NULL)
 		return true;
-	bool whole = !atomic_load(&gen->dropped);
-	if (!whole)
-		dropped++;
+	prof_drain();
+	bool whole = trace_gen_finish(gen);
 	if (tracing != NULL)
 		deliver(tracing, whole ? gen : NULL);
+	if (trace_recorder.on)
+		trace_recorder_put(&trace_recorder, gen);
 	trace_gen_drop(gen);
-	if (dropped != dropped_said) {
-		print_line("hb: trace: %lu generations dropped, the reader is behind",
-			   (unsigned long)dropped);
+	dropped += !whole;
+	if (dropped != dropped_said && (whole || !more)) {
+		print_line("hb: trace: %lu generations dropped, for the reader is behind",
+			   (unsigned long)(dropped - dropped_said));
+		trace_logf(0, "trace", "%lu generations dropped", (unsigned long)(dropped - dropped_said));
 		dropped_said = dropped;
 	}
 	return true;
+}
+
+/* So much in one generation that the next should begin. */
+static bool full(void)
+{
+	uint64_t most = trace_memory_max / 8;
+	if (trace_recorder.on && trace_recorder.max_bytes / 2 < most)
+		most = trace_recorder.max_bytes / 2;
+	return trace_gen->bytes > most && !atomic_load(&trace_gen->dropped);
+}
+
+/* Else another generation would only be one more to wait for; this one goes on. Caller holds `control`. */
+static bool reader_keeps_up(void)
+{
+	mutex_lock(&queue_mutex);
+	bool waits = trace_period_ns == 0 && tracing != NULL && tracing->first != NULL;
+	mutex_unlock(&queue_mutex);
+	return !waits && trace_memory() < trace_memory_max / 4 * 3;
 }
 
 static void advance_loop(void *arg)
@@ -191,11 +169,12 @@ static void advance_loop(void *arg)
 		uint64_t now = time_now();
 		if (now < due)
 			time_sleep(due - now < POLL_NS ? due - now : POLL_NS);
-		else if (trace_period_ns == 0)
+		else
 			go_yield();
 		mutex_lock(&control);
 		bool mine = session == (uintptr_t)arg;
-		if (mine && time_now() >= due) {
+		bool room = reader_keeps_up();
+		if (mine && room && (time_now() >= due || full())) {
 			advance(true);
 			due = time_now() + trace_period_ns;
 		}
@@ -205,98 +184,203 @@ static void advance_loop(void *arg)
 	}
 }
 
-/* The first subscriber. Caller holds `control`. */
-static bool session_begin(void)
+/* Another generation for who joins: the first of all, or the next. Caller holds `control`. */
+static bool join(void)
 {
+	if (trace_active())
+		return advance(true);
 	session++;
-	return go_system(advance_loop, (void *)(uintptr_t)session, "runtime.trace_advance") != 0 &&
-	       advance(true);
-}
-
-static int start(const char *name, trace_write_fn *fn, void *ctx)
-{
-	int error = 0;
-	if (atomic_load(&writer) == go_id()) {
-		errno = EBUSY;
-		return -1;
-	}
-	mutex_lock(&control);
-	struct out *o = tracing == NULL ? heap_alloc_zero(sizeof *o) : NULL;
-	if (tracing != NULL) {
-		error = EBUSY;
-	} else if (o == NULL) {
-		error = ENOMEM;
-	} else {
-		o->sink.write = out_bytes;
-		o->fn = fn;
-		o->ctx = ctx;
-		if (name != NULL)
-			snprintf(o->name, sizeof o->name, "%s", name);
-		if (go_system(write_loop, o, "runtime.trace_reader") == 0) {
-			heap_free(o);
-			error = ENOMEM;
-		} else if (!session_begin()) {
-			session++;
-			mutex_lock(&queue_mutex);
-			o->closing = true;
-			cond_broadcast(&queue_changed);
-			while (!o->done)
-				cond_wait(&queue_changed, &queue_mutex);
-			mutex_unlock(&queue_mutex);
-			heap_free(o);
-			error = ENOMEM;
-		} else {
-			tracing = o;
-		}
-	}
-	mutex_unlock(&control);
-	errno = error != 0 ? error : errno;
-	return error != 0 ? -1 : 0;
-}
-
-int trace_start(const char *name)
-{
-	if (!frame_name_valid(name, strlen(name))) {
-		errno = EINVAL;
-		return -1;
-	}
-	return start(name, NULL, NULL);
-}
-
-int trace_start_func(trace_write_fn *write, void *ctx)
-{
-	return start(NULL, write, ctx);
-}
-
-int trace_stop(void)
-{
-	if (atomic_load(&writer) == go_id()) {
-		errno = EDEADLK;
-		return -1;
-	}
-	mutex_lock(&control);
-	struct out *o = tracing;
-	int error = o == NULL ? ESRCH : 0;
-	if (error == 0) {
-		advance(false);
+	if (go_system(advance_loop, (void *)(uintptr_t)session, "runtime.trace_advance") == 0 ||
+	    !advance(true)) {
 		session++;
-		tracing = NULL;
-		mutex_lock(&queue_mutex);
-		o->closing = true;
-		cond_broadcast(&queue_changed);
-		while (!o->done)
-			cond_wait(&queue_changed, &queue_mutex);
-		mutex_unlock(&queue_mutex);
-		error = -o->error;
-		heap_free(o);
+		return false;
 	}
-	mutex_unlock(&control);
+	return true;
+}
+
+/* Who leaves has got the generation that ends here. Caller holds `control`. */
+static void leave(bool others)
+{
+	if (!advance(others) && others)
+		print_line("hb: trace: no memory for another generation");
+	if (!others) {
+		session++;
+		trace_blocks_free();
+	}
+}
+
+static int fail(int error)
+{
 	if (error != 0)
 		errno = error;
 	return error != 0 ? -1 : 0;
 }
 
+/* ---- start and stop ---- */
+
+/* Whoever writes a trace or a snapshot must not wait for what waits for it. */
+static bool is_writer(void)
+{
+	return atomic_load(&writer) == go_id();
+}
+
+static int start_locked(const char *name, trace_write_fn *fn, void *ctx)
+{
+	if (tracing != NULL)
+		return EBUSY;
+	struct out *o = heap_alloc_zero(sizeof *o);
+	if (o == NULL)
+		return ENOMEM;
+	o->file.fn = fn;
+	o->file.ctx = ctx;
+	if (name != NULL)
+		snprintf(o->file.name, sizeof o->file.name, "%s", name);
+	if (go_system(write_loop, o, "runtime.trace_reader") == 0) {
+		heap_free(o);
+		return ENOMEM;
+	}
+	if (!join()) {
+		out_end(o);
+		return ENOMEM;
+	}
+	tracing = o;
+	return 0;
+}
+
+static int start(const char *name, trace_write_fn *fn, void *ctx)
+{
+	if (is_writer() || panic_in_progress())
+		return fail(EBUSY);
+	mutex_lock(&control);
+	int error = start_locked(name, fn, ctx);
+	mutex_unlock(&control);
+	return fail(error);
+}
+
+int trace_start(const char *name)
+{
+	if (name == NULL || !frame_name_valid(name, strlen(name)))
+		return fail(EINVAL);
+	return start(name, NULL, NULL);
+}
+
+int trace_start_func(trace_write_fn *write, void *ctx)
+{
+	return write == NULL ? fail(EINVAL) : start(NULL, write, ctx);
+}
+
+int trace_stop(void)
+{
+	int error = ESRCH;
+	if (is_writer())
+		return fail(EDEADLK);
+	mutex_lock(&control);
+	struct out *o = tracing;
+	if (o != NULL) {
+		leave(trace_recorder.on);
+		tracing = NULL;
+		error = -out_end(o);
+		atomic_store(&writer, 0);
+	}
+	mutex_unlock(&control);
+	return fail(error);
+}
+
 bool trace_enabled(void)
 {
 	return trace_active();
+}
+
+/* ---- the flight recorder ---- */
+
+int trace_flight_start(uint64_t min_age_ns, uint64_t max_bytes)
+{
+	int error = EBUSY;
+	if (is_writer())
+		return fail(EDEADLK);
+	mutex_lock(&control);
+	struct trace_recorder *r = &trace_recorder;
+	if (!r->on) {
+		r->min_age = clock_to_ticks(min_age_ns != 0 ? min_age_ns : FLIGHT_AGE_NS);
+		r->max_bytes = max_bytes != 0 ? max_bytes : FLIGHT_BYTES;
+		if (r->max_bytes > trace_memory_max / 2)
+			r->max_bytes = trace_memory_max / 2;
+		error = join() ? 0 : ENOMEM;
+		r->on = error == 0;
+	}
+	mutex_unlock(&control);
+	return fail(error);
+}
+
+int trace_flight_stop(void)
+{
+	int error = ESRCH;
+	if (is_writer())
+		return fail(EDEADLK);
+	mutex_lock(&control);
+	if (trace_recorder.on) {
+		leave(tracing != NULL);
+		trace_recorder.on = false;
+		trace_recorder_empty(&trace_recorder);
+		error = 0;
+	}
+	mutex_unlock(&control);
+	return fail(error);
+}
+
+bool trace_flight_enabled(void)
+{
+	return __atomic_load_n(&trace_recorder.on, __ATOMIC_RELAXED);
+}
+
+/* The generations that a snapshot consists of, held. NULL: no memory. Caller holds `control`. */
+static struct trace_gen **snapshot_take(uint32_t *n)
+{
+	struct trace_gen **list = heap_alloc((trace_recorder.n + 1) * sizeof *list);
+	*n = 0;
+	for (struct trace_gen *t = trace_recorder.first; t != NULL && list != NULL; t = t->newer) {
+		trace_gen_hold(t);
+		list[(*n)++] = t;
+	}
+	return list;
+}
+
+static int snapshot_write(struct trace_file *f)
+{
+	struct trace_gen **list = NULL;
+	uint32_t n = 0, nobody = 0;
+	int error = 0;
+	if (is_writer())
+		return fail(EDEADLK);
+	if (!atomic_compare_exchange_strong(&snapshot, &nobody, 1))
+		return fail(EBUSY);
+	mutex_lock(&control);
+	if (!trace_recorder.on)
+		error = ESRCH;
+	else if (!advance(true) || (list = snapshot_take(&n)) == NULL || n == 0)
+		error = ENOMEM;
+	mutex_unlock(&control);
+	for (uint32_t i = 0; i < n; i++) {
+		trace_file_gen(f, list[i]);
+		trace_gen_drop(list[i]);
+	}
+	trace_file_end(f);
+	heap_free(list);
+	atomic_store(&snapshot, 0);
+	return fail(error != 0 ? error : -f->error);
+}
+
+int trace_flight_write(const char *name)
+{
+	struct trace_file f = {.fn = NULL};
+	if (name == NULL || !frame_name_valid(name, strlen(name)))
+		return fail(EINVAL);
+	snprintf(f.name, sizeof f.name, "%s", name);
+	return snapshot_write(&f);
+}
+
+int trace_flight_write_func(trace_write_fn *write, void *ctx)
+{
+	struct trace_file f = {.fn = write, .ctx = ctx};
+	return write == NULL ? fail(EINVAL) : snapshot_write(&f);
 }

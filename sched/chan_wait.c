@@ -127,8 +127,8 @@ bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, stru
 
 /* Waits on a queue for a partner or the close; true: an element was handed over. Caller holds the lock, which is released with now as the
  * word, and raised preempt_off once, which is lowered. */
-static inline __attribute__((always_inline)) bool wait_short(struct chan *c, struct chan_queue *q, void *elem,
-							     uint64_t now, enum wait_reason reason)
+static inline __attribute__((always_inline)) bool wait_one(struct chan *c, struct chan_queue *q, void *elem,
+							   uint64_t now, enum wait_reason reason, bool traced)
 {
 	struct g *self = g_self();
 	struct chan_case w;
@@ -136,11 +136,27 @@ static inline __attribute__((always_inline)) bool wait_short(struct chan *c, str
 	w.select = NULL;
 	w.g = self;
 	chan_queue_put(q, &w);
-	park_prepare_raised(self, reason);
+	if (traced)
+		park_prepare_traced(self, reason);
+	else
+		park_prepare_raised(self, reason);
 	/* pairs with the acquire in chan_lock_short() and chan_lock_long(), and in a look of select.c */
 	atomic_store_explicit(&c->word, now, memory_order_release);
 	park_commit_short(self);
 	return w.ok;
+}
+
+__attribute__((noinline)) static bool wait_traced(struct chan *c, struct chan_queue *q, void *elem,
+						  uint64_t now, enum wait_reason reason)
+{
+	return wait_one(c, q, elem, now, reason, true);
+}
+
+static inline __attribute__((always_inline)) bool wait_short(struct chan *c, struct chan_queue *q, void *elem,
+							     uint64_t now, enum wait_reason reason)
+{
+	return trace_active() ? wait_traced(c, q, elem, now, reason)
+			      : wait_one(c, q, elem, now, reason, false);
 }
 
 /* The same when more is to be said about the word than that somebody waits. */
@@ -153,7 +169,10 @@ static bool wait_locked(struct chan *c, struct chan_queue *q, void *elem, uint64
 	w.select = NULL;
 	w.g = self;
 	chan_queue_put(q, &w);
-	park_prepare_raised(self, reason);
+	if (trace_active())
+		park_prepare_traced(self, reason);
+	else
+		park_prepare_raised(self, reason);
 	chan_unlock(c, word);
 	park_commit();
 	return w.ok;

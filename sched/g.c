@@ -332,15 +332,22 @@ __attribute__((noinline)) static bool bare_fill(struct g_cache *c, struct g *g)
 	return false;
 }
 
-static inline __attribute__((always_inline)) uint64_t start(void (*fn)(void *), void *arg, const char *name,
-							    unsigned class, bool system, struct hart *pin,
-							    uintptr_t pc)
+static inline struct g *start_begin(void (*fn)(void *))
 {
 	if (__builtin_expect(fn == NULL, 0))
 		fatal_error("go of nil func value");
-	struct g *self = g_self(), *g;
+	struct g *self = g_self();
 	self->preempt_off++;
 	atomic_signal_fence(memory_order_seq_cst);
+	return self;
+}
+
+/* What follows start_begin(). traced: a trace may run. */
+static inline __attribute__((always_inline)) uint64_t start(struct g *self, void (*fn)(void *), void *arg,
+							    const char *name, unsigned class, bool system,
+							    struct hart *pin, uintptr_t pc, bool traced)
+{
+	struct g *g;
 	struct sched_hart *s = arch_hart()->sched;
 	struct g_cache *c = &s->gs;
 	if (__builtin_expect(class != STACK_DEFAULT, 0)) {
@@ -373,7 +380,8 @@ static inline __attribute__((always_inline)) uint64_t start(void (*fn)(void *), 
 	g->run_ticks = 0;
 	tls_reset(g->tls, g);
 	arch_context_init(&g->ctx, g->stack_hi, g->tls, goroutine_entry, g);
-	TRACE(go_create(g));
+	if (traced)
+		TRACE(go_create(g));
 	/* pairs with the acquire in g_own(): the context is complete */
 	store_release(&g->status, G_RUNNABLE);
 	if (!system) {
@@ -393,16 +401,26 @@ static inline __attribute__((always_inline)) uint64_t start(void (*fn)(void *), 
 	return id;
 }
 
+__attribute__((noinline)) static uint64_t go_traced(struct g *self, void (*fn)(void *), void *arg,
+						    uintptr_t pc)
+{
+	return start(self, fn, arg, NULL, STACK_DEFAULT, false, NULL, pc, true);
+}
+
 uint64_t go(void (*fn)(void *), void *arg)
 {
-	return start(fn, arg, NULL, STACK_DEFAULT, false, NULL, (uintptr_t)__builtin_return_address(0));
+	struct g *self = start_begin(fn);
+	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+	if (trace_active())
+		return go_traced(self, fn, arg, pc);
+	return start(self, fn, arg, NULL, STACK_DEFAULT, false, NULL, pc, false);
 }
 
 __attribute__((noinline)) static uint64_t start_any(void (*fn)(void *), void *arg, const char *name,
 						    unsigned class, bool system, struct hart *pin,
 						    uintptr_t pc)
 {
-	return start(fn, arg, name, class, system, pin, pc);
+	return start(start_begin(fn), fn, arg, name, class, system, pin, pc, true);
 }
 
 uint64_t go_with(void (*fn)(void *), void *arg, const struct go_options *options)

@@ -26,6 +26,9 @@
 #include "kernel/heap.h"
 #include "kernel/lock.h"
 #include "kernel/panic.h"
+#include "kernel/preempt.h"
+#include "kernel/print.h"
+#include "trace/trace.h"
 
 enum { SEGMENT_FIRST = 256, SEGMENTS = 16 };
 
@@ -381,6 +384,19 @@ struct labels *labels_current(void)
 }
 
 /* Gives the goroutine the caller's reference, and returns the one it had. */
+/* As a goroutine's label in the trace: key=value, separated by commas. */
+__attribute__((noinline)) static void trace_labels(const struct labels *s)
+{
+	char text[TRACE_STRING_MAX + 1];
+	size_t n = 0;
+	for (uint32_t i = 0; i < s->n && n < sizeof text - 1; i++)
+		n += print_text(text + n, sizeof text - n, "%s%s=%s", i > 0 ? "," : "", s->list[i].key,
+				s->list[i].value);
+	preempt_disable();
+	TRACE(go_label(text));
+	preempt_enable();
+}
+
 static struct labels *swap(struct labels *s)
 {
 	struct g *g = g_self();
@@ -388,6 +404,8 @@ static struct labels *swap(struct labels *s)
 	g->labels = s != NULL && s->id != 0 ? s : NULL;
 	/* An interrupt on the way reads either; from here on not the one before. */
 	atomic_signal_fence(memory_order_seq_cst);
+	if (trace_active() && g->labels != NULL)
+		trace_labels(g->labels);
 	return before;
 }
 

@@ -12,10 +12,24 @@
 #include "kernel/assert.h"
 #include "sched/park.h"
 
+void park_prepare_traced(struct g *self, enum wait_reason reason)
+{
+#ifndef MUTANT_trace_late
+	trace_go_block(self, reason);
+#endif
+	park_prepare_raised(self, reason);
+#ifdef MUTANT_trace_late
+	trace_go_block(self, reason);
+#endif
+}
+
 void park_prepare(enum wait_reason reason)
 {
 	preempt_disable();
-	park_prepare_raised(g_self(), reason);
+	if (trace_active())
+		park_prepare_traced(g_self(), reason);
+	else
+		park_prepare_raised(g_self(), reason);
 }
 
 void park_commit(void)
@@ -53,10 +67,15 @@ void ready_rest(struct g *g, uint32_t left)
 	struct runq *q = &arch_hart()->sched->q;
 	if (left == READY_ALL) {
 		TRACE(go_unblock(g));
-		if (latency_due(g))
+		if (__builtin_expect(!latency_due(g), 1)) {
+			left = ready_plain(&g);
+			if (left == READY_DONE)
+				return;
+		} else {
 			latency_follow(g);
-		/* as in ready_short() */
-		left = atomic_fetch_add_explicit(&g->status, G_READY, memory_order_acq_rel);
+			/* as in ready_plain() */
+			left = atomic_fetch_add_explicit(&g->status, G_READY, memory_order_acq_rel);
+		}
 	}
 	if (left == READY_QUEUED) {
 		if (g != NULL)

@@ -13,11 +13,9 @@
  * Anything else: the status that g had. */
 enum { READY_DONE = 0x10000, READY_ALL, READY_QUEUED };
 
-/* ready() for g, as long as nothing is special about it; then ready_rest(*g, what was returned). Preemption off. */
-static inline __attribute__((always_inline)) uint32_t ready_short(struct g **g)
+/* ready_short() for who has looked whether anything is special about g. */
+static inline __attribute__((always_inline)) uint32_t ready_plain(struct g **g)
 {
-	if (__builtin_expect(latency_due(*g), 0) || trace_active())
-		return READY_ALL;
 	/* pairs with the addition in settle(): the saved context is complete */
 	uint32_t was = atomic_fetch_add_explicit(&(*g)->status, G_READY, memory_order_acq_rel);
 	if (__builtin_expect(was != G_WAITING, 0) || __builtin_expect((*g)->pinned != NULL, 0))
@@ -32,13 +30,21 @@ static inline __attribute__((always_inline)) uint32_t ready_short(struct g **g)
 	return READY_DONE;
 }
 
+/* ready() for g, as long as nothing is special about it; then ready_rest(*g, what was returned). Preemption off. */
+static inline __attribute__((always_inline)) uint32_t ready_short(struct g **g)
+{
+	return __builtin_expect(latency_due(*g), 0) || trace_active() ? READY_ALL : ready_plain(g);
+}
+
 __attribute__((noinline)) void ready_rest(struct g *g, uint32_t left);
 
-/* park_prepare() for who has raised preempt_off already, for itself. */
+/* The same with its event: while a trace runs, who comes by the short way goes by the long one. */
+__attribute__((noinline)) void park_prepare_traced(struct g *self, enum wait_reason reason);
+
+/* park_prepare() for who has raised preempt_off already, for itself, and knows that no trace runs. */
 static inline __attribute__((always_inline)) void park_prepare_raised(struct g *self, enum wait_reason reason)
 {
 	self->wait_reason = reason;
-	TRACE(go_block(self, reason));
 	/* pairs with the addition in ready(), which comes after the primitive's lock */
 	store_relaxed(&self->status, G_PARKING);
 }

@@ -127,8 +127,8 @@ void sched_trace_start(void);
 /* sched/tracing.c */
 
 struct trace_gen;
-/* Ends the generation of the trace that runs, if one does, and begins another if there is to be more. *ended: the one that ended, whole (a
- * reference), or NULL when none ran; false: no memory for another, and nothing changed. One caller at a time; goroutine context. */
+/* Ends the generation of the trace that runs, if one does, and begins another if there is to be more. *ended: the one that ended, to be
+ * finished (a reference), or NULL when none ran; false: no memory for another, and nothing changed. One caller at a time; goroutine context. */
 __attribute__((warn_unused_result)) bool trace_advance(bool more, struct trace_gen **ended);
 
 /* sched/shrink.c */

@@ -10,13 +10,23 @@
 
 void (*preempt_hook)(void);
 
+__attribute__((noinline)) static void yield_traced(struct g *self)
+{
+	trace_go_yield(self);
+	switch_to_scheduler(SWITCH_YIELD);
+	preempt_enable_last();
+}
+
 void go_yield(void)
 {
 	struct g *self = g_self();
 	ASSERT(self->preempt_off == 0, "a goroutine yields with preemption on");
 	store_relaxed(&self->preempt_off, 1);
 	atomic_signal_fence(memory_order_seq_cst);
-	TRACE(go_yield(self));
+	if (trace_active()) {
+		yield_traced(self);
+		return;
+	}
 	switch_out(self, SWITCH_YIELD);
 	preempt_enable_last();
 }

@@ -21,9 +21,11 @@ static uint64_t harts_idle(void)
 static void statuses(void)
 {
 	struct trace_walk w = {0};
+	trace_walking = &w;
 	for (struct g *g = g_all(); g != NULL; g = g->all_next)
 		while (!trace_gen_walk(&w, g))
 			go_yield();
+	trace_walking = NULL;
 	trace_gen_walk_flush(&w);
 }
 
@@ -49,8 +51,6 @@ bool trace_advance(bool more, struct trace_gen **ended)
 	stw_end();
 	if (to != NULL)
 		statuses();
-	if (old != NULL)
-		trace_gen_finish(old);
 	*ended = old;
 	return true;
 }

@@ -95,13 +95,17 @@ KERNEL_ROOM := \
 	kernel/walk_fp.c
 TRACE_ROOM := \
 	trace/buf.c \
+	trace/cpu.c \
+	trace/crash.c \
 	trace/gen.c \
 	trace/go.c \
 	trace/map.c \
+	trace/recorder.c \
 	trace/sample_ring.c \
 	trace/stack.c \
 	trace/string.c \
-	trace/table.c
+	trace/table.c \
+	trace/user.c
 SCHED_ROOM := \
 	sched/apptimer.c \
 	sched/area.c \
@@ -161,6 +165,7 @@ PROF_ROOM := \
 	prof/serve/serve.c \
 	prof/text.c \
 	prof/top.c \
+	prof/trace_file.c \
 	prof/trace_out.c \
 	prof/watch.c
 BOOT_ROOM := \

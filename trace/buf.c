@@ -62,12 +62,10 @@ static struct trace_buf *buf_take_locked(uint64_t m)
 
 static void append_locked(struct trace_gen *gen, struct trace_buf *b)
 {
-#ifndef MUTANT_trace_flush_twice
 	ASSERT(b->next == NULL && b != gen->last, "a buffer is flushed once");
-#endif
 	*(gen->last != NULL ? &gen->last->next : &gen->first) = b;
 	gen->last = b;
-	gen->bytes += b->used;
+	gen->bytes += TRACE_BUF_SIZE;
 }
 
 struct request {
@@ -167,11 +165,9 @@ static void swap_sys(void *arg)
 		t->buf->used = (uint32_t)(t->at - t->buf->data);
 		append_locked(trace_gen, t->buf);
 #ifdef MUTANT_trace_flush_twice
-		if (trace_gen->last->next == NULL && trace_gen->first != t->buf) {
-			t->at = t->buf->data;
-			spin_unlock(&trace_lock);
-			return;
-		}
+		spin_unlock(&trace_lock);
+		fresh(t);
+		return;
 #endif
 		t->buf = NULL;
 	}

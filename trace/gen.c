@@ -14,7 +14,7 @@ enum {
 };
 
 bool trace_on;
-struct trace_gen *trace_gen;
+struct trace_gen *trace_gen, *trace_ending;
 static uint32_t last_number;
 static struct trace_symbols *symbols; /* set once by the first trace */
 
@@ -83,6 +83,7 @@ void trace_gen_begin(struct trace_gen *to, uint64_t idle)
 	for (uint32_t i = 0; i < hart_count; i++) {
 		struct trace_hart *t = harts[i]->trace;
 		trace_buf_begin(t, harts[i]->index);
+		memset(t->stacks, 0, sizeof t->stacks);
 		trace_hart_begin(harts[i], t, (idle >> i & 1) != 0 || !atomic_load(&harts[i]->online));
 	}
 	trace_self_begin(g_self());
@@ -98,6 +99,7 @@ struct trace_gen *trace_gen_end(void)
 	for (uint32_t i = 0; i < hart_count; i++)
 		trace_buf_end(harts[i]->trace, t);
 	t->end = arch_ticks();
+	trace_ending = t;
 	return t;
 }
 
@@ -116,6 +118,8 @@ static bool copy(void *ctx, const struct trace_buf *b)
 
 bool trace_gen_finish(struct trace_gen *t)
 {
+	trace_ending = NULL;
+	trace_cpu_end(t);
 	if (!atomic_load(&t->dropped) && !trace_tables(t, symbols, copy, t))
 		atomic_store(&t->dropped, true);
 	trace_map_free(&t->strings);

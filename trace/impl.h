@@ -15,7 +15,6 @@ extern struct spinlock trace_lock;
 void *trace_block_take_locked(void);
 struct trace_buf *trace_buf_take(uint64_t m); /* goroutine context */
 void trace_block_give(void *block);           /* goroutine context */
-void trace_blocks_free(void);                 /* those that nobody uses; goroutine context */
 /* The hart's buffer is full, or it has none: to the list of the generation with it; a fresh one. */
 __attribute__((noinline)) void trace_buf_swap(struct trace_hart *t);
 /* The world is stopped: a first buffer of hart number `index` in the running generation; no buffer any more, what it had is in gen's list. */
@@ -43,7 +42,8 @@ static inline uint8_t *trace_varint(uint8_t *at, uint64_t v)
 /* map.c */
 bool trace_map_init(struct trace_map *m, uint32_t buckets);
 void trace_map_free(struct trace_map *m);
-uint32_t trace_map_put_locked(struct trace_map *m, const uint64_t *data, uint32_t size, uint64_t hash);
+const struct trace_entry *trace_map_put_locked(struct trace_map *m, const uint64_t *data, uint32_t size,
+					       uint64_t hash);
 
 /* string.c */
 
@@ -61,13 +61,14 @@ const char *trace_text(unsigned id); /* NULL: there is none */
 uint32_t trace_string(const char *s);
 /* The same in one that has ended. Goroutine context. */
 
-/* Into a table of the running generation, or of one that has ended; 0: no memory. Goroutine or system context. */
-uint32_t trace_map_put(struct trace_map *m, const uint64_t *words, uint32_t size, uint64_t hash);
+/* Into a table of the running generation, or of one that has ended; NULL: no memory. Goroutine or system context. */
+const struct trace_entry *trace_map_put(struct trace_map *m, const uint64_t *words, uint32_t size,
+					uint64_t hash);
 
 /* stack.c: ids of stacks in the running generation; 0: there is none, or memory is out. Preemption off. */
 
 /* Of the running goroutine from the caller of the frame at fp on; 0 on a hart's stack. */
-uint32_t trace_stack(const struct g *g, uintptr_t fp);
+uint64_t trace_stack(struct trace_hart *t, const struct g *g, uintptr_t fp);
 /* Of one that a trap took off this hart. */
 uint32_t trace_stack_left(const struct g *g);
 /* Of one that has not run: its function. */
@@ -77,6 +78,15 @@ uint32_t trace_stack_words(const struct g *g, uint64_t *words, uint32_t n);
 /* The last words of stacks of the kernel's goroutines: this, the name (const char *), the function's address plus 1. */
 #define TRACE_NAMED UINT64_C(1)
 enum { TRACE_NAMED_WORDS = 3 };
+
+/* A word with this bit is no address but a text (const char *): a frame that only has a name. */
+#define TRACE_TEXT (UINT64_C(1) << 63)
+
+/* gen.c: one that has ended and is not finished, or NULL */
+extern struct trace_gen *trace_ending;
+
+/* cpu.c: the last samples of a generation. */
+void trace_cpu_end(struct trace_gen *t);
 
 /* go.c */
 void trace_hart_begin(struct hart *h, struct trace_hart *t, bool idle);

@@ -38,7 +38,7 @@ void trace_map_free(struct trace_map *m)
 
 static struct trace_entry *entry_place_locked(struct trace_map *m, uint32_t size)
 {
-	uint32_t need = (uint32_t)sizeof(struct trace_entry) + size;
+	uint32_t need = (uint32_t)sizeof(struct trace_entry) + size + 8;
 	struct trace_chunk *c = m->chunks;
 	if (c == NULL || c->used + need > TRACE_BUF_SIZE) {
 		c = trace_block_take_locked();
@@ -53,15 +53,16 @@ static struct trace_entry *entry_place_locked(struct trace_map *m, uint32_t size
 	return e;
 }
 
-uint32_t trace_map_put_locked(struct trace_map *m, const uint64_t *data, uint32_t size, uint64_t hash)
+const struct trace_entry *trace_map_put_locked(struct trace_map *m, const uint64_t *data, uint32_t size,
+					       uint64_t hash)
 {
-	uint32_t id = trace_map_find(m, data, size, hash);
+	const struct trace_entry *found = trace_map_find(m, data, size, hash);
 	ASSERT(size % 8 == 0, "what a table of the trace holds is made of words");
-	if (id != 0)
-		return id;
+	if (found != NULL)
+		return found;
 	struct trace_entry *e = entry_place_locked(m, size);
 	if (e == NULL)
-		return 0;
+		return NULL;
 	_Atomic(struct trace_entry *) *bucket = &m->buckets[(hash >> 40) & m->mask];
 	e->chain = atomic_load_explicit(bucket, memory_order_relaxed);
 	e->next = NULL;
@@ -69,9 +70,10 @@ uint32_t trace_map_put_locked(struct trace_map *m, const uint64_t *data, uint32_
 	e->size = size;
 	e->hash = hash;
 	memcpy(e->data, data, size);
+	memset(e->data + size, 0, 8);
 	*(m->last != NULL ? &m->last->next : &m->first) = e;
 	m->last = e;
 	/* pairs with the acquire in trace_map_find() */
 	atomic_store_explicit(bucket, e, memory_order_release);
-	return e->id;
+	return e;
 }

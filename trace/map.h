@@ -13,7 +13,7 @@ struct trace_entry {
 	struct trace_entry *next;  /* the one made after this one; NULL: the last */
 	uint32_t id, size;
 	uint64_t hash;
-	uint8_t data[] __attribute__((aligned(8)));
+	uint8_t data[] __attribute__((aligned(8))); /* and a word of zeros */
 };
 
 struct trace_map {
@@ -30,9 +30,9 @@ static inline uint64_t trace_hash_step(uint64_t h, uint64_t word)
 	return (h ^ word) * 0x9e3779b97f4a7c15u;
 }
 
-/* Looks the bytes up; 0: they are not there. size is a multiple of 8, data aligned to 8. Any context but interrupts. */
-static inline uint32_t trace_map_find(const struct trace_map *m, const uint64_t *data, uint32_t size,
-				      uint64_t hash)
+/* Looks the bytes up; NULL: they are not there. size is a multiple of 8, data aligned to 8. Any context but interrupts. */
+static inline const struct trace_entry *trace_map_find(const struct trace_map *m, const uint64_t *data,
+						       uint32_t size, uint64_t hash)
 {
 	/* pairs with the release in trace_map_put_locked() */
 	const struct trace_entry *e =
@@ -45,9 +45,9 @@ static inline uint32_t trace_map_find(const struct trace_map *m, const uint64_t 
 		while (at < end && *at == *d)
 			at++, d++;
 		if (at == end)
-			return e->id;
+			return e;
 	}
-	return 0;
+	return NULL;
 }
 
 #endif

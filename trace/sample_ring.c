@@ -19,6 +19,7 @@ bool sample_ring_put_irq(struct sample_ring *r, const struct sample *s)
 	WORD(r, t) = (uint64_t)s->labels << 32 | (uint64_t)(s->count & 0xffffff) << 8 | s->depth;
 	WORD(r, t + 1) = s->ticks;
 	WORD(r, t + 2) = (uint64_t)s->flags << 56 | (s->g & SAMPLE_G_MAX);
+	WORD(r, t + 3) = s->at;
 	for (uint32_t i = 0; i < s->depth; i++)
 		WORD(r, t + SAMPLE_HEADER_WORDS + i) = s->pcs[i];
 	/* pairs with the acquire in sample_ring_get() */
@@ -39,6 +40,7 @@ bool sample_ring_get(struct sample_ring *r, struct sample *s)
 	s->ticks = WORD(r, h + 1);
 	s->g = WORD(r, h + 2) & SAMPLE_G_MAX;
 	s->flags = (uint8_t)(WORD(r, h + 2) >> 56);
+	s->at = WORD(r, h + 3);
 	for (uint32_t i = 0; i < s->depth; i++)
 		s->pcs[i] = (uintptr_t)WORD(r, h + SAMPLE_HEADER_WORDS + i);
 	/* pairs with the acquire in sample_ring_put_irq() */

@@ -2,7 +2,7 @@
  * A hart's sample ring: the only crossing from interrupt to goroutine. One writer (the hart's own tick), one reader (the drain goroutine),
  * no lock.
  *
- *	record:  | header: words, depth, count, labels | ticks | flags, g id | pc[0] ... pc[depth-1] |     8-byte words
+ *	record:  | header: words, depth, count, labels | ticks | flags, g id | at | pc[0] ... pc[depth-1] |     8-byte words
  */
 #ifndef TRACE_SAMPLE_RING_H
 #define TRACE_SAMPLE_RING_H
@@ -14,7 +14,7 @@
 
 enum {
 	SAMPLE_DEPTH_MAX = 128,
-	SAMPLE_HEADER_WORDS = 3,
+	SAMPLE_HEADER_WORDS = 4,
 	SAMPLE_RING_WORDS = 1 << 14, /* 128 KiB; some 600 samples of depth 25: 6 s at 100 Hz */
 };
 
@@ -31,6 +31,7 @@ struct sample {
 	uint32_t labels; /* label set id */
 	uint8_t flags;   /* SAMPLE_ bits */
 	uint64_t ticks;  /* weight, in arch_ticks() */
+	uint64_t at;     /* when it was taken, arch_ticks() */
 	uint64_t g;      /* goroutine id; 0: the hart's scheduler */
 	uint32_t depth;
 	uintptr_t pcs[SAMPLE_DEPTH_MAX];

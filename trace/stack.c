@@ -9,9 +9,10 @@
 
 #include "kernel/assert.h"
 #include "kernel/unwind.h"
+#include "kernel/unwind_fp.h"
 #include "kernel/walk.h"
 
-uint32_t trace_stack_words(const struct g *g, uint64_t *words, uint32_t n)
+static const struct trace_entry *entry_of(const struct g *g, uint64_t *words, uint32_t n)
 {
 	if (g->system) {
 		words[n] = TRACE_NAMED;
@@ -22,21 +23,60 @@ uint32_t trace_stack_words(const struct g *g, uint64_t *words, uint32_t n)
 	uint64_t hash = n;
 	for (uint32_t i = 0; i < n; i++)
 		hash = trace_hash_step(hash, words[i]);
-	uint32_t id = trace_map_find(&trace_gen->stacks, words, n * 8, hash);
-	if (__builtin_expect(id == 0, 0))
-		id = trace_map_put(&trace_gen->stacks, words, n * 8, hash);
-	return id;
+	const struct trace_entry *e = trace_map_find(&trace_gen->stacks, words, n * 8, hash);
+	return e != NULL ? e : trace_map_put(&trace_gen->stacks, words, n * 8, hash);
 }
 
-uint32_t trace_stack(const struct g *g, uintptr_t fp)
+uint32_t trace_stack_words(const struct g *g, uint64_t *words, uint32_t n)
+{
+	const struct trace_entry *e = entry_of(g, words, n);
+	return e != NULL ? e->id : 0;
+}
+
+/* The stack is walked as a whole, looked up, and remembered. */
+__attribute__((noinline)) static uint64_t stack_new(const struct g *g, uintptr_t fp,
+						    const struct trace_entry **known)
 {
 	uint64_t words[1 + TRACE_DEPTH_MAX + TRACE_NAMED_WORDS];
 	struct unwind_bounds b = {g->stack_lo, g->stack_hi, NULL};
-	if (g->id == 0 || fp - b.lo >= b.hi - b.lo)
+	uint32_t n = unwind_fp(0, fp, &b, (uintptr_t *)words, 1 + TRACE_DEPTH_MAX);
+	const struct trace_entry *e = entry_of(g, words + 1, n - 1);
+	if (!g->system)
+		*known = e;
+	return e != NULL ? e->id : 0;
+}
+
+/*
+ * Most stacks are the same as that of an earlier event at the same place: each hart remembers some, and compares while it walks, with no
+ * sum and no copy. The words are those of unwind_fp().
+ */
+uint64_t trace_stack(struct trace_hart *t, const struct g *g, uintptr_t fp)
+{
+	if (__builtin_expect(g->id == 0 || fp - g->stack_lo >= g->stack_hi - g->stack_lo, 0))
 		return 0;
 	ASSERT(g == g_self(), "a stack is walked for an event only by its owner");
-	uint32_t n = unwind_fp(0, fp, &b, (uintptr_t *)words, 1 + TRACE_DEPTH_MAX);
-	return trace_stack_words(g, words + 1, n - 1);
+	const uintptr_t *record = (const uintptr_t *)(fp + ARCH_FRAME_RECORD);
+	const struct trace_entry **known = &t->stacks[(record[1] ^ fp >> 4 ^ fp >> 16) % TRACE_HART_STACKS],
+				 *e = *known;
+	if (__builtin_expect(e == NULL, 0))
+		return stack_new(g, fp, known);
+	const uint64_t *w = (const uint64_t *)e->data;
+	uintptr_t below = unwind_fp_below(g->stack_hi, ARCH_FRAME_RECORD), at = fp + below, to;
+/* The k-th word and return address; on to the frame that is outside of it. */
+#define FRAME_SAME(k, from, to)                                      \
+	if (__builtin_expect(w[k] != record[1], 0))                  \
+		return stack_new(g, fp, known);                      \
+	to = record[0] + below;                                      \
+	record = (const uintptr_t *)(record[0] + ARCH_FRAME_RECORD); \
+	if (__builtin_expect(to <= from, 0))                         \
+		return __builtin_expect(w[(k) + 1] == 0, 1) ? e->id : stack_new(g, fp, known);
+	for (;; w += 4) {
+		FRAME_SAME(0, at, to)
+		FRAME_SAME(1, to, at)
+		FRAME_SAME(2, at, to)
+		FRAME_SAME(3, to, at)
+	}
+#undef FRAME_SAME
 }
 
 uint32_t trace_stack_left(const struct g *g)

@@ -25,7 +25,8 @@ const char *trace_text(unsigned id)
 struct put {
 	struct trace_map *map;
 	const uint64_t *words;
-	uint32_t size, id;
+	uint32_t size;
+	const struct trace_entry *entry;
 	uint64_t hash;
 };
 
@@ -33,15 +34,16 @@ static void put_sys(void *arg)
 {
 	struct put *p = arg;
 	spin_lock(&trace_lock);
-	p->id = trace_map_put_locked(p->map, p->words, p->size, p->hash);
+	p->entry = trace_map_put_locked(p->map, p->words, p->size, p->hash);
 	spin_unlock(&trace_lock);
 }
 
-uint32_t trace_map_put(struct trace_map *m, const uint64_t *words, uint32_t size, uint64_t hash)
+const struct trace_entry *trace_map_put(struct trace_map *m, const uint64_t *words, uint32_t size,
+					uint64_t hash)
 {
-	struct put p = {m, words, size, 0, hash};
+	struct put p = {m, words, size, NULL, hash};
 	on_system_stack(put_sys, &p);
-	return p.id;
+	return p.entry;
 }
 
 uint32_t trace_string(const char *s)
@@ -55,8 +57,8 @@ uint32_t trace_string(const char *s)
 	memcpy(words, s, n);
 	for (uint32_t i = 0; i < size / 8; i++)
 		hash = trace_hash_step(hash, words[i]) ^ hash >> 29;
-	uint32_t id = trace_map_find(&trace_gen->strings, words, size, hash);
-	if (id == 0)
-		id = trace_map_put(&trace_gen->strings, words, size, hash);
-	return id == 0 ? 0 : TRACE_TEXT_COUNT + id;
+	const struct trace_entry *e = trace_map_find(&trace_gen->strings, words, size, hash);
+	if (e == NULL)
+		e = trace_map_put(&trace_gen->strings, words, size, hash);
+	return e == NULL ? 0 : TRACE_TEXT_COUNT + e->id;
 }

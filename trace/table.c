@@ -172,12 +172,19 @@ static uint32_t frames_write(struct trace_symbols *s, const uint64_t *words, uin
 				 : n;
 	uint32_t inner = named;
 	/* What every goroutine has outermost says nothing; but a stack is not empty. */
-	for (const struct place *p; inner > (named == n); inner--)
+	for (const struct place *p; inner > (named == n) && (words[inner - 1] & TRACE_TEXT) == 0; inner--)
 		if ((p = place_of(s, words[inner - 1])) != NULL && !p->entry)
 			break;
 	for (uint32_t i = 0; i < inner; i++) {
-		const struct place *p = place_of(s, words[i]);
 		static const struct frame unknown = {0, 0, 1};
+		if ((words[i] & TRACE_TEXT) != 0) {
+			const char *text = (const char *)(uintptr_t)(words[i] & ~TRACE_TEXT);
+			struct frame f = {text_id(s, text, ""), text_id(s, text, ""), 1};
+			if (w.n < TRACE_FRAMES_MAX - 1)
+				frame_write(&w, (words[i] & ~TRACE_TEXT) | (uint64_t)254 << LEVEL_SHIFT, &f);
+			continue;
+		}
+		const struct place *p = place_of(s, words[i]);
 		if (p == NULL || p->n == 0) {
 			if (w.n < TRACE_FRAMES_MAX - 1)
 				frame_write(&w, words[i], &unknown);

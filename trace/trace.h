@@ -75,6 +75,7 @@ enum {
 	TRACE_BUF_SIZE = 64 << 10, /* bytes of a buffer, its head included */
 	TRACE_EVENT_MAX =
 		96, /* more than the longest event with the statuses that may come before it: see event.c */
+	TRACE_HART_STACKS = 256,
 	TRACE_DEPTH_MAX = 64,    /* frames of a stack, inlined ones not counted */
 	TRACE_FRAMES_MAX = 128,  /* all frames of a stack in the format */
 	TRACE_STRING_MAX = 1024, /* bytes of a string in the format */
@@ -94,12 +95,15 @@ struct trace_gen {
 	uint32_t number; /* of this boot, from 1; never used again */
 	/* guarded by the trace lock while the generation runs, immutable afterwards */
 	struct trace_buf *first, *last;
-	uint64_t bytes; /* in those buffers */
+	uint64_t bytes; /* that those buffers take */
 	struct trace_map strings, stacks;
 	uint64_t begin, end;  /* arch_ticks() */
 	_Atomic bool dropped; /* memory ran out: it has holes */
 	/* atomic */
 	_Atomic uint32_t refs;
+	struct trace_buf *samples; /* of the CPU profile, by who drains it (trace/cpu.c) */
+	/* guarded by who has it in a list */
+	struct trace_gen *newer; /* trace/recorder.c */
 };
 
 /* What a hart writes to. Rule 2. */
@@ -109,7 +113,10 @@ struct trace_hart {
 	struct trace_buf *buf;
 	bool proc_runs; /* as the trace has it */
 	uint32_t proc_seq;
-	uint8_t none[TRACE_EVENT_MAX]; /* events go nowhere when memory ran out */
+	uint64_t word; /* of a goroutine claimed in this generation (trace/go.c) */
+	const struct trace_entry
+		*stacks[TRACE_HART_STACKS]; /* some of the generation's, by where they are (trace/stack.c) */
+	uint8_t none[TRACE_EVENT_MAX];      /* events go nowhere when memory ran out */
 };
 
 /* Kinds of stopping the world, in the order of the kinds that trace_stw_begin() gets. Set at boot. */
@@ -122,7 +129,8 @@ extern struct trace_gen *trace_gen; /* the running generation, while trace_on */
 
 static inline __attribute__((always_inline)) bool trace_active(void)
 {
-	return __builtin_expect(__atomic_load_n(&trace_on, __ATOMIC_RELAXED), 0);
+	return __builtin_expect(
+		trace_on, 0); /* a plain load, compared in memory: it only changes while this hart stands */
 }
 
 /* TRACE(go_block(g, reason)): the event, if a trace runs. Two or three instructions otherwise. */
@@ -152,11 +160,34 @@ __attribute__((noinline)) void trace_go_on(struct g *self);
 /* This hart has nothing to do. */
 __attribute__((noinline)) void trace_proc_stop(void);
 
-/* user.c: the running goroutine. Goroutine context, preemption on or off. Strings are cut to TRACE_STRING_MAX. */
 void trace_stw_begin(unsigned kind);
 void trace_stw_end(void);
 void trace_heap_alloc(uint64_t bytes);
 void trace_heap_goal(uint64_t bytes);
+
+/* user.c; applications use include/hartbeat/trace.h */
+
+/* The running goroutine has other labels: as text. */
+void trace_go_label(const char *text);
+/* It ends: what it left open is forgotten. */
+__attribute__((noinline)) void trace_regions_drop(struct g *self);
+/* Ends of regions that did not fit so far. */
+uint32_t trace_misused(void);
+
+/* cpu.c */
+
+struct trace_cpu {
+	uint64_t at; /* arch_ticks() */
+	uint32_t hart, depth;
+	uint64_t g;                        /* id; 0: none */
+	const uintptr_t *pcs;              /* the first exact, the others return addresses */
+	const char *(*text)(uintptr_t pc); /* what stands for a pc that is none, else NULL */
+};
+/* A sample of the CPU profile, whether or not a trace ran at its time. Goroutine context, one caller at a time; trace_gen_finish() comes after
+ * whatever call is under way when the generation ends. */
+void trace_cpu_sample(const struct trace_cpu *c);
+/* The same caller: none comes any more for the generation that has ended. */
+void trace_cpu_close(void);
 
 /* gen.c: generations. The order of calls, by who controls the trace (sched/tracing.c):
  *
@@ -177,6 +208,7 @@ struct trace_walk {
 	uint8_t *at;
 	uint64_t last;
 };
+extern struct trace_walk *trace_walking; /* the one that is under way, for a panic */
 bool trace_gen_walk(struct trace_walk *w,
 		    struct g *g); /* false: g is just being taken; again, a little later */
 void trace_gen_walk_flush(struct trace_walk *w);
@@ -192,11 +224,13 @@ void trace_gen_drop(struct trace_gen *t); /* gives a reference back */
 /* Bytes that buffers may take altogether. */
 extern uint64_t trace_memory_max;
 uint64_t trace_memory(void);
+void trace_blocks_free(void); /* those that nobody uses, to the page allocator; goroutine context */
 
 /* crash.c */
 
 /* Writes what the flight recorder holds, and the generation that runs up to the last event, to s. Takes no lock, allocates nothing. The
  * other harts have stopped. False: there is no trace. Panic context. */
 bool trace_crash_dump(struct sink *s);
+bool trace_crash_possible(void); /* whether there is one; the same context */
 
 #endif

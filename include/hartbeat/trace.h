@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <hartbeat/panic.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -25,6 +27,60 @@ int trace_start_func(trace_write_fn *write, void *ctx) __attribute__((warn_unuse
 int trace_stop(void);
 /* Whether a trace runs, so that what is said now would be in it. */
 bool trace_enabled(void);
+
+/*
+ * The flight recorder keeps the newest part of a trace in memory, for when something has happened: at least min_age_ns of it (0: 10 s), but
+ * at most max_bytes (0: 10 MiB), and always the newest whole generation. It may run beside a trace. A panic sends what it has. 0, or -1 with
+ * errno EBUSY when it runs already, ENOMEM when memory is out.
+ */
+int trace_flight_start(uint64_t min_age_ns, uint64_t max_bytes) __attribute__((warn_unused_result));
+/* 0, or -1 with errno ESRCH when it does not run. */
+int trace_flight_stop(void);
+bool trace_flight_enabled(void);
+/* Sends a snapshot up to now to the console as file `name`, or to a function. 0, or -1 with errno ESRCH when it does not run, EBUSY when
+ * another snapshot is being written, EINVAL, ENOMEM, EIO. */
+int trace_flight_write(const char *name);
+int trace_flight_write_func(trace_write_fn *write, void *ctx);
+
+/*
+ * What a program says in its trace. Strings are cut to 1,024 bytes. When no trace runs, a task still gets its number, and the others do
+ * nothing. Any goroutine.
+ *
+ * A task is a piece of work that may go through many goroutines; parent: the task it is part of, 0: none. Returns its number, never 0.
+ */
+uint64_t trace_task_begin(const char *name, uint64_t parent);
+void trace_task_end(uint64_t task);
+
+/* A region is a stretch of one goroutine, part of a task or not (0); regions of a goroutine nest. NULL when no trace runs, or memory is out. */
+struct trace_region;
+struct trace_region *trace_region_begin(uint64_t task, const char *name);
+/* By the same goroutine; NULL is allowed. Regions in it that are still open end too; that, or an end by another goroutine, is said on the
+ * console. */
+void trace_region_end(struct trace_region *r);
+
+/* A message of some category, at this place and time. */
+void trace_log(uint64_t task, const char *category, const char *message);
+void trace_logf(uint64_t task, const char *category, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- what TRACE_REGION is made of ---- */
+
+struct trace_scope {
+	struct defer entry; /* first */
+	struct trace_region *region;
+};
+
+void trace_scope_enter(struct trace_scope *s, uint64_t task, const char *name);
+
+static inline void trace_scope_leave(struct trace_scope *s)
+{
+	defer_leave(&s->entry);
+}
+
+/* TRACE_REGION(task, "name"): the rest of the block is a region, however it is left, by a panic too. A declaration, as DEFER. */
+#define TRACE_REGION(task, name)                                                                      \
+	struct trace_scope HB_JOIN(hb_region_, __LINE__) __attribute__((cleanup(trace_scope_leave))); \
+	trace_scope_enter(&HB_JOIN(hb_region_, __LINE__), task, name)
 
 #ifdef __cplusplus
 }

@@ -35,7 +35,8 @@ struct bench {
 /* The tables, in the order they run; each ends with a NULL name. */
 extern const struct bench bench_cpu[], bench_sched[], bench_chan[], bench_select[], bench_mutex[],
 	bench_latency[], bench_parallel[], bench_parked[], bench_go_chan[], bench_go_select[],
-	bench_go_sched[], bench_go_sync[], bench_go_rwmutex[], bench_go_pool[], bench_go_time[];
+	bench_go_sched[], bench_trace[], bench_go_sync[], bench_go_rwmutex[], bench_go_pool[],
+	bench_go_time[];
 
 /* Settings, from the arguments (main.c). */
 extern uint64_t bench_target_ns; /* t=MS: length of one sample */
@@ -62,6 +63,9 @@ struct chan;
 struct chan *bench_chan_make(size_t elem_size, size_t capacity);
 /* A goroutine that only reports to the wait group it is given. */
 void bench_done(void *waitgroup);
+
+/* chan_pingpong, for what is measured around it. */
+uint64_t bench_pingpong(uint64_t n);
 
 /* One multiply-add per iteration, each waiting for the last. */
 uint64_t bench_spin(uint64_t n);

@@ -49,7 +49,7 @@ static void ask(void *arg)
 }
 
 /* Two goroutines, two unbuffered channels: an operation is one round trip. */
-static uint64_t pingpong(uint64_t n)
+uint64_t bench_pingpong(uint64_t n)
 {
 	struct players p = {.a = bench_chan_make(sizeof(int), 0),
 			    .b = bench_chan_make(sizeof(int), 0),
@@ -111,7 +111,7 @@ static uint64_t buffered(uint64_t n)
 
 const struct bench bench_chan[] = {
 	{.name = "chan_noswitch", .sample = noswitch, .alone = true},
-	{.name = "chan_pingpong", .sample = pingpong},
+	{.name = "chan_pingpong", .sample = bench_pingpong},
 	{.name = "chan_buffered", .sample = buffered},
 	{0},
 };

@@ -43,6 +43,7 @@ static const struct subject {
 	{"go_rwmutex", bench_go_rwmutex},
 	{"go_pool", bench_go_pool},
 	{"go_time", bench_go_time},
+	{"trace", bench_trace},
 };
 
 static const struct setting {

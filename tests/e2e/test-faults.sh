@@ -140,6 +140,7 @@ fi
 death spin_recursion 'panic: lock rank: recursion: taking chan ' spin_recursion
 death spin_foreign_unlock 'panic: assertion failed: the owner unlocks' spin_foreign_unlock
 death spin_across_park 'panic: assertion failed: (no spinlock held at a switch|a switch happens with interrupts on)' spin_across_park
+death trace_rank 'panic: lock rank: wrong order: taking trace .* at .* while holding page taken at ' trace_rank
 death bottom_half_on_goroutine 'panic: assertion failed: bottom-half lock only on a system stack' bottom_half_on_goroutine
 
 death walk_unowned 'panic: a stack is walked only by its owner: goroutine ' walk_unowned

@@ -37,4 +37,99 @@ for harts in 1 2 4; do
 	check sieve $harts "" 'Reason="chan receive".* Running->Waiting' 'Reason="chan send".* Running->Waiting' '^	chan_wake @ 0x'
 done
 check sieve 4 trace.period=0s 'stop-the-world \(trace advance\)' 'Runnable->Running'
+
+# Programs that do everything there is to trace (tests/guest/trace_program.c), plain and with whatever could come between: a generation that
+# follows the other, a preemption at every lock, stacks that shrink all the time.
+image tests/guest
+
+transition() { # transition FILE WHAT FUNCTION: an event that matches WHAT has FUNCTION in its stack
+	awk -v what="$2" -v fn="$3" '/^M=/ { on = $0 ~ what } on && $1 == fn { found = 1 } END { exit !found }' "$1" && return 0
+	note "no $2 in $3"
+	return 1
+}
+
+stacks() {
+	local bad=0 line
+	while IFS='|' read -r what fn; do
+		transition "$dir/stacks" "$what" "$fn" || bad=1
+	done <<-'END'
+		Reason="chan receive".*Running->Waiting|at_recv
+		Reason="chan send".*Running->Waiting|at_send
+		Reason="select".*Running->Waiting|at_select
+		Reason="sync".*Running->Waiting|at_mutex
+		Reason="sync".*Running->Waiting|at_rlock
+		Reason="sync".*Running->Waiting|at_wlock
+		Reason="sync".*Running->Waiting|at_waitgroup
+		Reason="sync...Cond..Wait".*Running->Waiting|at_cond
+		Reason="sleep".*Running->Waiting|at_sleep
+		Reason="runtime.Gosched".*Running->Runnable|at_yield
+		Reason="preempted".*Running->Runnable|at_spin
+		NotExist->Runnable|start_one
+		NotExist->Runnable|at_exit
+		Waiting->Runnable|wake_recv
+		Waiting->Runnable|wake_send
+		Waiting->Runnable|wake_select
+		Waiting->Runnable|wake_close
+		Waiting->Runnable|wake_mutex
+		Waiting->Runnable|wake_rwmutex
+		Waiting->Runnable|wake_waitgroup
+		Waiting->Runnable|wake_cond
+		RangeBegin.*stop-the-world \(stop trace\)|end
+		RangeBegin.*stop-the-world \(start trace\)|begin
+	END
+	return $bad
+}
+
+# The stacks of a profile and of the samples in the trace of the same run, a line for each, without what every goroutine has outermost.
+same_samples() {
+	"$GOROOT/bin/go" tool pprof -traces "$OUT/guest/cpu-profile.pb.gz" 2>/dev/null |
+		awk '/^-----/ { if (s != "") print s; s = ""; on = 1; next }
+			!on || /: / { next }
+			{ sub(/ \(inline\)$/, ""); f = $NF }
+			f != "goroutine_entry" && f != "context_start" && f != "program_run" { s = s " " f }
+			END { if (s != "") print s }' | sort -u >"$dir/profile-stacks"
+	awk '/^M=/ { if (s != "") print s; s = ""; on = / StackSample / } on && /^\t[^\t]/ { s = s " " $1 } END { if (s != "") print s }' \
+		"$dir/cpu-profile" | sort -u >"$dir/trace-stacks"
+	[ -s "$dir/profile-stacks" ] && cmp -s "$dir/profile-stacks" "$dir/trace-stacks" && return 0
+	note "stacks in the profile and not in the trace (<), and the other way (>):"
+	diff "$dir/profile-stacks" "$dir/trace-stacks" | head -n 6 | cut -c 1-150 >>"$dir/notes"
+	return 1
+}
+
+programs() { # programs HARTS BOOT [TEST]
+	local bad=0 file tests=${3:-trace_program}
+	rm -rf "$OUT/guest"
+	SMP=$1 boot tests/guest ARGS="$tests" BOOT="prof.cpu=off $2"
+	equal status "$status" 0 || bad=1
+	for file in "$OUT"/guest/*.out; do
+		parsed "$file" || { note "$(basename "$file")" && bad=1; }
+		mv "$dir/parsed" "$dir/$(basename "$file" .out)"
+	done
+	if [ "$tests" = trace_program ]; then
+		stacks || bad=1
+		same_samples || bad=1
+		has "$dir/annotations" 'TaskBegin.* Type="task0"' 'RegionBegin.* Type="region0"' 'RegionEnd.* Type="region0"' \
+			'Log .*Category="key0" Message="0123456789abcdef"' 'TaskEnd.* Type="task0"' 'TaskBegin.* Parent=1 Type="child"' \
+			'Label="who=annotations"' || bad=1
+		has "$dir/misuse" 'Type="left by a panic"' 'Type="left open too"' || bad=1
+	fi
+	ok $bad "the traced programs on $1 harts${2:+, $2}"
+}
+
+# What a crash leaves of a trace.
+image tests/faults
+for boot in trace=1 trace.flight=on; do
+	bad=0
+	boot tests/faults ARGS=null_read BOOT="prof.cpu=off $boot"
+	equal status "$status" 2 || bad=1
+	parsed "$OUT/faults/crash-trace.out" || bad=1
+	transition "$dir/parsed" 'NotExist->Runnable' start_faulter || bad=1
+	ok $bad "a crash with $boot: its trace opens"
+done
+
+programs 4 ""
+programs 4 trace.period=0s
+programs 2 debug.preempt=1
+programs 4 "debug.shrink=1 trace.period=0s"
+programs 1 "debug.preempt=3 trace.period=0s"
 done_testing

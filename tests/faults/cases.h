@@ -25,6 +25,9 @@ void time_without_memory(void);
 /* lock.c */
 void irq_lock(void);
 
+/* trace.c */
+void trace_rank(void);
+
 /* own.c */
 void walk_unowned(void);
 void shrink_foreign(void);

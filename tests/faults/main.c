@@ -545,6 +545,7 @@ static const struct fault {
 	FAULT(stacks_all),
 	FAULT(time_without_memory),
 	FAULT(rank_inversion),
+	FAULT(trace_rank),
 	FAULT(spin_recursion),
 	FAULT(spin_foreign_unlock),
 	FAULT(spin_across_park),

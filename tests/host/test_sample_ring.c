@@ -25,6 +25,7 @@ static void sample_make(struct sample *s, uint64_t n)
 	s->count = (uint32_t)(n * 2654435761u) & 0xffffff;
 	s->labels = (uint32_t)(n * 40503u) ^ 0xdeadbeef;
 	s->ticks = n * 0x9e3779b97f4a7c15u;
+	s->at = n * 31;
 	s->g = ~n & SAMPLE_G_MAX;
 	s->flags = (uint8_t)(n * 167);
 	s->depth = (uint32_t)(n * 7 % (SAMPLE_DEPTH_MAX + 1));
@@ -37,7 +38,7 @@ static bool sample_is(const struct sample *s, uint64_t n)
 	struct sample want;
 	sample_make(&want, n);
 	return s->count == want.count && s->labels == want.labels && s->ticks == want.ticks &&
-	       s->g == want.g && s->flags == want.flags && s->depth == want.depth &&
+	       s->at == want.at && s->g == want.g && s->flags == want.flags && s->depth == want.depth &&
 	       memcmp(s->pcs, want.pcs, want.depth * sizeof want.pcs[0]) == 0;
 }
 
@@ -85,7 +86,7 @@ TEST(records_lie_across_the_end)
 /* A record that has no room changes nothing, one that just fits is taken, and room comes back with reading. */
 TEST(full_ring_refuses_and_keeps_what_it_has)
 {
-	enum { DEPTH = 13, WORDS = SAMPLE_HEADER_WORDS + DEPTH, FIT = SAMPLE_RING_WORDS / WORDS };
+	enum { DEPTH = 12, WORDS = SAMPLE_HEADER_WORDS + DEPTH, FIT = SAMPLE_RING_WORDS / WORDS };
 	_Static_assert(SAMPLE_RING_WORDS % WORDS == 0, "the ring is filled to the last word");
 	for (unsigned start = 0; start < 2 * WORDS; start++) {
 		struct sample s = {.depth = 0};

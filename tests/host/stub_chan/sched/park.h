@@ -24,6 +24,16 @@ static inline void park_prepare_raised(struct g *self, enum wait_reason reason)
 	park_prepare(reason);
 }
 
+static inline bool trace_active(void)
+{
+	return false;
+}
+
+static inline void park_prepare_traced(struct g *self, enum wait_reason reason)
+{
+	park_prepare_raised(self, reason);
+}
+
 static inline void park_commit_short(struct g *self)
 {
 	(void)self;

@@ -1,0 +1,532 @@
+/*
+ * What programs do while they are traced: the programs of Go's internal/trace. Each trace leaves as a file; tests/e2e/test-trace.sh opens them
+ * with Go's reader and looks for what must be in them, in several modes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hartbeat/chan.h>
+#include <hartbeat/cond.h>
+#include <hartbeat/dump.h>
+#include <hartbeat/go.h>
+#include <hartbeat/labels.h>
+#include <hartbeat/prof.h>
+#include <hartbeat/rwmutex.h>
+#include <hartbeat/select.h>
+#include <hartbeat/sync.h>
+#include <hartbeat/time.h>
+#include <hartbeat/trace.h>
+
+#include "kernel/preempt.h"
+#include "prof/prof.h"
+#include "kernel/sink.h"
+#include "sched/sched.h"
+#include "sched/stw.h"
+#include "suite.h"
+#include "trace/impl.h"
+#include "trace/trace.h"
+#include "traces.h"
+
+static void begin(const char *name)
+{
+	CHECK(trace_start(name) == 0);
+}
+
+static void end(void)
+{
+	CHECK(trace_stop() == 0);
+	CHECK(!trace_enabled());
+}
+
+/* ---- annotations ---- */
+
+GUEST_TEST(trace_program, annotations,
+	   "tasks, regions and logs are in the trace as they were said (TestTraceAnnotations)")
+{
+	begin("annotations.out");
+	uint64_t task = trace_task_begin("task0", 0);
+	struct trace_region *r = trace_region_begin(task, "region0");
+	struct trace_region *inner = trace_region_begin(task, "region1");
+	trace_log(task, "key0", "0123456789abcdef");
+	trace_region_end(inner);
+	trace_region_end(r);
+	trace_task_end(task);
+	struct trace_region *pre = trace_region_begin(0, "never ends");
+	uint64_t child = trace_task_begin("child", task);
+	CHECK(child != task && child != 0 && pre != NULL);
+	trace_task_end(child);
+	LABELS_SCOPE({"who", "annotations"});
+	end();
+	trace_region_end(pre);
+	CHECK_EQ(trace_misused(), 0);
+}
+
+static void deep(uint64_t task, int depth)
+{
+	TRACE_REGION(task, "deep");
+	uint64_t below = trace_task_begin("below", task);
+	trace_logf(below, "depth", "%d", depth);
+	if (depth > 0)
+		deep(below, depth - 1);
+	trace_task_end(below);
+}
+
+static void deep_start(void *depth)
+{
+	uint64_t task = trace_task_begin("deep", 0);
+	for (int i = 0; i < 5; i++)
+		deep(task, (int)(uintptr_t)depth);
+	trace_task_end(task);
+}
+
+GUEST_TEST(trace_program, annotations_stress,
+	   "tasks and regions nested deep in many goroutines (TestTraceAnnotationsStress)")
+{
+	struct guest_group all = {0};
+	begin("annotations-stress.out");
+	for (int i = 0; i < 20; i++)
+		guest_go(&all, deep_start, (void *)(uintptr_t)(2 * i));
+	guest_wait(&all);
+	end();
+	CHECK_EQ(trace_misused(), 0);
+}
+
+static struct trace_region *foreign;
+
+static void end_foreign(void *arg)
+{
+	(void)arg;
+	trace_region_end(foreign);
+}
+
+static void panics_inside(void)
+{
+	RECOVER_SCOPE (r) {
+		TRACE_REGION(0, "left by a panic");
+		go_panic("out");
+	} else {
+		CHECK(strcmp(r.message, "out") == 0);
+	}
+}
+
+static void leaves_open(void *arg)
+{
+	(void)arg;
+	(void)!trace_region_begin(0, "left open");
+	(void)!trace_region_begin(0, "left open too");
+}
+
+GUEST_TEST(trace_program, misuse,
+	   "regions that end in another order, elsewhere or never, and strings of any length: said, and the "
+	   "trace is whole")
+{
+	static char longest[5000];
+	struct guest_group all = {0};
+	uint32_t before = trace_misused();
+	memset(longest, 'x', sizeof longest - 1);
+	begin("misuse.out");
+	struct trace_region *a = trace_region_begin(0, "outer"), *b = trace_region_begin(0, "inner");
+	CHECK(a != NULL && b != NULL);
+	trace_region_end(a); /* b ends too */
+	CHECK_EQ(trace_misused(), before + 1);
+	foreign = trace_region_begin(0, "mine");
+	guest_go(&all, end_foreign, NULL);
+	guest_wait(&all);
+	CHECK_EQ(trace_misused(), before + 2);
+	trace_region_end(foreign);
+	trace_region_end(NULL);
+	panics_inside();
+	guest_go(&all, leaves_open, NULL);
+	guest_wait(&all);
+	trace_log(0, "", "");
+	trace_log(0, longest, longest);
+	trace_log(77777, "a task", "that nobody began");
+	trace_task_end(0);
+	trace_task_end(UINT64_MAX);
+	trace_task_end(trace_task_begin("", 0));
+	trace_task_end(trace_task_begin(longest, 0));
+	trace_region_end(trace_region_begin(0, ""));
+	trace_region_end(trace_region_begin(0, longest));
+	end();
+	CHECK_EQ(trace_misused(), before + 2);
+	CHECK(trace_region_begin(0, "off") == NULL);
+}
+
+/* ---- stacks ---- */
+
+/* Each function blocks or is woken where its name says: test-trace.sh knows which transition belongs to it. */
+#define AT __attribute__((noinline, noclone))
+#define HERE(what)                    \
+	{                             \
+		what;                 \
+		__asm__ volatile(""); \
+	}
+
+static struct chan *c0, *c1, *c2;
+static struct mutex m;
+static struct rwmutex rw;
+static struct waitgroup wg, go_on;
+static struct cond cond;
+
+AT static void at_recv(void *arg) HERE((void)arg; chan_recv(c0, NULL); waitgroup_done(&wg);) AT
+	static void at_send(void *arg) HERE((void)arg; chan_send(c1, NULL); waitgroup_done(&wg);) AT
+	static void at_select(void *arg)
+{
+	(void)arg;
+	struct chan_case cases[] = {CHAN_CASE_RECV(c2, NULL), CHAN_CASE_RECV(c0, NULL)};
+	chan_select(cases, 2, false);
+	waitgroup_done(&wg);
+}
+AT static void at_mutex(void *arg) HERE((void)arg; mutex_lock(&m); mutex_unlock(&m); waitgroup_done(&wg);) AT
+	static void at_rlock(void *arg)
+		HERE((void)arg; rwmutex_rlock(&rw); rwmutex_runlock(&rw); waitgroup_done(&wg);) AT
+	static void at_wlock(void *arg)
+		HERE((void)arg; rwmutex_lock(&rw); rwmutex_unlock(&rw); waitgroup_done(&wg);) AT
+	static void at_waitgroup(void *arg) HERE((void)arg; waitgroup_wait(&go_on); waitgroup_done(&wg);) AT
+	static void at_cond(void *arg) HERE((void)arg; mutex_lock(&m); cond_wait(&cond, &m); mutex_unlock(&m);
+					    waitgroup_done(&wg);) AT static void at_sleep(void *arg)
+		HERE((void)arg; time_sleep(TIME_MILLISECOND); waitgroup_done(&wg);) AT
+	static void at_yield(void *arg) HERE((void)arg; go_yield(); waitgroup_done(&wg);) AT
+	static void at_exit(void *arg) HERE((void)arg; waitgroup_done(&wg); go_exit();) AT
+	static void at_spin(void *arg)
+		HERE((void)arg; guest_spin(30 * TIME_MILLISECOND); waitgroup_done(&wg);)
+
+			AT static void start_one(void (*fn)(void *))
+{
+	waitgroup_add(&wg, 1);
+	CHECK(go(fn, NULL) != 0);
+}
+
+AT static void wake_recv(void) HERE(chan_send(c0, NULL);) AT static void wake_send(void)
+	HERE(chan_recv(c1, NULL);) AT static void wake_select(void) HERE(chan_send(c2, NULL);) AT
+	static void wake_close(void) HERE(chan_close(c0);) AT static void wake_mutex(void)
+		HERE(mutex_unlock(&m);) AT static void wake_rwmutex(void) HERE(rwmutex_unlock(&rw);) AT
+	static void wake_waitgroup(void) HERE(waitgroup_done(&go_on);) AT static void wake_cond(void)
+		HERE(mutex_lock(&m); cond_signal(&cond); mutex_unlock(&m);)
+
+			GUEST_TEST(trace_program, stacks,
+				   "each transition has the stack of who made it (TestTraceStacks)")
+{
+	c0 = chan_make(0, 0);
+	c1 = chan_make(0, 0);
+	c2 = chan_make(0, 0);
+	waitgroup_add(&go_on, 1);
+	begin("stacks.out");
+	mutex_lock(&m);
+	rwmutex_lock(&rw);
+	static void (*const first[])(void *) = {at_recv,  at_send,      at_select, at_mutex, at_rlock,
+						at_wlock, at_waitgroup, at_sleep,  at_yield, at_exit,
+						at_spin,  at_spin,      at_spin,   at_spin,  at_spin};
+	for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
+		start_one(first[i]);
+	time_sleep(60 * TIME_MILLISECOND);
+	wake_recv();
+	wake_send();
+	wake_select();
+	start_one(at_recv);
+	time_sleep(2 * TIME_MILLISECOND);
+	wake_close();
+	wake_mutex();
+	wake_rwmutex();
+	wake_waitgroup();
+	start_one(at_cond);
+	time_sleep(20 * TIME_MILLISECOND);
+	wake_cond();
+	waitgroup_wait(&wg);
+	end();
+	chan_free(c0);
+	chan_free(c1);
+	chan_free(c2);
+}
+
+/* ---- many events ---- */
+
+static void rounds(void *arg)
+{
+	struct chan *c = chan_make(sizeof(int), 1);
+	int v = 0;
+	for (int i = 0; i < (int)(uintptr_t)arg; i++) {
+		chan_send(c, &v);
+		chan_recv(c, &v);
+		mutex_lock(&m);
+		if (i % 16 == 0)
+			go_yield();
+		mutex_unlock(&m);
+		free(malloc(100 + (size_t)i));
+		if (i % 50 == 0)
+			time_sleep(1000);
+	}
+	chan_free(c);
+}
+
+static void ponger(void *arg)
+{
+	struct chan **c = arg;
+	while (chan_recv(c[0], NULL))
+		chan_send(c[1], NULL);
+}
+
+static void everything(struct guest_group *all)
+{
+	struct chan *c[2] = {chan_make(0, 0), chan_make(0, 0)};
+	uint32_t n = guest_count(100, 1000);
+	guest_go(all, ponger, c);
+	for (int i = 0; i < 10; i++)
+		guest_go(all, rounds, (void *)(uintptr_t)n);
+	for (uint32_t i = 0; i < n; i++) {
+		chan_send(c[0], NULL);
+		chan_recv(c[1], NULL);
+	}
+	chan_close(c[0]);
+	guest_wait(all);
+	chan_free(c[0]);
+	chan_free(c[1]);
+}
+
+GUEST_TEST(trace_program, stress, "everything at once (TestTraceStress)")
+{
+	struct guest_group all = {0};
+	begin("stress.out");
+	everything(&all);
+	end();
+}
+
+GUEST_TEST(trace_program, stress_start_stop,
+	   "traces that begin and end amid everything (TestTraceStressStartStop)")
+{
+	struct guest_group all = {0}, more = {0};
+	for (int i = 0; i < 5; i++)
+		guest_go(&more, rounds, (void *)(uintptr_t)guest_count(300, 3000));
+	for (int i = 0; i < 3; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "start-stop-%d.out", i);
+		begin(name);
+		if (i == 1)
+			everything(&all);
+		end();
+	}
+	guest_wait(&more);
+}
+
+GUEST_TEST(trace_program, blocked_over_generations,
+	   "who waits all through a generation is in it (TestTraceWaitOnPipe)")
+{
+	uint64_t period = trace_period_ns;
+	struct chan *c[2] = {chan_make(0, 0), chan_make(0, 0)};
+	struct guest_group all = {0};
+	trace_period_ns = 10 * TIME_MILLISECOND;
+	guest_go(&all, ponger, c);
+	begin("blocked.out");
+	time_sleep(100 * TIME_MILLISECOND);
+	chan_send(c[0], NULL);
+	chan_recv(c[1], NULL);
+	time_sleep(100 * TIME_MILLISECOND);
+	chan_close(c[0]);
+	guest_wait(&all);
+	end();
+	chan_free(c[0]);
+	chan_free(c[1]);
+	trace_period_ns = period;
+}
+
+GUEST_TEST(trace_program, sequences, "sequence numbers begin anew in each generation")
+{
+	uint64_t period = trace_period_ns;
+	struct chan *c[2] = {chan_make(0, 0), chan_make(0, 0)};
+	struct guest_group all = {0};
+	struct taken t = {0};
+	trace_period_ns = 5 * TIME_MILLISECOND;
+	CHECK(trace_start_func(taken_write, &t) == 0);
+	guest_go(&all, ponger, c);
+	for (int i = 0; i < 50; i++) {
+		chan_send(c[0], NULL);
+		chan_recv(c[1], NULL);
+		time_sleep(TIME_MILLISECOND);
+	}
+	chan_close(c[0]);
+	guest_wait(&all);
+	CHECK(trace_stop() == 0);
+	struct trace_facts f = taken_facts(&t);
+	CHECK(f.gens >= 3);
+	CHECK(f.events[TRACE_GO_START] >= 100);
+	chan_free(c[0]);
+	chan_free(c[1]);
+	trace_period_ns = period;
+	taken_free(&t);
+}
+
+static void parked(void *c)
+{
+	chan_recv(c, NULL);
+}
+
+GUEST_TEST(trace_program, generations_of_many,
+	   "a generation ends and begins with 10,000 goroutines, and the world stops only shortly")
+{
+	struct chan *c = chan_make(0, 0);
+	struct guest_group all = {0};
+	struct taken t = {0};
+	uint32_t n = guest_count(2000, 10000);
+	for (uint32_t i = 0; i < n; i++)
+		guest_go(&all, parked, c);
+	CHECK(trace_start_func(taken_write, &t) == 0);
+	time_sleep(20 * TIME_MILLISECOND);
+	CHECK(trace_stop() == 0);
+	struct trace_facts f = taken_facts(&t);
+	/* each has a status once in each generation, or came in it */
+	CHECK(f.events[TRACE_GO_STATUS] + f.events[TRACE_GO_CREATE] >= n * f.gens);
+	chan_close(c);
+	guest_wait(&all);
+	chan_free(c);
+	taken_free(&t);
+}
+
+/* ---- tables ---- */
+
+static struct trace_map map;
+static uint32_t ids[3][1000];
+
+static uint32_t map_put(uint64_t i)
+{
+	uint64_t words[3] = {i, i * 7, ~i}, hash = 0;
+	for (int k = 0; k < 3; k++)
+		hash = trace_hash_step(hash, words[k]);
+	const struct trace_entry *e = trace_map_find(&map, words, sizeof words, hash);
+	return (e != NULL ? e : trace_map_put(&map, words, sizeof words, hash))->id;
+}
+
+static void put_all(void *arg)
+{
+	for (uint64_t i = 0; i < 1000; i++) {
+		preempt_disable();
+		ids[(uintptr_t)arg][i] = map_put(i);
+		preempt_enable();
+	}
+}
+
+GUEST_TEST(trace_program, map,
+	   "what is put into a table has one id, from 1 on (TestTraceMap, TestTraceMapConcurrent)")
+{
+	struct guest_group all = {0};
+	CHECK(trace_map_init(&map, 64));
+	preempt_disable();
+	for (uint64_t i = 0; i < 10; i++)
+		CHECK_EQ(map_put(i), i + 1);
+	for (uint64_t i = 0; i < 10; i++)
+		CHECK_EQ(map_put(i), i + 1);
+	preempt_enable();
+	for (uintptr_t i = 0; i < 3; i++)
+		guest_go(&all, put_all, (void *)i);
+	guest_wait(&all);
+	for (int i = 0; i < 1000; i++)
+		CHECK(ids[0][i] == ids[1][i] && ids[1][i] == ids[2][i] && ids[0][i] >= 1 &&
+		      ids[0][i] <= 1000);
+	CHECK_EQ(map.n, 1000);
+	trace_map_free(&map);
+}
+
+/* ---- after a crash ---- */
+
+static struct kept {
+	struct sink sink; /* first */
+	size_t n;
+	unsigned char data[4 << 20];
+} kept;
+
+static int keep(struct sink *s, const void *data, size_t n)
+{
+	struct kept *k = (struct kept *)s;
+	if (n > sizeof k->data - k->n)
+		return -1;
+	memcpy(k->data + k->n, data, n);
+	k->n += n;
+	return 0;
+}
+
+/* What a report does, while the world stands: harts are in the middle of a generation, with events in their buffers. */
+static void dump_now(const char *name)
+{
+	kept.sink.write = keep;
+	kept.n = 0;
+	stw_begin(STW_TEST);
+	bool written = trace_crash_dump(&kept.sink);
+	stw_end();
+	CHECK(written);
+	struct taken t = {.data = kept.data, .n = kept.n};
+	CHECK(taken_facts(&t).good);
+	CHECK(taken_has(&t, "last words"));
+	struct dump *d = dump_open(name);
+	CHECK(d != NULL);
+	dump_write(d, kept.data, kept.n);
+	dump_close(d);
+}
+
+GUEST_TEST(trace_program, crash_dump,
+	   "what a panic would send is a trace up to the last event (TestCrashWhileTracing)")
+{
+	struct guest_group all = {0};
+	struct taken t = {0};
+	uint64_t period = trace_period_ns;
+	trace_period_ns =
+		60 *
+		TIME_SECOND; /* a panic would end it, but here who makes tables goes on: so nobody does meanwhile */
+	kept.sink.write = keep;
+	CHECK(!trace_crash_dump(&kept.sink));
+	CHECK(trace_flight_start(0, 0) == 0);
+	for (int i = 0; i < 5; i++)
+		guest_go(&all, rounds, (void *)(uintptr_t)300);
+	for (int i = 0; i < 3; i++) {
+		CHECK(trace_flight_write_func(taken_write, &t) == 0);
+		taken_free(&t);
+	}
+	trace_log(0, "message", "last words");
+	dump_now("crash-flight.out");
+	guest_wait(&all);
+	CHECK(trace_flight_stop() == 0);
+	CHECK(trace_start_func(taken_write, &t) == 0);
+	trace_log(0, "message", "last words");
+	dump_now("crash-trace.out");
+	CHECK(trace_stop() == 0);
+	CHECK(taken_facts(&t).good);
+	trace_period_ns = period;
+	taken_free(&t);
+}
+
+/* ---- samples ---- */
+
+AT static void sampled(void *arg)
+{
+	(void)arg;
+	guest_spin(guest_count(100, 1000) * TIME_MILLISECOND);
+	__asm__ volatile("");
+}
+
+GUEST_TEST(trace_program, cpu_profile,
+	   "the samples of a CPU profile are in the trace, each at its time (TestTraceCPUProfile)")
+{
+	struct guest_group all = {0};
+	struct taken t = {0};
+	uint64_t period = trace_period_ns;
+	guest_profile_off();
+	trace_period_ns = 20 * TIME_MILLISECOND;
+	CHECK(prof_start(1000) == 0);
+	CHECK(trace_start_func(taken_write, &t) == 0);
+	for (int i = 0; i < 3; i++)
+		guest_go(&all, sampled, NULL);
+	guest_wait(&all);
+	CHECK(trace_stop() == 0);
+	CHECK(prof_stop("traced-cpu.pb.gz") == 0);
+	struct trace_facts f = taken_facts(&t);
+	CHECK(f.events[TRACE_CPU_SAMPLE] >= 3); /* a busy host merges ticks */
+	CHECK(taken_has(&t, "sampled"));
+	trace_period_ns = period;
+	taken_free(&t);
+	begin("cpu-profile.out");
+	CHECK(prof_start(1000) == 0);
+	for (int i = 0; i < 3; i++)
+		guest_go(&all, sampled, NULL);
+	guest_wait(&all);
+	CHECK(prof_stop("cpu-profile.pb.gz") == 0);
+	end();
+}

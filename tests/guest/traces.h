@@ -1,0 +1,36 @@
+/* Traces taken into memory by tests, and looked at byte by byte. */
+#ifndef TESTS_GUEST_TRACES_H
+#define TESTS_GUEST_TRACES_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TRACES_EVENTS = 52 };
+
+/* What a trace_write_fn collected. */
+struct taken {
+	unsigned char *data;
+	size_t n, room;
+	_Atomic uint32_t calls;
+	uint32_t files; /* beginnings of another file */
+	bool refuse;    /* to take more */
+	uint64_t delay; /* ns, for each call */
+};
+
+int taken_write(void *taken, const void *data, size_t n);
+void taken_free(struct taken *t);
+bool taken_has(const struct taken *t, const char *text);
+
+struct trace_facts {
+	bool good; /* every byte is accounted for */
+	uint32_t gens, batches;
+	uint64_t events[TRACES_EVENTS];
+	uint64_t bytes_timed; /* in batches of events */
+};
+
+/* Reads what was taken as one trace; a finding is a failed check. */
+struct trace_facts taken_facts(const struct taken *t);
+
+#endif

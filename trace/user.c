@@ -1,0 +1,169 @@
+/*
+ * What a program says about itself in its trace: tasks, regions, logs (include/hartbeat/trace.h).
+ *
+ * Regions of a goroutine nest; readers refuse a trace where one ends that is not the innermost. So the open ones of a goroutine are a list of
+ * its own, and an end that does not fit is said on the console, once, and put right:
+ *
+ *	end of an outer one            the inner ones end first
+ *	end by another goroutine       nothing
+ */
+#include <hartbeat/trace.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "kernel/heap.h"
+#include "kernel/preempt.h"
+#include "kernel/print.h"
+#include "trace/emit.h"
+
+struct trace_region {
+	struct trace_region *outer;
+	uint64_t g_id, task;
+	char name[];
+};
+
+static _Atomic uint64_t last_task;
+static _Atomic uint32_t misused;
+
+uint64_t trace_task_begin(const char *name, uint64_t parent)
+{
+	uint64_t task = atomic_fetch_add_explicit(&last_task, 1, memory_order_relaxed) + 1;
+	preempt_disable();
+	if (trace_active()) {
+		uint32_t id = trace_string(name);
+		struct trace_hart *t = trace_enter();
+		trace_emit4(t, TRACE_TASK_BEGIN, task, parent, id, TRACE_STACK_HERE(t, g_self()));
+	}
+	preempt_enable();
+	return task;
+}
+
+void trace_task_end(uint64_t task)
+{
+	preempt_disable();
+	if (trace_active() && task != 0) {
+		struct trace_hart *t = trace_enter();
+		trace_emit2(t, TRACE_TASK_END, task, TRACE_STACK_HERE(t, g_self()));
+	}
+	preempt_enable();
+}
+
+static void region_emit(enum trace_event e, const struct trace_region *r, uint64_t stack)
+{
+	uint32_t id = trace_string(r->name);
+	trace_emit3(trace_enter(), e, r->task, id, stack);
+}
+
+struct trace_region *trace_region_begin(uint64_t task, const char *name)
+{
+	struct g *self = g_self();
+	size_t n = 0;
+	if (!trace_active())
+		return NULL;
+	while (name[n] != '\0' && n < TRACE_STRING_MAX)
+		n++;
+	struct trace_region *r = heap_alloc(offsetof(struct trace_region, name) + n + 1);
+	if (r == NULL)
+		return NULL;
+	r->outer = self->regions;
+	r->g_id = self->id;
+	r->task = task;
+	__builtin_memcpy(r->name, name, n);
+	r->name[n] = '\0';
+	preempt_disable();
+	self->regions = r;
+	if (trace_active())
+		region_emit(TRACE_REGION_BEGIN, r, TRACE_STACK_HERE(arch_hart()->trace, self));
+	preempt_enable();
+	return r;
+}
+
+/* Takes r out of the list of its goroutine, which calls, and says so in the trace. */
+static void region_end(struct g *self, struct trace_region *r)
+{
+	preempt_disable();
+	self->regions = r->outer;
+	if (trace_active())
+		region_emit(TRACE_REGION_END, r, TRACE_STACK_HERE(arch_hart()->trace, self));
+	heap_free(r);
+	preempt_enable();
+}
+
+static void misuse(const struct trace_region *r, const char *what)
+{
+	if (atomic_fetch_add_explicit(&misused, 1, memory_order_relaxed) < 10)
+		print_line("hb: trace: region %s of goroutine %lu: %s", r->name, (unsigned long)r->g_id,
+			   what);
+}
+
+uint32_t trace_misused(void)
+{
+	return atomic_load_explicit(&misused, memory_order_relaxed);
+}
+
+void trace_region_end(struct trace_region *r)
+{
+	struct g *self = g_self();
+	if (r == NULL)
+		return;
+	if (r->g_id != self->id) {
+		misuse(r, "ended by another goroutine");
+		return;
+	}
+	if (self->regions != r)
+		misuse(r, "it ends, and regions in it do not");
+	while (self->regions != r)
+		region_end(self, self->regions);
+	region_end(self, r);
+}
+
+void trace_regions_drop(struct g *self)
+{
+	while (self->regions != NULL)
+		region_end(self, self->regions);
+}
+
+static void scope_end(void *scope)
+{
+	struct trace_scope *s = scope;
+	trace_region_end(s->region);
+}
+
+void trace_scope_enter(struct trace_scope *s, uint64_t task, const char *name)
+{
+	s->region = trace_region_begin(task, name);
+	s->entry.fn = scope_end;
+	s->entry.arg = s;
+	defer_enter(&s->entry);
+}
+
+void trace_log(uint64_t task, const char *category, const char *message)
+{
+	preempt_disable();
+	if (trace_active()) {
+		uint32_t c = trace_string(category), m = trace_string(message);
+		struct trace_hart *t = trace_enter();
+		trace_emit4(t, TRACE_LOG, task, c, m, TRACE_STACK_HERE(t, g_self()));
+	}
+	preempt_enable();
+}
+
+void trace_logf(uint64_t task, const char *category, const char *fmt, ...)
+{
+	char text[TRACE_STRING_MAX + 1];
+	va_list ap;
+	if (!trace_active())
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	trace_log(task, category, text);
+}
+
+void trace_go_label(const char *text)
+{
+	uint32_t id = trace_string(text);
+	if (id != 0)
+		trace_emit1(trace_enter(), TRACE_GO_LABEL, id);
+}
