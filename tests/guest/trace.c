@@ -158,9 +158,10 @@ GUEST_TEST(trace, no_reader,
 	trace_memory_max = 4 << 20;
 	trace_period_ns = 20 * TIME_MILLISECOND;
 	CHECK(trace_start_func(never, &t) == 0);
-	for (int i = 0; i < 3000 && trace_memory() + (128 << 10) < trace_memory_max; i++)
-		for (int k = 0; k < 20; k++)
-			work();
+	uint64_t end = time_now() + 20 * TIME_SECOND;
+	while (!atomic_load(&trace_gen->dropped) && time_now() < end)
+		work();
+	CHECK(atomic_load(&trace_gen->dropped));
 	CHECK(trace_memory() <= trace_memory_max);
 	CHECK(trace_memory() + (2 << 20) > trace_memory_max);
 	for (int i = 0; i < 20; i++) {

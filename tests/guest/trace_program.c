@@ -11,6 +11,7 @@
 #include <hartbeat/dump.h>
 #include <hartbeat/go.h>
 #include <hartbeat/labels.h>
+#include <hartbeat/metrics.h>
 #include <hartbeat/prof.h>
 #include <hartbeat/rwmutex.h>
 #include <hartbeat/select.h>
@@ -155,64 +156,99 @@ GUEST_TEST(trace_program, misuse,
 
 /* ---- stacks ---- */
 
-/* Each function blocks or is woken where its name says: test-trace.sh knows which transition belongs to it. */
+/*
+ * Each function blocks or wakes where its name says: test-trace.sh knows which transition belongs to it. None of them calls anything last, so
+ * that it has a frame.
+ */
 #define AT __attribute__((noinline, noclone))
-#define HERE(what)                    \
+#define BLOCKS(name, what)             \
+	AT static void name(void *arg) \
+	{                              \
+		(void)arg;             \
+		what;                  \
+		waitgroup_done(&wg);   \
+		__asm__ volatile("");  \
+	}                              \
+	_Static_assert(1, "")
+#define WAKES(name, what)             \
+	AT static void name(void)     \
 	{                             \
 		what;                 \
 		__asm__ volatile(""); \
-	}
+	}                             \
+	_Static_assert(1, "")
 
-static struct chan *c0, *c1, *c2;
+static struct chan *c0, *c1, *c2, *nobody;
 static struct mutex m;
 static struct rwmutex rw;
 static struct waitgroup wg, go_on;
 static struct cond cond;
+static bool cond_waits; /* under m */
 
-AT static void at_recv(void *arg) HERE((void)arg; chan_recv(c0, NULL); waitgroup_done(&wg);) AT
-	static void at_send(void *arg) HERE((void)arg; chan_send(c1, NULL); waitgroup_done(&wg);) AT
-	static void at_select(void *arg)
+BLOCKS(at_recv, chan_recv(c0, NULL));
+BLOCKS(at_send, chan_send(c1, NULL));
+BLOCKS(at_select,
+       chan_select(((struct chan_case[]){CHAN_CASE_RECV(c2, NULL), CHAN_CASE_RECV(nobody, NULL)}), 2, false));
+BLOCKS(at_mutex, (mutex_lock(&m), mutex_unlock(&m)));
+BLOCKS(at_rlock, (rwmutex_rlock(&rw), rwmutex_runlock(&rw)));
+BLOCKS(at_wlock, (rwmutex_lock(&rw), rwmutex_unlock(&rw)));
+BLOCKS(at_waitgroup, waitgroup_wait(&go_on));
+BLOCKS(at_cond, (mutex_lock(&m), cond_waits = true, cond_wait(&cond, &m), mutex_unlock(&m)));
+BLOCKS(at_sleep, time_sleep(TIME_MILLISECOND));
+BLOCKS(at_yield, go_yield());
+BLOCKS(at_spin, guest_spin(30 * TIME_MILLISECOND));
+
+AT static void at_exit(void *arg)
 {
 	(void)arg;
-	struct chan_case cases[] = {CHAN_CASE_RECV(c2, NULL), CHAN_CASE_RECV(c0, NULL)};
-	chan_select(cases, 2, false);
 	waitgroup_done(&wg);
+	go_exit();
 }
-AT static void at_mutex(void *arg) HERE((void)arg; mutex_lock(&m); mutex_unlock(&m); waitgroup_done(&wg);) AT
-	static void at_rlock(void *arg)
-		HERE((void)arg; rwmutex_rlock(&rw); rwmutex_runlock(&rw); waitgroup_done(&wg);) AT
-	static void at_wlock(void *arg)
-		HERE((void)arg; rwmutex_lock(&rw); rwmutex_unlock(&rw); waitgroup_done(&wg);) AT
-	static void at_waitgroup(void *arg) HERE((void)arg; waitgroup_wait(&go_on); waitgroup_done(&wg);) AT
-	static void at_cond(void *arg) HERE((void)arg; mutex_lock(&m); cond_wait(&cond, &m); mutex_unlock(&m);
-					    waitgroup_done(&wg);) AT static void at_sleep(void *arg)
-		HERE((void)arg; time_sleep(TIME_MILLISECOND); waitgroup_done(&wg);) AT
-	static void at_yield(void *arg) HERE((void)arg; go_yield(); waitgroup_done(&wg);) AT
-	static void at_exit(void *arg) HERE((void)arg; waitgroup_done(&wg); go_exit();) AT
-	static void at_spin(void *arg)
-		HERE((void)arg; guest_spin(30 * TIME_MILLISECOND); waitgroup_done(&wg);)
 
-			AT static void start_one(void (*fn)(void *))
+AT static void start_one(void (*fn)(void *))
 {
 	waitgroup_add(&wg, 1);
 	CHECK(go(fn, NULL) != 0);
 }
 
-AT static void wake_recv(void) HERE(chan_send(c0, NULL);) AT static void wake_send(void)
-	HERE(chan_recv(c1, NULL);) AT static void wake_select(void) HERE(chan_send(c2, NULL);) AT
-	static void wake_close(void) HERE(chan_close(c0);) AT static void wake_mutex(void)
-		HERE(mutex_unlock(&m);) AT static void wake_rwmutex(void) HERE(rwmutex_unlock(&rw);) AT
-	static void wake_waitgroup(void) HERE(waitgroup_done(&go_on);) AT static void wake_cond(void)
-		HERE(mutex_lock(&m); cond_signal(&cond); mutex_unlock(&m);)
+WAKES(wake_recv, chan_send(c0, NULL));
+WAKES(wake_send, chan_recv(c1, NULL));
+WAKES(wake_select, chan_send(c2, NULL));
+WAKES(wake_close, chan_close(c0));
+WAKES(wake_mutex, mutex_unlock(&m));
+WAKES(wake_rwmutex, rwmutex_unlock(&rw));
+WAKES(wake_waitgroup, waitgroup_done(&go_on));
+WAKES(wake_cond, (mutex_lock(&m), cond_signal(&cond), mutex_unlock(&m)));
 
-			GUEST_TEST(trace_program, stacks,
-				   "each transition has the stack of who made it (TestTraceStacks)")
+/* So many goroutines of this test wait, besides those that did before; or it takes too long, and some transition will be missed. */
+static void until_waiting(uint64_t n)
+{
+	struct metric_value v;
+	for (int i = 0; i < 500; i++) {
+		if (!metrics_read("/sched/goroutines/waiting:goroutines", &v) || v.value >= n)
+			return;
+		time_sleep(10 * TIME_MILLISECOND);
+	}
+}
+
+static uint64_t waiting_now(void)
+{
+	struct metric_value v = {0};
+	(void)!metrics_read("/sched/goroutines/waiting:goroutines", &v);
+	return v.value;
+}
+
+GUEST_TEST(trace_program, stacks, "each transition has the stack of who made it (TestTraceStacks)")
 {
 	c0 = chan_make(0, 0);
 	c1 = chan_make(0, 0);
 	c2 = chan_make(0, 0);
+	nobody = chan_make(0, 0);
+	cond_waits = false;
 	waitgroup_add(&go_on, 1);
 	begin("stacks.out");
+	time_sleep(10 * TIME_MILLISECOND);
+	uint64_t before = waiting_now();
 	mutex_lock(&m);
 	rwmutex_lock(&rw);
 	static void (*const first[])(void *) = {at_recv,  at_send,      at_select, at_mutex, at_rlock,
@@ -221,23 +257,31 @@ AT static void wake_recv(void) HERE(chan_send(c0, NULL);) AT static void wake_se
 	for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
 		start_one(first[i]);
 	time_sleep(60 * TIME_MILLISECOND);
+	until_waiting(before + 7);
 	wake_recv();
 	wake_send();
 	wake_select();
 	start_one(at_recv);
 	time_sleep(2 * TIME_MILLISECOND);
+	until_waiting(before + 5);
 	wake_close();
 	wake_mutex();
 	wake_rwmutex();
 	wake_waitgroup();
 	start_one(at_cond);
-	time_sleep(20 * TIME_MILLISECOND);
+	for (bool waits = false; !waits;) {
+		time_sleep(TIME_MILLISECOND);
+		mutex_lock(&m);
+		waits = cond_waits;
+		mutex_unlock(&m);
+	}
 	wake_cond();
 	waitgroup_wait(&wg);
 	end();
 	chan_free(c0);
 	chan_free(c1);
 	chan_free(c2);
+	chan_free(nobody);
 }
 
 /* ---- many events ---- */
