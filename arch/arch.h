@@ -20,7 +20,7 @@ struct g;
 struct hart;
 struct arch_frame; /* full register set of interrupted code; layout private to the architecture */
 
-/* A suspended voluntary context. The callee-saved registers lie at sp; tls is the thread pointer to load with it, which a switch does not
+/* A suspended voluntary context. The callee-saved registers lie at sp, but for a fresh one; tls is the thread pointer to load with it, which a switch does not
  * write. */
 struct arch_context {
 	uintptr_t sp;
@@ -134,7 +134,7 @@ static inline uintptr_t arch_arrival_word(arch_arrival a)
  * the thread pointer changes. Interrupts are on, which is asserted. */
 arch_arrival arch_switch(struct arch_context *from, const struct arch_context *to, struct g **cur,
 			 struct g *g, uintptr_t word);
-/* As arch_switch(), by a context that is never resumed: `from` is only what *to learns; NULL at boot, where interrupts may be off. */
+/* As arch_switch(), by a context that is never resumed: `from` is only what *to learns. */
 _Noreturn void arch_resume(const struct arch_context *to, struct g **cur, struct g *g,
 			   struct arch_context *from, uintptr_t word);
 /* Saves the running voluntary context in *from and resumes interrupted code from a copied frame (interrupts
@@ -143,18 +143,27 @@ _Noreturn void arch_resume(const struct arch_context *to, struct g **cur, struct
 arch_arrival arch_switch_frame(struct arch_context *from, struct arch_frame *frame);
 /* Leaves interrupt context: resumes *to (the scheduler), which learns `word`, and forgets the running interrupt stack. Interrupts stay off. */
 _Noreturn void arch_leave_trap(struct arch_context *to, uintptr_t word);
-typedef void arch_entry_fn(void *arg, struct arch_context *from, uintptr_t word);
-/* Prepares a context whose first resume calls entry(arg, what it learns) on the stack that ends at stack_top (16-byte
- * aligned), with the CFI of a root frame: an unwinder stops there. */
-void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, arch_entry_fn *entry,
-		       void *arg);
+typedef void arch_entry_fn(struct g *g, struct arch_context *from, uintptr_t word);
+/* A context that has not begun: on the stack that ends at stack_top (16-byte aligned), which is not touched. It is begun, not resumed. */
+#define ARCH_CONTEXT_FRESH 1
+static inline uintptr_t arch_context_fresh(uintptr_t stack_top)
+{
+	return stack_top + ARCH_CONTEXT_FRESH;
+}
+/* As arch_switch() and arch_resume(), to a fresh context, which calls entry(g, from, word). entry has a root frame for its caller: an
+ * unwinder stops there. */
+arch_arrival arch_begin(struct arch_context *from, const struct arch_context *to, struct g **cur, struct g *g,
+			uintptr_t word, arch_entry_fn *entry);
+/* from may be NULL: at boot, where interrupts may be off. */
+_Noreturn void arch_begin_last(struct arch_context *from, const struct arch_context *to, struct g **cur,
+			       struct g *g, uintptr_t word, arch_entry_fn *entry);
 /* Calls fn(arg) on the stack that ends at stack_top and comes back. The caller's frame pointer chain and CFI
  * lead from fn's stack back to the caller. Preemption must be off. */
 void arch_call_on(uintptr_t stack_top, void (*fn)(void *), void *arg);
 /* Goes back into recover_here(regs) (include/hartbeat/panic.h, which this architecture defines too), whose caller is on the running stack
  * still: it returns 1. Preemption must be off. */
 _Noreturn void arch_jump(const uintptr_t *regs);
-/* Where a suspended context stands. */
+/* Where a suspended or fresh context stands. */
 void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u);
 extern const char __switch_start[], __switch_end[];
 

@@ -60,19 +60,19 @@ static void memory_start(const struct boot_info *info)
 	heap_init(info->n_harts);
 }
 
-static void run(void *arg, struct arch_context *from, uintptr_t word)
+static void run(struct g *g0, struct arch_context *from, uintptr_t word)
 {
+	(void)g0;
 	(void)from;
 	(void)word;
-	sched_loop(arg);
+	sched_loop(arch_hart());
 }
 
 /* From the running stack, for good, to the scheduler, whose root frame is at top of h's system stack. */
 _Noreturn static void scheduler_enter(struct hart *h, uintptr_t top)
 {
-	struct arch_context loop;
-	arch_context_init(&loop, top, h->g0->tls, run, h);
-	arch_resume(&loop, &h->cur, h->g0, NULL, SWITCH_NONE);
+	const struct arch_context loop = {.sp = arch_context_fresh(top), .tls = h->g0->tls};
+	arch_begin_last(NULL, &loop, &h->cur, h->g0, SWITCH_NONE, run);
 }
 
 void boot_main(struct boot_info *info)

@@ -20,8 +20,8 @@
  * Each is one atomic addition, and who comes second, finding the other bit, queues it.
  */
 enum g_status {
-	G_IDLE, /* descriptor not in use */
-	G_DEAD,
+	G_IDLE, /* the descriptor is being made */
+	G_DEAD, /* not in use */
 	G_LEFT = 1,
 	G_READY = 2,
 	G_PARKING = 4,                             /* about to wait: still on its hart */
@@ -62,7 +62,7 @@ struct g {
 	struct labels *labels;        /* a reference, or NULL: none; read by samples (sched/labels.c) */
 
 	/* owned by whoever runs or owns it */
-	uint32_t careful;             /* G_IN_AREA, G_FOLLOWED: what a direct switch leaves to slower code */
+	uint32_t careful;             /* G_IN_AREA, ...: what a direct switch leaves to slower code */
 	void *area;                   /* non-NULL: suspended by preemption; frame and FP state lie there */
 	enum wait_reason wait_reason; /* of the last wait */
 	uint64_t wait_since;          /* arch_ticks() */
@@ -90,7 +90,11 @@ enum g_grown {
 	G_GREW,       /* it has got more since */
 };
 
-enum { G_IN_AREA = 1, G_FOLLOWED = 2 }; /* area is not NULL; ready_at is not 0 */
+enum {
+	G_IN_AREA = 1,
+	G_FOLLOWED = 2,
+	G_FRESH = 4
+}; /* area is not NULL; ready_at is not 0; ctx has not begun */
 
 extern _Thread_local struct g *g_tls;
 

@@ -106,10 +106,9 @@ static const struct arena *arena_of(uintptr_t addr, uint64_t *at)
 	return NULL;
 }
 
-/* Commits a page. False when memory is out. */
-static bool page_fill(uintptr_t page)
+/* Commits a page in this frame. False when there is none: memory is out. */
+static bool page_fill(uintptr_t page, void *frame)
 {
-	void *frame = page_alloc_zero(0);
 	if (frame == NULL)
 		return false;
 	switch (arch_mmu_fill(page, (uintptr_t)frame)) {
@@ -127,7 +126,8 @@ static bool page_fill(uintptr_t page)
 
 bool stack_commit(uintptr_t hi)
 {
-	return !page_short() && page_fill(hi - PAGE_SIZE);
+	/* with whatever is in the frame: of its own stack a goroutine reads what it has written */
+	return !page_short() && page_fill(hi - PAGE_SIZE, page_alloc(0));
 }
 
 bool stack_fault(struct arch_frame *f, uintptr_t addr)
@@ -138,7 +138,7 @@ bool stack_fault(struct arch_frame *f, uintptr_t addr)
 	if (at < STACK_GUARD)
 		guard_hit(f, addr);
 	struct g *g = arch_hart()->cur;
-	if (!page_fill(addr & ~(uintptr_t)(PAGE_SIZE - 1)))
+	if (!page_fill(addr & ~(uintptr_t)(PAGE_SIZE - 1), page_alloc_zero(0)))
 		panic_at(f, "out of memory: no page for the stack of goroutine %lu", (unsigned long)g->id);
 	if (addr - g->stack_lo < g->stack_hi - g->stack_lo)
 		atomic_store_explicit(&g->grown, G_GREW, memory_order_relaxed);

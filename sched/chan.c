@@ -53,15 +53,26 @@ static inline __attribute__((always_inline)) struct g *waiter(const struct chan_
 	return g;
 }
 
-/* The channel is unbuffered, or empty, and the first to wait is a plain receiver (sender): the element goes straight to it (comes from it).
- * Returns whom to make ready, NULL: the long way. Caller holds the lock, which is released if there is somebody. */
+/* w is a plain waiter, or its select has parked and is won for it here. False: the long way. Caller holds the lock. */
+static inline __attribute__((always_inline)) bool short_win(struct chan_case *w)
+{
+	struct chan_select *s = w->select;
+	uintptr_t parked = SELECT_PARKED;
+	/* as in swap() in select.c */
+	return s == NULL ||
+	       atomic_compare_exchange_strong_explicit(&s->state, &parked, (uintptr_t)w, memory_order_acq_rel,
+						       memory_order_relaxed);
+}
+
+/* The channel is unbuffered, or empty, and the first to wait is a receiver (sender) that has parked: the element goes straight to it (comes
+ * from it). Returns whom to make ready, NULL: the long way. Caller holds the lock, which is released if there is somebody. */
 static inline __attribute__((always_inline)) struct g *short_give(struct chan *c, const void *elem,
 								  uint64_t word)
 {
 	if ((word & (CHAN_FLAGS - CHAN_SENDQ)) != CHAN_RECVQ)
 		return NULL;
 	struct chan_case *w = c->receivers.first;
-	if (w->select != NULL)
+	if (!LIKELY(short_win(w)))
 		return NULL;
 	struct g *g = waiter(w);
 	chan_queue_remove_first(&c->receivers, w);
@@ -77,7 +88,7 @@ static inline __attribute__((always_inline)) struct g *short_take(struct chan *c
 	if ((uint32_t)word != CHAN_SENDQ)
 		return NULL;
 	struct chan_case *w = c->senders.first;
-	if (w->select != NULL)
+	if (!LIKELY(short_win(w)))
 		return NULL;
 	struct g *g = waiter(w);
 	chan_queue_remove_first(&c->senders, w);

@@ -208,8 +208,8 @@ static inline uint64_t chan_lock(struct chan *c)
 	return __builtin_expect((word & CHAN_LOCKED) != 0, 0) ? chan_lock_long(c) : word;
 }
 
-/* Gives it back; word is what chan_lock() returned, with elements and CLOSED as they are now. */
-static inline void chan_unlock(struct chan *c, uint64_t word)
+/* What the word is after the operation that held the lock. It has given the lock's rank back. word: as for chan_unlock(). */
+static inline uint64_t chan_word_locked(struct chan *c, uint64_t word)
 {
 	uint64_t now = (word & ~(CHAN_RECVQ | CHAN_SENDQ | CHAN_LOCKED)) + CHAN_VERSION;
 	if (c->receivers.first != NULL)
@@ -218,6 +218,13 @@ static inline void chan_unlock(struct chan *c, uint64_t word)
 		now |= CHAN_SENDQ;
 	if (__builtin_expect((word & CHAN_LOCKED) != 0, 0))
 		rank_drop_short(arch_hart(), &c->rank);
+	return now;
+}
+
+/* Gives it back; word is what chan_lock() returned, with elements and CLOSED as they are now. */
+static inline void chan_unlock(struct chan *c, uint64_t word)
+{
+	uint64_t now = chan_word_locked(c, word);
 	/* pairs with the acquire in chan_lock_short() and chan_lock_long(), and in a look of select.c */
 	atomic_store_explicit(&c->word, now, memory_order_release);
 }

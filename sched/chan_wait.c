@@ -126,9 +126,10 @@ bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, stru
 }
 
 /* Waits on a queue for a partner or the close; true: an element was handed over. Caller holds the lock, which is released with now as the
- * word, and raised preempt_off once, which is lowered. */
-static inline __attribute__((always_inline)) bool wait_one(struct chan *c, struct chan_queue *q, void *elem,
-							   uint64_t now, enum wait_reason reason, bool traced)
+ * word, and raised preempt_off once, which is lowered. traced: a trace may run. */
+static inline __attribute__((always_inline)) bool wait_short(struct chan *c, struct chan_queue *q, void *elem,
+							     uint64_t now, enum wait_reason reason,
+							     bool traced)
 {
 	struct g *self = g_self();
 	struct chan_case w;
@@ -137,44 +138,12 @@ static inline __attribute__((always_inline)) bool wait_one(struct chan *c, struc
 	w.g = self;
 	chan_queue_put(q, &w);
 	if (traced)
-		park_prepare_traced(self, reason);
+		park_prepare_either(self, reason);
 	else
 		park_prepare_raised(self, reason);
 	/* pairs with the acquire in chan_lock_short() and chan_lock_long(), and in a look of select.c */
 	atomic_store_explicit(&c->word, now, memory_order_release);
-	park_commit_short(self);
-	return w.ok;
-}
-
-__attribute__((noinline)) static bool wait_traced(struct chan *c, struct chan_queue *q, void *elem,
-						  uint64_t now, enum wait_reason reason)
-{
-	return wait_one(c, q, elem, now, reason, true);
-}
-
-static inline __attribute__((always_inline)) bool wait_short(struct chan *c, struct chan_queue *q, void *elem,
-							     uint64_t now, enum wait_reason reason)
-{
-	return trace_active() ? wait_traced(c, q, elem, now, reason)
-			      : wait_one(c, q, elem, now, reason, false);
-}
-
-/* The same when more is to be said about the word than that somebody waits. */
-static bool wait_locked(struct chan *c, struct chan_queue *q, void *elem, uint64_t word,
-			enum wait_reason reason)
-{
-	struct g *self = g_self();
-	struct chan_case w;
-	w.elem = elem;
-	w.select = NULL;
-	w.g = self;
-	chan_queue_put(q, &w);
-	if (trace_active())
-		park_prepare_traced(self, reason);
-	else
-		park_prepare_raised(self, reason);
-	chan_unlock(c, word);
-	park_commit();
+	park_commit_short(self, traced);
 	return w.ok;
 }
 
@@ -186,10 +155,10 @@ _Noreturn static void closed(void)
 bool chan_send_wait(struct chan *c, const void *elem, uint64_t word)
 {
 	/* full, and no flag but SENDQ */
-	if (__builtin_expect(((uint32_t)word & ~(uint32_t)CHAN_SENDQ) != c->full, 0))
+	if (__builtin_expect(((uint32_t)word & ~(uint32_t)CHAN_SENDQ) != c->full, 0) || trace_active())
 		return chan_send_long(c, elem, word, true);
 	if (__builtin_expect(!wait_short(c, &c->senders, (void *)(uintptr_t)elem,
-					 (word | CHAN_SENDQ) + CHAN_VERSION, WAIT_CHAN_SEND),
+					 (word | CHAN_SENDQ) + CHAN_VERSION, WAIT_CHAN_SEND, false),
 			     0))
 		closed();
 	return true;
@@ -205,9 +174,10 @@ __attribute__((noinline)) static bool recv_long(struct chan *c, void *elem, uint
 bool chan_recv_wait(struct chan *c, void *elem, uint64_t word)
 {
 	/* empty, and no flag but RECVQ */
-	if (__builtin_expect(((uint32_t)word & ~(uint32_t)CHAN_RECVQ) != 0, 0))
+	if (__builtin_expect(((uint32_t)word & ~(uint32_t)CHAN_RECVQ) != 0, 0) || trace_active())
 		return recv_long(c, elem, word);
-	return wait_short(c, &c->receivers, elem, (word | CHAN_RECVQ) + CHAN_VERSION, WAIT_CHAN_RECEIVE);
+	return wait_short(c, &c->receivers, elem, (word | CHAN_RECVQ) + CHAN_VERSION, WAIT_CHAN_RECEIVE,
+			  false);
 }
 
 bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait)
@@ -226,7 +196,8 @@ bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait)
 			preempt_enable();
 			return sent;
 		}
-		if (wait_locked(c, &c->senders, (void *)(uintptr_t)elem, word, WAIT_CHAN_SEND))
+		if (wait_short(c, &c->senders, (void *)(uintptr_t)elem,
+			       chan_word_locked(c, word) | CHAN_SENDQ, WAIT_CHAN_SEND, true))
 			return true;
 	} else {
 		chan_unlock(c, word);
@@ -243,7 +214,8 @@ bool chan_recv_long(struct chan *c, void *elem, bool *ok, uint64_t word, bool wa
 		word = chan_lock_long(c);
 	bool got = chan_maybe_recv(word & ~CHAN_LOCKED) && chan_recv_locked(c, elem, &came, &word, &wake);
 	if (!got && wait) {
-		came = wait_locked(c, &c->receivers, elem, word, WAIT_CHAN_RECEIVE);
+		came = wait_short(c, &c->receivers, elem, chan_word_locked(c, word) | CHAN_RECVQ,
+				  WAIT_CHAN_RECEIVE, true);
 		got = true;
 	} else {
 		chan_unlock(c, word);

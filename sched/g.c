@@ -35,6 +35,7 @@
 enum {
 	MAGAZINE = 32,    /* descriptors that go to and from the depot at once */
 	BLOCK = 4 * 4096, /* bytes of a block of new descriptors */
+	FILL = 8,         /* so many get the first page of their stack at once */
 	ID_BATCH = 16,    /* ids that a hart takes at once, as Go */
 };
 
@@ -59,10 +60,9 @@ uint64_t go_id(void)
 	return g_self()->id;
 }
 
-void goroutine_entry(void *arg, struct arch_context *from, uintptr_t why)
+void goroutine_entry(struct g *g, struct arch_context *from, uintptr_t why)
 {
-	struct g *g = arg;
-	arrive(arch_hart(), from, why, SWITCH_PARK);
+	arrive(arch_hart(), from, why, SWITCH_EXIT);
 	preempt_enable_last();
 	g->fn(g->arg);
 	goroutine_end();
@@ -78,7 +78,7 @@ void goroutine_end(void)
 	self->pinned = NULL;
 	self->pin_depth = 0;
 	TRACE(go_destroy(self));
-	switch_out(self, SWITCH_EXIT);
+	switch_out(self, SWITCH_EXIT, true);
 	panic("an ended goroutine ran again");
 }
 
@@ -129,7 +129,8 @@ static void g_make_sys(void *arg)
 		g->stack_lo = lo + i * slot;
 		g->stack_hi = g->stack_lo + slot - STACK_GUARD;
 		g->bare = true;
-		g->tls = tls_make(block + i * size, g);
+		store_relaxed(&g->status, G_DEAD);
+		g->tls = g->ctx.tls = tls_make(block + i * size, g);
 		g->next = m->first;
 		m->first = g;
 		publish(g);
@@ -140,6 +141,27 @@ static void commit_sys(void *arg)
 {
 	struct g *g = arg;
 	g->bare = !stack_commit(g->stack_hi);
+}
+
+/* Bare descriptors, new ones if there are none, become warm, of which there are none. None do when memory is out. */
+static void fill_sys(void *arg)
+{
+	struct g_cache *c = arg;
+	struct g **last = &c->warm;
+	if (c->bare == NULL) {
+		struct making making = {.class = STACK_DEFAULT};
+		g_make_sys(&making);
+		c->bare = making.first;
+	}
+	for (struct g *g; (g = c->bare) != NULL && c->n < FILL; c->n++) {
+		commit_sys(g);
+		if (g->bare)
+			return;
+		c->bare = g->next;
+		g->next = NULL;
+		*last = g;
+		last = &g->next;
+	}
 }
 
 /* ---- dead ones ---- */
@@ -177,15 +199,21 @@ __attribute__((noinline)) static struct g *take_slow(struct g_cache *c)
 		c->n = MAGAZINE - 1;
 		return m;
 	}
-	if (c->bare == NULL) {
-		struct making making = {.class = STACK_DEFAULT};
-		on_system_stack(g_make_sys, &making);
-		c->bare = making.first;
+	on_system_stack(fill_sys, c);
+	m = c->warm;
+	if (m != NULL) {
+		c->warm = m->next;
+		c->n--;
 	}
-	m = c->bare;
-	if (m != NULL)
-		c->bare = m->next;
 	return m;
+}
+
+static void put_big(struct g *g)
+{
+	spin_lock(&allg_lock);
+	g->next = depot.big[g->stack_class];
+	depot.big[g->stack_class] = g;
+	spin_unlock(&allg_lock);
 }
 
 static struct g *take_big(unsigned class)
@@ -200,15 +228,13 @@ static struct g *take_big(unsigned class)
 		on_system_stack(g_make_sys, &making);
 		g = making.first;
 	}
+	if (g != NULL && g->bare)
+		on_system_stack(commit_sys, g);
+	if (g != NULL && g->bare) { /* memory is out */
+		put_big(g);
+		g = NULL;
+	}
 	return g;
-}
-
-static void put_big(struct g *g)
-{
-	spin_lock(&allg_lock);
-	g->next = depot.big[g->stack_class];
-	depot.big[g->stack_class] = g;
-	spin_unlock(&allg_lock);
 }
 
 /* The warm magazine is full: g begins another. */
@@ -317,21 +343,6 @@ uint64_t go_created(void)
 	return n;
 }
 
-/* The first page of a stack that has none. False: memory is out, and the descriptor is back where it came from. */
-__attribute__((noinline)) static bool bare_fill(struct g_cache *c, struct g *g)
-{
-	on_system_stack(commit_sys, g);
-	if (!g->bare)
-		return true;
-	if (g->stack_class != STACK_DEFAULT) {
-		put_big(g);
-	} else {
-		g->next = c->bare;
-		c->bare = g;
-	}
-	return false;
-}
-
 static inline struct g *start_begin(void (*fn)(void *))
 {
 	if (__builtin_expect(fn == NULL, 0))
@@ -358,7 +369,7 @@ static inline __attribute__((always_inline)) uint64_t start(struct g *self, void
 	} else {
 		g = take_slow(c);
 	}
-	if (__builtin_expect(g == NULL || (g->bare && !bare_fill(c, g)), 0)) {
+	if (__builtin_expect(g == NULL, 0)) {
 		shrink_wake(true);
 		preempt_enable();
 		errno = ENOMEM;
@@ -379,7 +390,8 @@ static inline __attribute__((always_inline)) uint64_t start(struct g *self, void
 	g->preempt_off = 1; /* until goroutine_entry() */
 	g->run_ticks = 0;
 	tls_reset(g->tls, g);
-	arch_context_init(&g->ctx, g->stack_hi, g->tls, goroutine_entry, g);
+	g->ctx.sp = arch_context_fresh(g->stack_hi);
+	g->careful = G_FRESH;
 	if (traced)
 		TRACE(go_create(g));
 	/* pairs with the acquire in g_own(): the context is complete */

@@ -68,7 +68,7 @@ void g_big_put(struct g *g);
 /* Every descriptor, in use or not, from the newest on by all_next; some join at the head meanwhile. Any context. */
 struct g *g_all(void);
 uint64_t go_created(void); /* goroutines started so far; may be a little behind. Any context. */
-void goroutine_entry(void *g, struct arch_context *from, uintptr_t why);
+void goroutine_entry(struct g *g, struct arch_context *from, uintptr_t why);
 _Noreturn void goroutine_end(void); /* the running one, from any depth of its stack */
 /* crash.c */
 void goroutines_print(void); /* panic context */

@@ -51,12 +51,6 @@ void metrics_hart_idle(struct hart *h, bool idle)
 	atomic_store_explicit(slept, idle ? (was - now) | 1 : was + now, memory_order_relaxed);
 }
 
-void latency_follow(struct g *g)
-{
-	g->ready_at = arch_ticks();
-	g->careful |= G_FOLLOWED;
-}
-
 void latency_record(struct g *g, uint64_t now)
 {
 	uint64_t ticks = now > g->ready_at ? now - g->ready_at : 0;

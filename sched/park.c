@@ -34,7 +34,7 @@ void park_prepare(enum wait_reason reason)
 
 void park_commit(void)
 {
-	park_commit_short(g_self());
+	park_commit_short(g_self(), true);
 }
 
 void park_cancel(void)
@@ -67,15 +67,11 @@ void ready_rest(struct g *g, uint32_t left)
 	struct runq *q = &arch_hart()->sched->q;
 	if (left == READY_ALL) {
 		TRACE(go_unblock(g));
-		if (__builtin_expect(!latency_due(g), 1)) {
-			left = ready_plain(&g);
-			if (left == READY_DONE)
-				return;
-		} else {
+		if (__builtin_expect(latency_due(g), 0))
 			latency_follow(g);
-			/* as in ready_plain() */
-			left = atomic_fetch_add_explicit(&g->status, G_READY, memory_order_acq_rel);
-		}
+		left = ready_plain(&g);
+		if (left == READY_DONE)
+			return;
 	}
 	if (left == READY_QUEUED) {
 		if (g != NULL)

@@ -33,15 +33,19 @@ static inline __attribute__((always_inline)) uint32_t ready_plain(struct g **g)
 /* ready() for g, as long as nothing is special about it; then ready_rest(*g, what was returned). Preemption off. */
 static inline __attribute__((always_inline)) uint32_t ready_short(struct g **g)
 {
-	return __builtin_expect(latency_due(*g), 0) || trace_active() ? READY_ALL : ready_plain(g);
+	if (trace_active())
+		return READY_ALL;
+	if (__builtin_expect(latency_due(*g), 0))
+		latency_follow(*g);
+	return ready_plain(g);
 }
 
 __attribute__((noinline)) void ready_rest(struct g *g, uint32_t left);
 
-/* The same with its event: while a trace runs, who comes by the short way goes by the long one. */
+/* park_prepare_raised() with its event: while a trace runs, who comes by the short way goes by the long one. */
 __attribute__((noinline)) void park_prepare_traced(struct g *self, enum wait_reason reason);
 
-/* park_prepare() for who has raised preempt_off already, for itself, and knows that no trace runs. */
+/* park_prepare() for who has raised preempt_off already, for itself, and seen since that no trace runs. */
 static inline __attribute__((always_inline)) void park_prepare_raised(struct g *self, enum wait_reason reason)
 {
 	self->wait_reason = reason;
@@ -49,10 +53,25 @@ static inline __attribute__((always_inline)) void park_prepare_raised(struct g *
 	store_relaxed(&self->status, G_PARKING);
 }
 
-static inline __attribute__((always_inline)) void park_commit_short(struct g *self)
+/* Either. */
+static inline void park_prepare_either(struct g *self, enum wait_reason reason)
+{
+	if (trace_active())
+		park_prepare_traced(self, reason);
+	else
+		park_prepare_raised(self, reason);
+}
+
+/* The wait itself, with preemption off by one before and after. traced: as for switch_out(). */
+static inline __attribute__((always_inline)) void park_out(struct g *self, bool traced)
 {
 	ASSERT(self->preempt_off == 1, "park with preemption off only by park_prepare()");
-	switch_out(self, SWITCH_PARK);
+	switch_out(self, SWITCH_PARK, traced);
+}
+
+static inline __attribute__((always_inline)) void park_commit_short(struct g *self, bool traced)
+{
+	park_out(self, traced);
 	preempt_enable_last();
 }
 

@@ -33,6 +33,10 @@
  *    Otherwise a queue would point into memory that is used for something else.
  *
  * A select that enrolls begins at a case chosen at random, so that no case is always the first that others can find.
+ *
+ * The short way is for few cases, while the channels turn out to be unlocked and to have nothing to go on with: then nothing needs to be
+ * won, and the select is PARKED, and its goroutine PARKING, before it is in any queue. Whoever wins it makes it ready as if it stood still.
+ * A channel that needs more makes it OPEN again, if nobody has won it, and the rest enrolls the long way.
  */
 #include <hartbeat/select.h>
 
@@ -43,8 +47,12 @@
 #include "kernel/clock.h"
 #include "kernel/ktimer.h"
 #include "kernel/random.h"
+#include "kernel/store.h"
 #include "sched/chan.h"
 #include "sched/impl.h"
+#include "sched/park.h"
+
+enum { SHORT_CASES = 16 }; /* so many channels are enrolled in with preemption off */
 
 /* What one attempt to go on with a case came to. */
 enum outcome {
@@ -206,22 +214,27 @@ static enum outcome enroll(struct chan_select *s, struct chan_case *w)
 	return r;
 }
 
-static void leave(struct chan_case *w)
+/* Preemption is off. */
+static inline __attribute__((always_inline)) void leave(struct chan_case *w)
 {
-	preempt_disable();
 	uint64_t word = chan_lock(w->c);
 	if (w->queued)
 		chan_queue_remove(w->dir == CHAN_SEND ? &w->c->senders : &w->c->receivers, w);
 	chan_unlock(w->c, word);
-	preempt_enable();
+}
+
+/* Preemption is off. */
+static inline size_t random_raised(size_t n)
+{
+	return (random_step(&arch_hart()->sched->rng) >> 32) * n >> 32;
 }
 
 static size_t random_below(size_t n)
 {
 	preempt_disable();
-	uint64_t r = random_step(&arch_hart()->sched->rng) >> 32;
+	size_t r = random_raised(n);
 	preempt_enable();
-	return r * n >> 32;
+	return r;
 }
 
 /* Parks until won, unless that has happened already: then false. */
@@ -236,15 +249,66 @@ static bool park_select(struct chan_select *s, enum wait_reason reason)
 	return parked;
 }
 
-/* Waits until a case was done or s has expired. Returns the case, NULL: expired. */
-static struct chan_case *wait_for(struct chan_select *s, struct chan_case *cases, size_t n)
+/* Queues w if it is not ready and its channel can be had at once. Preemption is off. */
+static inline __attribute__((always_inline)) bool enroll_short(struct chan_select *s, struct chan_case *w)
 {
+	struct chan *c = w->c;
+	bool send = w->dir == CHAN_SEND;
+	uint64_t word = chan_lock_short(c), flag = send ? CHAN_SENDQ : CHAN_RECVQ;
+	if (__builtin_expect(((uint32_t)word & ~(uint32_t)(flag | CHAN_LONG)) != (send ? c->full : 0), 0)) {
+		if ((word & CHAN_LOCKED) == 0)
+			atomic_store_explicit(&c->word, word, memory_order_release); /* as in chan_unlock() */
+		return false;
+	}
+	w->select = s;
+	w->g = s->g;
+	chan_queue_put(send ? &c->senders : &c->receivers, w);
+	/* pairs with the acquire in chan_lock_short() and chan_lock_long(), and in a look */
+	atomic_store_explicit(&c->word, (word | flag) + CHAN_VERSION, memory_order_release);
+	return true;
+}
+
+/* Waits until a case was done or s has expired. Returns the case, NULL: expired. timed: a timer knows of s. */
+static inline __attribute__((always_inline)) struct chan_case *wait_for(struct chan_select *s,
+									struct chan_case *cases, size_t n,
+									bool timed)
+{
+	struct g *self = s->g;
 	enum outcome r = QUEUED;
-	size_t start = n > 1 ? random_below(n) : 0, i = start, k = 0;
-	for (; k < n && r == QUEUED; k++, i = i + 1 == n ? 0 : i + 1)
-		if (cases[i].c != NULL)
-			r = enroll(s, &cases[i]);
-	bool parked = r == QUEUED && park_select(s, n == 0 ? WAIT_SELECT_NO_CASES : WAIT_SELECT);
+	enum wait_reason reason = n == 0 ? WAIT_SELECT_NO_CASES : WAIT_SELECT;
+	bool parked = false;
+	self->preempt_off++;
+	atomic_signal_fence(memory_order_seq_cst);
+	bool is_short = n <= SHORT_CASES && !trace_active();
+	size_t start = n > 1 ? random_raised(n) : 0, i = start, k = 0;
+	if (is_short) {
+		park_prepare_raised(self, reason);
+		parked = true;
+		if (timed)
+			parked = swap(s, SELECT_OPEN, SELECT_PARKED);
+		else
+			store_relaxed(&s->state, SELECT_PARKED); /* released with the first channel */
+		for (; k < n && parked; k++, i = i + 1 == n ? 0 : i + 1)
+			if (cases[i].c != NULL && !enroll_short(s, &cases[i]))
+				break;
+		/* the rest enrolls the long way, unless it was won before */
+		if (k < n && parked)
+			parked = !swap(s, SELECT_PARKED, SELECT_OPEN);
+	}
+	if (parked) {
+		park_out(self, false);
+	} else {
+		if (is_short)
+			park_cancel();
+		else
+			preempt_enable();
+		for (; k < n && r == QUEUED; k++, i = i + 1 == n ? 0 : i + 1)
+			if (cases[i].c != NULL)
+				r = enroll(s, &cases[i]);
+		parked = r == QUEUED && park_select(s, reason);
+		self->preempt_off++;
+		atomic_signal_fence(memory_order_seq_cst);
+	}
 	uintptr_t won = state(s);
 	struct chan_case *w = won == SELECT_EXPIRED ? NULL : (struct chan_case *)won;
 	ASSERT(won >= SELECT_EXPIRED, "a select goes on when it was won");
@@ -253,6 +317,7 @@ static struct chan_case *wait_for(struct chan_select *s, struct chan_case *cases
 		if (cases[i].c != NULL && (&cases[i] != w || !parked))
 			leave(&cases[i]);
 	}
+	preempt_enable();
 	return w;
 }
 
@@ -307,22 +372,21 @@ static int result(const struct chan_case *cases, const struct chan_case *w)
 	return (int)(w - cases);
 }
 
+static __attribute__((noinline)) int select_wait(struct chan_case *cases, size_t n)
+{
+	struct chan_select s = {.state = SELECT_OPEN, .g = g_self()};
+	return result(cases, wait_for(&s, cases, n, false));
+}
+
 _Noreturn static __attribute__((noinline)) void too_many(void)
 {
 	go_panic("select: too many cases");
 }
 
-/* looked: just now nothing was ready. */
-static __attribute__((noinline)) int select_long(struct chan_case *cases, size_t n, bool has_default,
-						 bool looked)
+static __attribute__((noinline)) int select_long(struct chan_case *cases, size_t n, bool has_default)
 {
-	if (!looked || has_default) {
-		int i = try_cases(cases, n, has_default);
-		if (i >= 0 || has_default)
-			return i;
-	}
-	struct chan_select s = {.state = SELECT_OPEN, .g = g_self()};
-	return result(cases, wait_for(&s, cases, n));
+	int i = try_cases(cases, n, has_default);
+	return i >= 0 || has_default ? i : select_wait(cases, n);
 }
 
 /* The short way is for exactly one case that may be ready: then there is nothing to draw. */
@@ -336,12 +400,14 @@ int chan_select(struct chan_case *cases, size_t n, bool has_default)
 		if (!maybe_ready(w, &versions))
 			continue;
 		if (ready != NULL)
-			return select_long(cases, n, has_default, false);
+			return select_long(cases, n, has_default);
 		ready = w;
 	}
+	if (ready == NULL && !has_default)
+		return select_wait(cases, n);
 	if (ready != NULL && chan_attempt(ready))
 		return (int)(ready - cases);
-	return select_long(cases, n, has_default, ready == NULL);
+	return select_long(cases, n, has_default);
 }
 
 static void expire(struct ktimer *t)
@@ -365,7 +431,7 @@ int chan_select_timeout(struct chan_case *cases, size_t n, uint64_t ns)
 	struct ktimer t = {.fn = expire, .arg = &s, .system = s.g->system};
 	if (!ktimer_add(&t, clock_deadline(ns)))
 		return CHAN_SELECT_NOMEM;
-	struct chan_case *w = wait_for(&s, cases, n);
+	struct chan_case *w = wait_for(&s, cases, n, true);
 	ktimer_cancel_wait(&t);
 	return result(cases, w);
 }

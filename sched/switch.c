@@ -27,7 +27,7 @@ void go_yield(void)
 		yield_traced(self);
 		return;
 	}
-	switch_out(self, SWITCH_YIELD);
+	switch_out(self, SWITCH_YIELD, false);
 	preempt_enable_last();
 }
 
@@ -73,7 +73,8 @@ void switch_to_scheduler(enum switch_reason why)
 	arrive(arch_hart(), arch_arrival_from(a), arch_arrival_word(a), SWITCH_PARK);
 }
 
-/* next was taken from the queue, and something is to be done first: it lies in a save area, its wait is measured, or its stack is owned. */
+/* next was taken from the queue, and something is to be done first: it lies in a save area, has not begun, its wait is measured, or its stack
+ * is owned. */
 void switch_later(enum switch_reason why, struct g *next, bool inherit)
 {
 	struct hart *h = arch_hart();
@@ -83,14 +84,24 @@ void switch_later(enum switch_reason why, struct g *next, bool inherit)
 		switch_to_scheduler(why);
 		return;
 	}
-	bool run = next->careful != 0 || trace_active() ? g_run_begin(next) : g_run_owned(next);
-	if (!run) {
+	bool begun = next->careful == 0 && !trace_active(); /* by switch_taken() */
+	if (!(begun ? g_run_owned(next) : g_run_begin(next))) {
 		switch_to_scheduler(why);
 		return;
 	}
 	TRACE(go_start(next));
-	latency_run(next, arch_ticks());
-	switch_to(h, h->cur, next, inherit, why);
+	uint64_t now = arch_ticks();
+	if (next->careful == G_FRESH) {
+		next->careful = 0;
+		switch_time(h, h->cur, next, inherit, why, now);
+		if (why == SWITCH_EXIT)
+			arch_begin_last(&h->cur->ctx, &next->ctx, &h->cur, next, why, goroutine_entry);
+		arch_arrival a = arch_begin(&h->cur->ctx, &next->ctx, &h->cur, next, why, goroutine_entry);
+		arrive(arch_hart(), arch_arrival_from(a), arch_arrival_word(a), SWITCH_PARK);
+	} else {
+		latency_run(next, now);
+		switch_to(h, h->cur, next, inherit, why, now);
+	}
 }
 
 void settle_slow(struct g *left, uintptr_t why)
@@ -147,7 +158,11 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	TRACE(go_start(g));
 	void *area = g->area;
 	arch_arrival a;
-	if (area == NULL) {
+	if ((g->careful & G_FRESH) != 0) {
+		g->careful = 0;
+		arch_irq_enable();
+		a = arch_begin(&h->sched_ctx, &g->ctx, &h->cur, g, SWITCH_NONE, goroutine_entry);
+	} else if (area == NULL) {
 		arch_irq_enable();
 		a = arch_switch(&h->sched_ctx, &g->ctx, &h->cur, g, SWITCH_NONE);
 	} else {

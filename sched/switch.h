@@ -61,6 +61,8 @@ static inline __attribute__((always_inline)) void settle(struct g *left, uintptr
 {
 	if (usual == SWITCH_YIELD && why == SWITCH_YIELD)
 		settle_yield(left);
+	else if (usual == SWITCH_EXIT && why == SWITCH_EXIT)
+		g_free_sys(arch_hart(), left);
 	else if (why == SWITCH_PARK)
 		settle_park(left);
 	else if (usual != SWITCH_YIELD && why == SWITCH_YIELD)
@@ -80,17 +82,25 @@ static inline __attribute__((always_inline)) void arrive(struct hart *h, struct 
 		store_relaxed(&g_self()->resched, true);
 }
 
-/* From g to next, which is RUNNING already. */
-static inline __attribute__((always_inline)) void switch_to(struct hart *h, struct g *g, struct g *next,
-							    bool inherit, enum switch_reason why)
+/* From g to next at `now`: whose time it is. */
+static inline __attribute__((always_inline)) void switch_time(struct hart *h, struct g *g, struct g *next,
+							      bool inherit, enum switch_reason why,
+							      uint64_t now)
 {
-	uint64_t now = arch_ticks();
 	g->run_ticks += now - g->run_since;
 	if (why == SWITCH_PARK)
 		g->wait_since = now;
 	next->run_since = now;
 	if (!inherit)
 		h->slice_due = now + h->slice_ticks; /* rule 4 */
+}
+
+/* From g to next, which is RUNNING already. */
+static inline __attribute__((always_inline)) void switch_to(struct hart *h, struct g *g, struct g *next,
+							    bool inherit, enum switch_reason why,
+							    uint64_t now)
+{
+	switch_time(h, g, next, inherit, why, now);
 	if (why == SWITCH_EXIT)
 		arch_resume(&next->ctx, &h->cur, next, &g->ctx, why);
 	arch_arrival a = arch_switch(&g->ctx, &next->ctx, &h->cur, next, why);
@@ -101,17 +111,19 @@ static inline __attribute__((always_inline)) void switch_to(struct hart *h, stru
 }
 
 static inline __attribute__((always_inline)) void switch_taken(struct hart *h, struct g *g, struct g *next,
-							       bool inherit, enum switch_reason why)
+							       bool inherit, enum switch_reason why,
+							       bool traced)
 {
-	if (__builtin_expect(next->careful != 0, 0) || trace_active() ||
+	if (__builtin_expect(next->careful != 0, 0) || (traced && trace_active()) ||
 	    __builtin_expect(!g_run_begin_short(next), 0))
 		switch_later(why, next, inherit);
 	else
-		switch_to(h, g, next, inherit, why);
+		switch_to(h, g, next, inherit, why, arch_ticks());
 }
 
-/* Gives the hart of the running goroutine, g, away; preemption is off by one, no lock held. */
-static inline __attribute__((always_inline)) void switch_out(struct g *g, enum switch_reason why)
+/* Gives the hart of the running goroutine, g, away; preemption is off by one, no lock held. traced: a trace may run, else the caller has
+ * looked, with preemption off. */
+static inline __attribute__((always_inline)) void switch_out(struct g *g, enum switch_reason why, bool traced)
 {
 	struct hart *h = arch_hart();
 	struct g *next;
@@ -122,11 +134,11 @@ static inline __attribute__((always_inline)) void switch_out(struct g *g, enum s
 	} else if (atomic_load_explicit(&q->next, memory_order_relaxed) != NULL) {
 		next = runq_take_next(q);
 		if (__builtin_expect(next != NULL, 1))
-			switch_taken(h, g, next, true, why);
+			switch_taken(h, g, next, true, why, traced);
 		else
 			switch_to_scheduler(why);
 	} else if (__builtin_expect(runq_take_head(q, GLOBAL_EVERY, &next), 1)) {
-		switch_taken(h, g, next, false, why);
+		switch_taken(h, g, next, false, why, traced);
 	} else {
 		switch_to_scheduler(why);
 	}

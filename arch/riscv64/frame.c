@@ -47,20 +47,6 @@ void arch_frame_print(const struct arch_frame *f)
 	upcall_print_line("sstatus %016lx  scause %016lx  stval %016lx", f->status, f->cause, f->tval);
 }
 
-void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, arch_entry_fn *entry,
-		       void *arg)
-{
-	ASSERT(stack_top % 16 == 0, "a stack ends 16-byte aligned");
-	struct switch_record *r = (struct switch_record *)(stack_top - sizeof *r);
-	/* The other callee-saved registers are whatever lies there: nobody has saved anything in them. */
-	r->ra = (uintptr_t)context_start + CONTEXT_START_NOP;
-	r->s[0] = 0; /* ends the chain of frame pointers */
-	r->s[1] = (uintptr_t)entry;
-	r->s[2] = (uintptr_t)arg;
-	r->fp = 0;
-	*c = (struct arch_context){.sp = (uintptr_t)r, .tls = tls};
-}
-
 void switch_irq_off(void)
 {
 	panic("assertion failed: a switch happens with interrupts on");
@@ -69,7 +55,11 @@ void switch_irq_off(void)
 void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u)
 {
 	const struct switch_record *r = (const struct switch_record *)c->sp;
-	*u = (struct arch_unwind){.pc = r->ra, .sp = c->sp + sizeof *r, .fp = r->s[0]};
+	if ((c->sp & ARCH_CONTEXT_FRESH) != 0)
+		*u = (struct arch_unwind){.pc = (uintptr_t)context_start + CONTEXT_START_NOP,
+					  .sp = c->sp - ARCH_CONTEXT_FRESH};
+	else
+		*u = (struct arch_unwind){.pc = r->ra, .sp = c->sp + sizeof *r, .fp = r->s[0]};
 }
 
 size_t arch_fpu_size(void)

@@ -107,13 +107,58 @@
 	unimp
 	end_function arch_switch
 
+	/* The fresh context at a1 begins: a0 is from, a3 its g, a4 word, a5 entry; t1 is sstatus, fcsr is 0. */
+	.macro	context_begin
+	sd	a3, 0(a2)
+	ld	tp, 8(a1)
+	ld	sp, 0(a1)
+	.cfi_undefined ra
+	.cfi_def_cfa_offset 0
+	bgez	t1, 8f
+	li	t0, SSTATUS_FS_LOW
+	csrc	sstatus, t0
+8:	addi	sp, sp, -1 /* ARCH_CONTEXT_FRESH */
+	li	s0, 0
+	mv	s1, a5
+	mv	s2, a3
+	mv	a1, a4
+	j	context_start
+	.endm
+
+/* arch_arrival arch_begin(struct arch_context *from, const struct arch_context *to, struct g **cur, struct g *g, uintptr_t word,
+ * arch_entry_fn *entry) */
+	function arch_begin
+	context_save
+	andi	t0, t1, SSTATUS_SIE
+	beqz	t0, 6f
+	.cfi_remember_state
+	context_begin
+	.cfi_restore_state
+6:	call	switch_irq_off
+	unimp
+	end_function arch_begin
+
+/* void arch_begin_last(the same) */
+	function arch_begin_last
+	csrr	t1, sstatus
+	andi	t0, t1, SSTATUS_SIE
+	beqz	t0, 6f
+7:	context_drop
+	.cfi_remember_state
+	context_begin
+	.cfi_restore_state
+6:	beqz	a0, 7b
+	call	switch_irq_off
+	unimp
+	end_function arch_begin_last
+
 /* void arch_resume(const struct arch_context *to, struct g **cur, struct g *g, struct arch_context *from, uintptr_t word) */
 	function arch_resume
 	.cfi_undefined ra
 	csrr	t1, sstatus
 	andi	t0, t1, SSTATUS_SIE
 	beqz	t0, 6f
-7:	sd	a2, 0(a1)
+	sd	a2, 0(a1)
 	context_drop
 	ld	tp, 8(a0)
 	.cfi_remember_state
@@ -124,8 +169,7 @@
 	mv	a1, a4
 	record_load
 	.cfi_restore_state
-6:	beqz	a3, 7b
-	call	switch_irq_off
+6:	call	switch_irq_off
 	unimp
 	end_function arch_resume
 
@@ -159,8 +203,8 @@
 	record_load
 	end_function trap_leave
 
-/* Where a new context resumes: s1 is the function, s2 its argument. The record's return address is behind the nop, so
- * that an unwinder, which looks return addresses up one below, finds this function. */
+/* Where a fresh context begins: s1 is the function, s2 its first argument. A walk of one that has not begun starts behind the nop, because
+ * an unwinder looks return addresses up one below. */
 	function context_start
 	.cfi_undefined ra
 	.option	push

@@ -18,25 +18,14 @@ _Static_assert(sizeof(struct saved) == 64, "assembly layout");
 _Static_assert(offsetof(struct arch_context, sp) == CONTEXT_SP, "assembly offset");
 _Static_assert(offsetof(struct arch_context, tls) == CONTEXT_TLS, "assembly offset");
 
-void arch_context_init(struct arch_context *c, uintptr_t stack_top, uintptr_t tls, arch_entry_fn *entry,
-		       void *arg)
-{
-	ASSERT((stack_top & 15) == 0, "a stack ends 16-byte aligned");
-	struct saved *s = (struct saved *)stack_top - 1;
-	*s = (struct saved){
-		.mxcsr = MXCSR_DEFAULT,
-		.x87_control = X87_CONTROL_DEFAULT,
-		.r13 = (uint64_t)arg,
-		.r12 = (uint64_t)entry,
-		.pc = (uint64_t)context_start + CONTEXT_START_NOP,
-	};
-	c->sp = (uintptr_t)s;
-	c->tls = tls;
-}
-
 void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u)
 {
 	const struct saved *s = (const struct saved *)c->sp;
+	if ((c->sp & ARCH_CONTEXT_FRESH) != 0) {
+		*u = (struct arch_unwind){.pc = (uintptr_t)context_start + CONTEXT_START_NOP,
+					  .sp = c->sp - ARCH_CONTEXT_FRESH};
+		return;
+	}
 	u->pc = s->pc;
 	u->sp = (uintptr_t)(s + 1);
 	u->fp = s->rbp;

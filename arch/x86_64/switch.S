@@ -104,6 +104,73 @@ arch_switch:
 	.cfi_endproc
 	.size	arch_switch, . - arch_switch
 
+/* The fresh context at rsi begins: rdi is from, rcx its g, r8 word, r9 entry. */
+.macro CONTEXT_BEGIN
+	movq	%rcx, (%rdx)
+	movq	%rcx, %r13
+	movq	%r9, %r12
+	movq	CONTEXT_TLS(%rsi), %rax
+	LOAD_TLS
+	movq	CONTEXT_SP(%rsi), %rsp
+	.cfi_undefined rip
+	subq	$1, %rsp /* ARCH_CONTEXT_FRESH */
+	ldmxcsr	control_words(%rip)
+	fldcw	control_words + 4(%rip)
+	xorl	%ebp, %ebp
+	movq	%rdi, %rax
+	movq	%r8, %rdx
+	jmp	context_start
+.endm
+
+	.section .rodata.control_words, "a"
+	.balign	8
+control_words:
+	.long	MXCSR_DEFAULT, X87_CONTROL_DEFAULT
+	.section .text.switch, "ax"
+
+/* arch_arrival arch_begin(struct arch_context *from, const struct arch_context *to, struct g **cur, struct g *g, uintptr_t word,
+ * arch_entry_fn *entry) */
+	.balign	16
+	.globl	arch_begin
+	.type	arch_begin, @function
+arch_begin:
+	.cfi_startproc
+	CONTEXT_PUSH
+	testb	$2, 1(%rsp)
+	jz	3f
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	CONTEXT_SAVE
+	.cfi_remember_state
+	CONTEXT_BEGIN
+	.cfi_restore_state
+	LOAD_TLS_SLOW
+3:	call	switch_irq_off
+	ud2
+	.cfi_endproc
+	.size	arch_begin, . - arch_begin
+
+/* void arch_begin_last(the same) */
+	.balign	16
+	.globl	arch_begin_last
+	.type	arch_begin_last, @function
+arch_begin_last:
+	.cfi_startproc
+	pushfq
+	.cfi_adjust_cfa_offset 8
+	testb	$2, 1(%rsp)
+	jz	3f
+	.cfi_remember_state
+4:	CONTEXT_BEGIN
+	.cfi_restore_state
+	LOAD_TLS_SLOW
+3:	testq	%rdi, %rdi
+	jz	4b
+	call	switch_irq_off
+	ud2
+	.cfi_endproc
+	.size	arch_begin_last, . - arch_begin_last
+
 /* void arch_resume(const struct arch_context *to, struct g **cur, struct g *g, struct arch_context *from, uintptr_t word) */
 	.balign	16
 	.globl	arch_resume
@@ -114,7 +181,7 @@ arch_resume:
 	pushfq
 	testb	$2, 1(%rsp)
 	jz	3f
-4:	movq	%rdx, (%rsi)
+	movq	%rdx, (%rsi)
 	movq	%rcx, %r9
 	movq	CONTEXT_TLS(%rdi), %rax
 	LOAD_TLS
@@ -133,9 +200,7 @@ arch_resume:
 	CONTEXT_RESUME
 	.cfi_restore_state
 	LOAD_TLS_SLOW
-3:	testq	%rcx, %rcx
-	jz	4b
-	call	switch_irq_off
+3:	call	switch_irq_off
 	ud2
 	.cfi_endproc
 	.size	arch_resume, . - arch_resume
@@ -208,9 +273,8 @@ frame_resume:
 	.size	frame_resume, . - frame_resume
 
 /*
- * A context made by arch_context_init() begins here, behind the nop: r12 is entry, r13 its argument. The
- * root of every walk. A walk looks up the address below a return address, so that must be in the function
- * too.
+ * Where a fresh context begins: r12 is entry, r13 its first argument. The root of every walk. A walk looks up the address below a return
+ * address, so that must be in the function too; one of a context that has not begun starts behind the nop.
  */
 	.balign	16
 	.globl	context_start

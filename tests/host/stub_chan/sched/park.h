@@ -18,26 +18,33 @@ static inline void ready_rest(struct g *g, uint32_t left)
 	ready(g);
 }
 
+static inline bool trace_active(void)
+{
+	return false;
+}
+
 static inline void park_prepare_raised(struct g *self, enum wait_reason reason)
 {
 	self->preempt_off--;
 	park_prepare(reason);
 }
 
-static inline bool trace_active(void)
-{
-	return false;
-}
-
-static inline void park_prepare_traced(struct g *self, enum wait_reason reason)
+static inline void park_prepare_either(struct g *self, enum wait_reason reason)
 {
 	park_prepare_raised(self, reason);
 }
 
-static inline void park_commit_short(struct g *self)
+static inline void park_out(struct g *self, bool traced)
 {
-	(void)self;
+	(void)traced;
 	park_commit();
+	self->preempt_off++;
+}
+
+static inline void park_commit_short(struct g *self, bool traced)
+{
+	park_out(self, traced);
+	self->preempt_off--;
 }
 
 #endif
