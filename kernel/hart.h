@@ -85,11 +85,13 @@ struct hart {
 
 	/* deadlines of the one hardware timer, in arch_ticks(); UINT64_MAX is never; written by this hart
 	 * with interrupts off */
-	uint64_t slice_ticks; /* immutable */
-	uint64_t slice_due;   /* end of the running goroutine's slice */
-	uint64_t sample_due;  /* next sample */
-	uint64_t timers_due;  /* head of the timer heap */
-	uint64_t armed_due;   /* what the hardware timer was last armed for */
+	uint64_t slice_ticks;  /* immutable */
+	uint64_t slice_due;    /* end of the running goroutine's slice */
+	uint64_t sample_due;   /* next sample */
+	uint64_t timers_due;   /* head of the timer heap */
+	uint64_t timers_early; /* a duration: the interrupt comes so long before */
+	bool timers_polled;    /* this hart looks at timers_due itself */
+	uint64_t armed_due;    /* what the hardware timer was last armed for */
 
 	/* atomic */
 	_Atomic uint32_t ipi;      /* IPI_ bits: any hart sets, this hart clears */

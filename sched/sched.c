@@ -191,6 +191,38 @@ static void deadlock_check(void)
 	}
 }
 
+uint64_t sched_spin_ns;
+
+/*
+ * Looks for work or the next timer for a moment before the hart sleeps: to wake takes an interrupt, in an emulator tens of microseconds. What
+ * another hart submits takes this hart's bit away, as when it sleeps; a timer that is due is told as its interrupt would.
+ */
+static void idle_spin(struct hart *h, uint64_t bit, uint64_t ticks)
+{
+	uint64_t now = arch_ticks(), end = now + ticks;
+	arch_irq_disable();
+	h->timers_polled = true;
+	h->armed_due = UINT64_MAX;
+	arch_timer_arm(UINT64_MAX);
+	timer_rearm_irq(h);
+	arch_irq_enable();
+	while (now < end && now < *(volatile uint64_t *)&h->timers_due &&
+	       !atomic_load_explicit(&h->timers_hit, memory_order_relaxed) &&
+	       atomic_load_explicit(&h->asked, memory_order_relaxed) == 0 &&
+	       (atomic_load_explicit(&idle_mask, memory_order_relaxed) & bit) != 0) {
+		arch_pause();
+		now = arch_ticks();
+	}
+	arch_irq_disable();
+	h->timers_polled = false;
+	if (now >= h->timers_due) {
+		h->timers_due = UINT64_MAX;
+		atomic_store_explicit(&h->timers_hit, true, memory_order_relaxed);
+	}
+	timer_rearm_irq(h);
+	arch_irq_enable();
+}
+
 static void idle(struct hart *h)
 {
 	uint64_t bit = 1ull << h->index;
@@ -207,6 +239,9 @@ static void idle(struct hart *h)
 	bool work = work_anywhere() && atomic_load(&n_spinning) == 0;
 	if (!work) {
 		deadlock_check();
+		uint64_t spin = sched_spin_ns == 0 ? 0 : clock_to_ticks(sched_spin_ns);
+		if (spin != 0)
+			idle_spin(h, bit, spin);
 		arch_irq_disable();
 		if (!atomic_load(&h->timers_hit) && !atomic_load(&h->asked) &&
 		    (atomic_load(&idle_mask) & bit) != 0) {
@@ -215,11 +250,13 @@ static void idle(struct hart *h)
 				sched_idle_hook(h, true);
 			metrics_hart_idle(h, true);
 			h->armed_due = UINT64_MAX;
+			h->timers_early = spin;
 			if (h->timers_due == UINT64_MAX)
 				arch_timer_arm(UINT64_MAX);
 			timer_rearm_irq(h);
 			arch_wait();
 			arch_irq_disable();
+			h->timers_early = 0;
 			metrics_hart_idle(h, false);
 			if (sched_idle_hook != NULL)
 				sched_idle_hook(h, false);

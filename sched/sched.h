@@ -23,6 +23,9 @@ _Noreturn void sched_loop(struct hart *h);
 /* Set once at boot by prof/: told when a hart stops (idle = true) and starts again to have work. System context, interrupts off. */
 extern void (*sched_idle_hook)(struct hart *h, bool idle);
 
+/* Boot option: a hart without work looks for some so long before it sleeps, and wakes so long before its next timer. 0: neither. */
+extern uint64_t sched_spin_ns;
+
 /* sched/shake.c */
 
 /* From here on the schedule is shaken: seed 0: picks, steals and slices as ever; every: a preemption at one release of a spinlock in so many,

@@ -103,6 +103,29 @@ static bool known(const char *word)
 	return false;
 }
 
+struct sample {
+	const struct bench *b;
+	uint64_t n, ns;
+	struct waitgroup done;
+};
+
+static void sample_run(void *arg)
+{
+	struct sample *s = arg;
+	s->ns = s->b->sample(s->n);
+	waitgroup_done(&s->done);
+}
+
+/* On a goroutine of its own, as Go's benchmarks: with a fresh stack, and without the floating-point state of the one that calibrates. */
+static uint64_t sample(const struct bench *b, uint64_t n)
+{
+	struct sample s = {.b = b, .n = n};
+	waitgroup_add(&s.done, 1);
+	bench_go(sample_run, &s);
+	waitgroup_wait(&s.done);
+	return s.ns;
+}
+
 /* Operations of one sample, as main.go of the peers finds them. */
 static uint64_t calibrate(const struct bench *b)
 {
@@ -110,7 +133,7 @@ static uint64_t calibrate(const struct bench *b)
 		return fixed_n;
 	uint64_t n = 16;
 	for (;;) {
-		uint64_t d = b->sample(n);
+		uint64_t d = sample(b, n);
 		if (d >= bench_target_ns / 2 || (max_n > 0 && n >= max_n)) {
 			n = (uint64_t)((double)n * (double)bench_target_ns / (double)(d + 1));
 			break;
@@ -137,7 +160,7 @@ static void run(const struct bench *b)
 	}
 	uint64_t n = calibrate(b);
 	for (uint64_t r = 0; r < bench_reps; r++)
-		bench_line(b->name, b->alone ? 1 : harts, r, n, (double)b->sample(n) / (double)n, NULL);
+		bench_line(b->name, b->alone ? 1 : harts, r, n, (double)sample(b, n) / (double)n, NULL);
 }
 
 int main(int argc, char **argv)

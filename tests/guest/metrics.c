@@ -9,6 +9,7 @@
 #include <hartbeat/metrics.h>
 #include <hartbeat/time.h>
 
+#include "sched/sched.h"
 #include "sched/histogram.h"
 #include "sched/metrics.h"
 
@@ -137,6 +138,33 @@ static void hold_hart(void *arg)
 	_Atomic uint32_t *stop = arg;
 	while (atomic_load(stop) == 0)
 		;
+}
+
+GUEST_TEST(metrics, spin,
+	   "a hart that is to spin before it sleeps does not sleep when its timer comes sooner")
+{
+	static const char idle[] = "/cpu/classes/idle:cpu-seconds";
+	uint64_t was = sched_spin_ns, slept[2];
+	if (go_harts() > 1) {
+		guest_note("for one hart: the others sleep");
+		return;
+	}
+	for (unsigned spin = 0; spin < 2; spin++) {
+		sched_spin_ns = spin * TIME_SECOND;
+		uint64_t before = value(idle), start = time_now();
+		time_sleep(5 * TIME_MILLISECOND);
+		CHECK(time_now() - start >= 5 * TIME_MILLISECOND);
+		slept[spin] = value(idle) - before;
+	}
+	/* and one that is woken early waits for the rest awake */
+	sched_spin_ns = TIME_MILLISECOND;
+	uint64_t start = time_now();
+	time_sleep(10 * TIME_MILLISECOND);
+	CHECK(time_now() - start >= 10 * TIME_MILLISECOND);
+	sched_spin_ns = was;
+	guest_note("slept %lu ns, with spinning %lu ns", (unsigned long)slept[0], (unsigned long)slept[1]);
+	CHECK(slept[0] > 0);
+	CHECK_EQ(slept[1], 0);
 }
 
 GUEST_TEST(metrics, latencies_under_load, "goroutines that wait for busy harts are seen to wait")

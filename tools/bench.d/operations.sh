@@ -1,7 +1,7 @@
 # operations.sh: each operation of peers.txt beside the best Go runtime and what is asked. $operations: only these; empty: all.
 # Columns: the figure here, the figure of Go, what is asked, Go's figure divided by ours, and whether that is what is asked.
 #
-# Three runs of the benchmark image: instructions counted on one hart, plain on one hart, plain on two.
+# Runs of the benchmark image: instructions counted on one hart; plain on one hart and on two; the same with harts that spin before they sleep.
 # shellcheck shell=bash
 
 peers=tools/bench.d/peers.txt
@@ -21,6 +21,12 @@ for harts in 1 2; do
 	[ -z "$list" ] || guest "plain-$harts" "$list t=100 reps=5" SMP=$harts MEM=2G
 done
 
+for harts in 1 2; do
+	list=$(names spin $harts)
+	[ -z "$list" ] || say "operations, in time, $harts harts that spin before they sleep"
+	[ -z "$list" ] || guest "spin-$harts" "$list reps=3" SMP=$harts MEM=2G BOOT="prof.cpu=off sched.spin=2ms"
+done
+
 printf '%-8s %-28s %-12s %10s %10s  %-11s %10s  %s\n' "$arch" operation unit here Go asked reached 'yes?'
 while read -r name harts run field x86 riscv asked; do
 	case $name in '' | '#'*) continue ;; esac
@@ -35,7 +41,7 @@ while read -r name harts run field x86 riscv asked; do
 done < $peers | awk -v arch="$arch" '
 	function short(x) { return sprintf(x < 100 ? "%.2f" : "%.0f", x) }
 	{
-		unit = $3 == "exact" ? "instructions" : "ns"
+		unit = $3 == "exact" ? "instructions" : $3 == "spin" ? "ns, spinning" : "ns"
 		if ($4 == "sys_B") unit = "bytes"
 		if ($4 == "speedup") unit = "times"
 		factor = $4 == "speedup" ? $5 / $6 : ($5 > 0 ? $6 / $5 : 0)
