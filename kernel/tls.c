@@ -47,6 +47,13 @@ static inline size_t value(const char *symbol)
 	return v;
 }
 
+/* Out of line, so that the short way saves no registers for the calls. */
+__attribute__((noinline)) static void image_copy(char *start, size_t data, size_t image)
+{
+	memcpy(start, __tdata_start, data);
+	memset(start + data, 0, image - data);
+}
+
 void tls_reset(uintptr_t tp, struct g *g)
 {
 	size_t image = value(__tls_image_size), data = value(__tdata_size);
@@ -66,8 +73,7 @@ void tls_reset(uintptr_t tp, struct g *g)
 			w[4] = w[5] = w[6] = w[7] = 0;
 		}
 	} else {
-		memcpy(start, __tdata_start, data);
-		memset(start + data, 0, image - data);
+		image_copy(start, data, image);
 	}
 	g_set(tp, g);
 }

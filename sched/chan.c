@@ -58,10 +58,14 @@ static inline __attribute__((always_inline)) bool short_win(struct chan_case *w)
 {
 	struct chan_select *s = w->select;
 	uintptr_t parked = SELECT_PARKED;
+	if (LIKELY(s == NULL))
+		return true;
 	/* as in swap() in select.c */
-	return s == NULL ||
-	       atomic_compare_exchange_strong_explicit(&s->state, &parked, (uintptr_t)w, memory_order_acq_rel,
-						       memory_order_relaxed);
+	if (!atomic_compare_exchange_strong_explicit(&s->state, &parked, (uintptr_t)w, memory_order_acq_rel,
+						     memory_order_relaxed))
+		return false;
+	w->queued = false; /* the caller takes it out */
+	return true;
 }
 
 /* The channel is unbuffered, or empty, and the first to wait is a receiver (sender) that has parked: the element goes straight to it (comes

@@ -158,19 +158,17 @@ static inline void chan_queue_put(struct chan_queue *q, struct chan_case *w)
 {
 	w->next = NULL;
 	w->prev = q->last;
-	w->queued = true;
 	*(q->last != NULL ? &q->last->next : &q->first) = w;
 	q->last = w;
 }
 
-/* The first, which is w. */
+/* The first, which is w. Whether a case of a select is queued is for the caller to note; a plain waiter knows. */
 static inline __attribute__((always_inline)) void chan_queue_remove_first(struct chan_queue *q,
 									  struct chan_case *w)
 {
 	struct chan_case *next = w->next;
 	q->first = next;
 	*(next != NULL ? &next->prev : &q->last) = NULL;
-	w->queued = false;
 }
 
 static inline void chan_queue_remove(struct chan_queue *q, struct chan_case *w)

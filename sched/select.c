@@ -167,6 +167,7 @@ static enum outcome enroll_locked(struct chan_select *s, struct chan_case *w, ui
 	enum outcome r;
 	uint64_t unlocked = *word & ~CHAN_LOCKED;
 	if (!(send ? chan_maybe_send(c, unlocked) : chan_maybe_recv(unlocked))) {
+		w->queued = true;
 		chan_queue_put(send ? &c->senders : &c->receivers, w);
 		return QUEUED;
 	}
@@ -192,6 +193,7 @@ static enum outcome enroll_locked(struct chan_select *s, struct chan_case *w, ui
 		}
 		return r;
 	}
+	w->queued = true;
 	chan_queue_put(send ? &c->senders : &c->receivers, w);
 	return QUEUED;
 }
@@ -262,6 +264,7 @@ static inline __attribute__((always_inline)) bool enroll_short(struct chan_selec
 	}
 	w->select = s;
 	w->g = s->g;
+	w->queued = true;
 	chan_queue_put(send ? &c->senders : &c->receivers, w);
 	/* pairs with the acquire in chan_lock_short() and chan_lock_long(), and in a look */
 	atomic_store_explicit(&c->word, (word | flag) + CHAN_VERSION, memory_order_release);

@@ -290,7 +290,7 @@ static bool put_first(struct chan *c, struct chan_case *made)
 	uint64_t word = chan_lock(c);
 	bool first = c->receivers.first == NULL;
 	if (first)
-		chan_queue_put(&c->senders, made);
+		made->queued = true, chan_queue_put(&c->senders, made);
 	chan_unlock(c, word);
 	preempt_enable();
 	return first;
