@@ -40,6 +40,7 @@ int main(int argc, char **argv);
 static bool prof_cpu = true, trace_wanted;
 static char flight_text[32] = "off";
 static uint64_t prof_hz = 100;
+static uint64_t prof_wall_hz = 10;
 static char input_name[256] = "input";
 static char app_name[64] = "hartbeat";
 static bool boot_quiet, live, crash_dump = true;
@@ -47,7 +48,15 @@ static char live_token[SERVE_TOKEN_MAX];
 static char deadlock_word[16] = "report";
 static uint64_t sched_seed, debug_preempt;
 
+enum { OPTION_WALL };
+
 static struct option options[] = {
+	[OPTION_WALL] = {.name = "prof.wall",
+			 .type = OPTION_U64,
+			 .value = &prof_wall_hz,
+			 .min = 0,
+			 .max = 1000,
+			 .help = "wall-clock samples a second, 0: none; unless given, none without prof.cpu"},
 	{.name = "prof.cpu",
 	 .type = OPTION_BOOL,
 	 .value = &prof_cpu,
@@ -202,6 +211,8 @@ static void end(int status)
 	trace_stop();
 	if (prof_running())
 		prof_stop_with("cpu.pb.gz", look, NULL);
+	if (prof_wall_running())
+		prof_wall_stop("wall.pb.gz");
 	print_line("hb: exit %d", status);
 	console_flush();
 	arch_exit(exit_code(status));
@@ -260,6 +271,9 @@ void program_run(void *arg)
 	flight_begin();
 	if (trace_wanted && trace_start("trace.out") != 0)
 		print_line("hb: no memory for a trace");
+	bool wall = prof_wall_hz > 0 && (prof_cpu || options[OPTION_WALL].given);
+	if (wall && prof_wall_start((unsigned)prof_wall_hz) != 0)
+		print_line("hb: no memory for a wall-clock profile");
 	sched_shake(sched_seed, (uint32_t)debug_preempt);
 	sched_trace_start();
 	exit(main(args.argc, args.argv));

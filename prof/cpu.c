@@ -1,7 +1,7 @@
 /*
  * CPU profiles: start, drain while it runs, stop, encode and send.
  *
- *	rings -> drain goroutine (each 50 ms, lock: drain_mutex) -> builder -> pprof -> gzip -> dump -> console
+ *	rings -> drain goroutine (each 50 ms, prof/drain.c) -> builder -> pprof -> gzip -> dump -> console (prof/write.c)
  */
 #include <hartbeat/prof.h>
 
@@ -40,32 +40,28 @@ static struct mutex prof_mutex; /* protects everything below and the samplers' s
 static bool running;
 static struct builder builder;
 static uint64_t period_ns, start_ns, start_wall;
-static struct mutex drain_mutex; /* protects builder against the drain goroutine */
 static _Atomic uintptr_t
 	profile_number; /* of the running or last profile; a drain goroutine of another one ends */
 
-static bool filling; /* under drain_mutex: builder takes samples */
+static void trace_close(void *arg)
+{
+	(void)arg;
+	trace_cpu_close();
+}
 
 void prof_drain(void)
 {
-	mutex_lock(&drain_mutex);
-	if (filling)
-		sampler_drain(&builder);
-	trace_cpu_close();
-	mutex_unlock(&drain_mutex);
+	drain_turn(trace_close, NULL);
 }
 
 /* Body of the drain goroutine of profile `number`. Nobody waits for its end: it notices at its next turn. */
 static void drain_loop(void *number)
 {
-	bool mine = true;
-	while (mine) {
+	for (;;) {
 		time_sleep(DRAIN_NS);
-		mutex_lock(&drain_mutex);
-		mine = atomic_load(&profile_number) == (uintptr_t)number;
-		if (mine)
-			sampler_drain(&builder);
-		mutex_unlock(&drain_mutex);
+		if (atomic_load(&profile_number) != (uintptr_t)number)
+			return;
+		drain_turn(NULL, NULL);
 	}
 }
 
@@ -102,10 +98,7 @@ int prof_start(unsigned hz)
 			period_ns = 1000000000u / hz;
 			start_ns = clock_ns();
 			start_wall = clock_wall_ns();
-			labels_profile_begin();
-			mutex_lock(&drain_mutex);
-			filling = true;
-			mutex_unlock(&drain_mutex);
+			drain_begin(DRAIN_CPU, &builder);
 			sampler_start(clock_to_ticks(period_ns));
 			running = true;
 			result = 0;
@@ -231,11 +224,8 @@ static int stop(struct sink *to, const char *name, prof_look_fn *look, void *ctx
 	if (running) {
 		sampler_stop();
 		uint64_t duration = clock_ns() - start_ns;
-		mutex_lock(&drain_mutex);
 		atomic_fetch_add(&profile_number, 1);
-		sampler_drain(&builder);
-		filling = false;
-		mutex_unlock(&drain_mutex);
+		drain_end(DRAIN_CPU);
 		if (to != NULL)
 			error = profile_encode(to, duration);
 		else
@@ -245,7 +235,7 @@ static int stop(struct sink *to, const char *name, prof_look_fn *look, void *ctx
 		if (look != NULL)
 			look(ctx, &builder, duration);
 		builder_free(&builder);
-		labels_profile_end();
+		drain_done(DRAIN_CPU);
 		running = false;
 	}
 	mutex_unlock(&prof_mutex);

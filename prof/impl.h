@@ -12,6 +12,17 @@
 #include "prof/prof.h"
 #include "trace/sample_ring.h"
 
+/* A hart's part of a wall-clock profile (prof/wall_hart.c). Guarded by its sampler's `claimed`, but for seen. */
+struct wall_hart {
+	bool on;
+	uint64_t accounted; /* arch_ticks(): up to here the time has an owner */
+	uint64_t due;       /* arch_ticks() of the next sample; UINT64_MAX: none */
+	uint64_t left;      /* while idle: busy time until the next sample */
+	uint64_t started, idle_since;
+	struct wall_account account;
+	_Atomic uint32_t seen; /* as the sampler's */
+};
+
 /* One hart's sampler. */
 struct sampler_hart {
 	/* guarded by `claimed`, which this hart takes in its tick, its NMI, or with interrupts off */
@@ -24,6 +35,7 @@ struct sampler_hart {
 	struct sampler_account account;
 	uint64_t started;
 	struct sample sample; /* scratch: too large for the interrupt stack */
+	struct wall_hart wall;
 
 	/* owned by this hart, interrupts off: whom it watches (prof/watch.c) */
 	uint64_t watch_asked; /* the due time an NMI was last sent for, and when it is sent for it again */
@@ -56,6 +68,34 @@ void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct s
 /* A late tick (SAMPLE_MASKED): charges it to the place where interrupts went off, with the callers if they are still there. Goroutine
  * context. */
 void sample_masked_resolve(struct sample *s);
+
+/* prof/wall_hart.c; the caller has claimed h's sampler */
+
+void wall_tick_irq(struct hart *h, const struct arch_frame *f, uint64_t now);
+/* idle: what h's sampler says too. */
+void wall_idle_irq(struct hart *h, bool idle, uint64_t now);
+void wall_open_irq(struct hart *h, uint64_t now);
+void wall_close_irq(struct hart *h, const struct arch_frame *f, uint64_t now);
+/* A wall-clock profile with this mean distance of samples, arch_ticks(), is about to start. Goroutine context. */
+void wall_hart_prepare(uint64_t ticks);
+
+/* prof/drain.c */
+
+enum drain_profile { DRAIN_CPU, DRAIN_WALL, DRAIN_PROFILES };
+
+/* Samples of this profile go to b from here on. Goroutine context, for all of drain.c. */
+void drain_begin(enum drain_profile p, struct builder *b);
+/* Reads the rings; more, if not NULL, is called meanwhile and may add to the builders and call labels_sampled(). */
+void drain_turn(void (*more)(void *), void *arg);
+/* Reads the rings a last time; nobody adds to the builder any more. Its labels stay until drain_done(). */
+void drain_end(enum drain_profile p);
+void drain_done(enum drain_profile p);
+
+/* prof/write.c */
+
+struct pprof_options;
+/* Sends b as the profile `name`; fills in of o what is the same for every profile. 0, or a negative error number. Goroutine context. */
+int prof_write(const char *name, struct pprof_options *o, const struct builder *b);
 
 /* prof/watch.c */
 

@@ -32,10 +32,17 @@ struct sampler_account {
 };
 void sampler_account(unsigned hart, struct sampler_account *a);
 
-/* Moves what is in the rings to b. The one reader: the drain goroutine, or whoever stopped it. Goroutine context. */
-void sampler_drain(struct builder *b);
+/* The same for a wall-clock profile, which runs beside a CPU profile or alone. */
+void sampler_wall_start(uint64_t ticks);
+void sampler_wall_stop(void);
 
-/* Boot options: whether samples carry the labels `hart` and `irq`. */
+/* A hart's account of one wall-clock profile, in arch_ticks(): elapsed = recorded + idle + lost, exactly. Valid after it was stopped. */
+struct wall_account {
+	uint64_t elapsed, recorded, idle, lost;
+};
+void wall_account(unsigned hart, struct wall_account *a);
+
+/* Boot options: whether samples carry the labels `hart` and `irq`. prof/drain.c */
 extern bool prof_label_hart, prof_label_irq;
 
 /* prof/cpu.c */
@@ -48,6 +55,17 @@ typedef void prof_look_fn(void *ctx, const struct builder *b, uint64_t duration_
 
 /* As prof_stop(); look, if not NULL, sees the aggregated samples. */
 int prof_stop_with(const char *name, prof_look_fn *look, void *ctx);
+/* As prof_wall_stop(), so. prof/wall.c */
+int prof_wall_stop_with(const char *name, prof_look_fn *look, void *ctx);
+bool prof_wall_running(void);
+
+/* What the rounds of the running or last wall-clock profile cost. */
+struct wall_rounds {
+	uint64_t rounds, visits; /* visits: stacks walked */
+	uint64_t cut;            /* rounds that looked at a part of the goroutines only */
+	uint64_t ns;             /* they took */
+};
+void wall_rounds(struct wall_rounds *r);
 bool prof_running(void);
 /* Prints the table of the `rows` functions that took most time. */
 void prof_top(const struct builder *b, uint64_t duration_ns, uint32_t rows);

@@ -36,14 +36,14 @@
 #include "prof/builder.h"
 #include "prof/impl.h"
 #include "sched/sched.h"
-#include "trace/trace.h"
 
 #include <hartbeat/time.h>
 
 enum { FAR_BEHIND = 64 }; /* periods: further than that, due times are not stepped through one by one */
 
-/* Odd: sampling is on; even: off. Raised by sampler_start() and sampler_stop(), which exclude each other (prof/cpu.c). */
-static _Atomic uint32_t command;
+/* Odd: sampling is on; even: off. Raised by sampler_start() and sampler_stop(), which exclude each other (prof/cpu.c); so for the wall-clock
+ * profile. */
+static _Atomic uint32_t command, wall_command;
 _Atomic uint64_t sampler_period;
 
 static uint64_t period_ticks(void)
@@ -159,6 +159,8 @@ static void samples_take(struct hart *h, struct sampler_hart *s, const struct ar
 static void sample_due_set(struct hart *h, const struct sampler_hart *s, uint64_t look)
 {
 	uint64_t due = due_of(s);
+	if (s->wall.due < due)
+		due = s->wall.due;
 	h->sample_due = look < due ? look : due;
 }
 
@@ -166,14 +168,14 @@ static void tick(struct hart *h, struct arch_frame *f, uint64_t now)
 {
 	struct sampler_hart *s = h->sampler;
 	h->sample_due = UINT64_MAX;
-	if (!s->on)
-		return;
 	if (claim(s)) {
 		if (now >= due_of(s))
 			samples_take(h, s, f, now, false);
+		if (now >= s->wall.due)
+			wall_tick_irq(h, f, now);
 		claim_end(s);
 	}
-	sample_due_set(h, s, watch_irq(h, now));
+	sample_due_set(h, s, s->on ? watch_irq(h, now) : UINT64_MAX);
 }
 
 static void nmi(struct hart *h, struct arch_frame *f)
@@ -205,7 +207,7 @@ static void account_close(struct hart *h, struct sampler_hart *s, const struct a
 	s->on = false;
 	h->off.timed = false;
 	due_set(s, UINT64_MAX);
-	h->sample_due = UINT64_MAX;
+	sample_due_set(h, s, UINT64_MAX);
 	watch_end(h);
 }
 
@@ -222,22 +224,34 @@ static void account_open(struct hart *h, struct sampler_hart *s, uint64_t now)
 	sample_due_set(h, s, watch_begin(h, now));
 }
 
-/* The command has changed: this hart starts, or closes its account. */
+/* A command has changed: this hart starts, or closes its account. */
 static void obey(struct hart *h, const struct arch_frame *f)
 {
 	struct sampler_hart *s = sampler_of(h);
 	uint32_t c = atomic_load_explicit(&command, memory_order_acquire);
-	if (s == NULL || c == atomic_load_explicit(&s->seen, memory_order_relaxed) || !claim(s))
+	uint32_t w = atomic_load_explicit(&wall_command, memory_order_acquire);
+	if (s == NULL)
+		return;
+	bool cpu = c != atomic_load_explicit(&s->seen, memory_order_relaxed);
+	bool wall = w != atomic_load_explicit(&s->wall.seen, memory_order_relaxed);
+	if ((!cpu && !wall) || !claim(s))
 		return;
 	uint64_t now = arch_ticks();
-	if (s->on)
+	if (wall && s->wall.on)
+		wall_close_irq(h, f, now);
+	if (wall && (w & 1))
+		wall_open_irq(h, now);
+	if (cpu && s->on)
 		account_close(h, s, f, now);
-	if (c & 1)
+	if (cpu && (c & 1))
 		account_open(h, s, now);
+	else if (!cpu)
+		sample_due_set(h, s, h->sample_due);
 	claim_end(s);
 	timer_rearm_irq(h);
-	/* pairs with the acquire in command_give() */
+	/* pair with the acquire in command_give() */
 	atomic_store_explicit(&s->seen, c, memory_order_release);
+	atomic_store_explicit(&s->wall.seen, w, memory_order_release);
 }
 
 static void ipi(struct hart *h, struct arch_frame *f)
@@ -266,19 +280,22 @@ static void idle_change(struct hart *h, bool idle)
 		s->accounted += slept;
 		due_set(s, now + s->left);
 	}
+	if (s->wall.on)
+		wall_idle_irq(h, idle, now);
 	claim_end(s);
-	if (s->on)
-		sample_due_set(h, s, watch_begin(h, now));
+	if (s->on || s->wall.on)
+		sample_due_set(h, s, s->on ? watch_begin(h, now) : UINT64_MAX);
 }
 
 /* Tells every hart, this one included, and waits until each has obeyed. */
-static void command_give(uint32_t c)
+static void command_give(bool wall)
 {
-	atomic_store(&command, c);
+	uint32_t c = atomic_fetch_add(wall ? &wall_command : &command, 1) + 1;
 	for (uint32_t i = 0; i < hart_count; i++) {
+		struct sampler_hart *s = harts[i]->sampler;
 		if (!atomic_load(&harts[i]->online))
 			continue; /* sends itself an IPI when it comes, and obeys then */
-		while (atomic_load_explicit(&harts[i]->sampler->seen, memory_order_acquire) != c) {
+		while (atomic_load_explicit(wall ? &s->wall.seen : &s->seen, memory_order_acquire) != c) {
 			arch_ipi_send(harts[i]);
 			time_sleep(200 * TIME_MICROSECOND);
 		}
@@ -290,13 +307,26 @@ void sampler_start(uint64_t ticks)
 	ASSERT((atomic_load(&command) & 1) == 0, "one CPU profile at a time");
 	atomic_store(&sampler_period, ticks > 0 ? ticks : 1);
 	watch_prepare(ticks);
-	command_give(atomic_load(&command) + 1);
+	command_give(false);
 }
 
 void sampler_stop(void)
 {
 	ASSERT((atomic_load(&command) & 1) == 1, "a stop follows a start");
-	command_give(atomic_load(&command) + 1);
+	command_give(false);
+}
+
+void sampler_wall_start(uint64_t ticks)
+{
+	ASSERT((atomic_load(&wall_command) & 1) == 0, "one wall-clock profile at a time");
+	wall_hart_prepare(ticks);
+	command_give(true);
+}
+
+void sampler_wall_stop(void)
+{
+	ASSERT((atomic_load(&wall_command) & 1) == 1, "a stop follows a start");
+	command_give(true);
 }
 
 void sampler_account(unsigned hart, struct sampler_account *a)
@@ -304,59 +334,9 @@ void sampler_account(unsigned hart, struct sampler_account *a)
 	*a = harts[hart]->sampler->account;
 }
 
-bool prof_label_hart, prof_label_irq = true;
-
-static uint32_t labels_automatic(uint32_t hart, uint8_t flags)
+void wall_account(unsigned hart, struct wall_account *a)
 {
-	uint32_t l = prof_label_hart ? (hart + 1) << PROF_LABEL_HART_SHIFT : 0;
-	return prof_label_irq && (flags & SAMPLE_IRQ_OFF) != 0 ? l | PROF_LABEL_IRQ_OFF : l;
-}
-
-static const char *synthetic(uintptr_t pc)
-{
-	return pc < PROF_FRAME_MAX ? prof_frame_name(pc) : NULL;
-}
-
-/* Moves what is in the rings to b, by way of *s. crashed: nothing that takes a lock. */
-static void rings_read(struct builder *b, struct sample *s, bool crashed)
-{
-	for (uint32_t i = 0; i < hart_count; i++) {
-		if (harts[i] == NULL || harts[i]->sampler == NULL)
-			continue;
-		while (sample_ring_get(&harts[i]->sampler->ring, s)) {
-			if ((s->flags & SAMPLE_MASKED) != 0)
-				sample_masked_resolve(s);
-			if (!crashed)
-				labels_sampled(s->labels);
-			struct prof_sample p = {.count = s->count,
-						.weight_ns = clock_from_ticks(s->ticks),
-						.depth = s->depth,
-						.pcs = s->pcs,
-						.labels = s->labels | labels_automatic(i, s->flags)};
-			builder_add(b, &p);
-			if (!crashed)
-				trace_cpu_sample(&(struct trace_cpu){.at = s->at,
-								     .hart = i,
-								     .depth = s->depth,
-								     .g = s->g,
-								     .pcs = s->pcs,
-								     .text = synthetic});
-		}
-	}
-}
-
-void sampler_drain(struct builder *b)
-{
-	static struct sample s; /* one reader */
-	labels_drain_begin();
-	rings_read(b, &s, false);
-	labels_drain_end();
-}
-
-void sampler_drain_crash(struct builder *b)
-{
-	static struct sample s; /* the reader that was stopped has its own */
-	rings_read(b, &s, true);
+	*a = harts[hart]->sampler->wall.account;
 }
 
 static bool sampler_make(struct hart *h)
@@ -368,6 +348,7 @@ static bool sampler_make(struct hart *h)
 	       offsetof(struct sampler_hart,
 			ring.words)); /* the ring's words are written before they are read */
 	due_set(s, UINT64_MAX);
+	s->wall.due = UINT64_MAX;
 	s->rng = arch_ticks() * 0x9e3779b97f4a7c15u + h->index * 0xd1342543de82ef95u + 1;
 	/* pairs with the acquire in sampler_of() */
 	__atomic_store_n(&h->sampler, s, __ATOMIC_RELEASE);

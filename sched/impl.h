@@ -37,7 +37,9 @@ struct sched_hart {
 	bool spinning;
 	bool takes_next; /* it runs timers with nothing else to do, and nobody was made ready yet */
 	uint64_t rng;
-	void *areas; /* free preemption save areas, linked through their FP part */
+	uint64_t began;       /* arch_ticks() when a goroutine last got the hart from the scheduler */
+	const struct g *left; /* who had left it before; NULL: there was nothing to run meanwhile */
+	void *areas;          /* free preemption save areas, linked through their FP part */
 	uint32_t n_areas;
 	struct g_cache gs;
 	/* guarded by pin_lock */
@@ -65,8 +67,6 @@ struct g *g_dead_take(void);
 void g_dead_put_bare(struct g *m);
 struct g *g_big_take(unsigned class);
 void g_big_put(struct g *g);
-/* Every descriptor, in use or not, from the newest on by all_next; some join at the head meanwhile. Any context. */
-struct g *g_all(void);
 uint64_t go_created(void); /* goroutines started so far; may be a little behind. Any context. */
 void goroutine_entry(struct g *g, struct arch_context *from, uintptr_t why);
 _Noreturn void goroutine_end(void); /* the running one, from any depth of its stack */

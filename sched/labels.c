@@ -42,7 +42,7 @@ struct slot {
 static struct spinlock labels_lock = SPINLOCK_INIT(RANK_LABELS);
 static struct slot *segments[SEGMENTS];
 static uint32_t n_segments, n_ids = 1, free_first, n_sets, n_buckets = 1;
-static bool profiling;
+static uint32_t profiling;     /* profiles that run */
 static struct labels *dead[2]; /* released and waiting, in turns */
 static unsigned now_released;
 static struct labels *sampled;
@@ -140,7 +140,7 @@ static struct labels *give_locked(struct labels *s)
 {
 	if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return NULL;
-	bool stays = profiling; /* rule 1 */
+	bool stays = profiling > 0; /* rule 1 */
 #ifdef MUTANT_label_free
 	stays = false;
 #endif
@@ -445,8 +445,7 @@ int labels_do(const struct label *list, size_t n, void (*fn)(void *), void *arg)
 void labels_profile_begin(void)
 {
 	spin_lock(&labels_lock);
-	ASSERT(!profiling, "one profile at a time");
-	profiling = true;
+	profiling++;
 	spin_unlock(&labels_lock);
 }
 
@@ -513,10 +512,14 @@ bool labels_of(uint32_t id, unsigned i, struct label *l)
 void labels_profile_end(void)
 {
 	struct labels *s;
+	spin_lock(&labels_lock);
+	bool last = --profiling == 0;
+	spin_unlock(&labels_lock);
+	if (!last) /* what its records named stays a little longer */
+		return;
 	do {
 		struct labels *unused = NULL;
 		spin_lock(&labels_lock);
-		profiling = false;
 		s = sampled;
 		if (s != NULL) {
 			sampled = s->sampled_next;

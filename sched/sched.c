@@ -229,6 +229,7 @@ static void idle(struct hart *h)
 	shrink_poll();
 	TRACE(proc_stop()); /* before this hart counts as one that has stopped */
 	spinning_stop(h->sched, false);
+	h->sched->left = NULL;
 	atomic_exchange(
 		&h->asked,
 		0); /* pairs with the addition in pin_put(): a request from here on keeps the hart awake */

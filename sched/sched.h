@@ -56,6 +56,26 @@ uint64_t go_system(void (*fn)(void *), void *arg, const char *name) __attribute_
 /* Starts main's goroutine at boot. */
 uint64_t go_boot(void (*fn)(void *), void *arg, const char *name) __attribute__((warn_unused_result));
 
+/* Every descriptor, in use or not, from the newest on by all_next; some join at the head meanwhile, none is ever freed. Any context. */
+struct g *g_all(void);
+
+/* sched/look.c */
+
+/* What a goroutine that does not run is at. */
+struct g_look {
+	bool waits; /* else it is runnable */
+	enum wait_reason reason;
+	uint32_t labels; /* id of its set: there as long as no drain ends (labels_drain_end) */
+	uint32_t depth;
+	bool truncated; /* it has more frames */
+};
+
+/* Looks at g, a goroutine of the program, and walks its stack under its ownership bit: at most max pcs, the first in the call that it waits
+ * in, the others return addresses. False: it runs, has ended, is of the kernel, or somebody else owns it. Goroutine context. */
+bool g_look(struct g *g, struct g_look *look, uintptr_t *pcs, unsigned max);
+/* Who was running where the calling goroutine runs, until that was made ready; NULL: nobody, as far as is known. Goroutine context. */
+const struct g *g_displaced(void);
+
 /* sched/labels.c; applications use include/hartbeat/labels.h */
 
 enum { LABELS_ID_BITS = 24 };
@@ -95,7 +115,8 @@ static inline struct labels *labels_share(struct labels *s)
 }
 
 /*
- * A profile of goroutines' samples: between begin and end, what a sample may name stays. One profile at a time; goroutine context.
+ * A profile of goroutines' samples: between begin and end, what a sample may name stays. There may be several, whose beginnings and ends
+ * exclude each other and drains. Goroutine context.
  *
  *	labels_drain_begin(); every ring is read until it is empty, labels_sampled() for each sample; labels_drain_end();
  */

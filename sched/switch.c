@@ -69,6 +69,7 @@ void switch_to_scheduler(enum switch_reason why)
 	g->run_ticks += now - g->run_since;
 	if (why == SWITCH_PARK)
 		g->wait_since = now;
+	h->sched->left = g;
 	arch_arrival a = arch_switch(&g->ctx, &h->sched_ctx, &h->cur, h->g0, why);
 	arrive(arch_hart(), arch_arrival_from(a), arch_arrival_word(a), SWITCH_PARK);
 }
@@ -153,7 +154,7 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	}
 	store_relaxed(&h->asked, 0);
 	store_relaxed(&g->resched, false);
-	g->run_since = now;
+	g->run_since = h->sched->began = now;
 	latency_run(g, now);
 	TRACE(go_start(g));
 	void *area = g->area;
@@ -178,6 +179,7 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 		g = h->cur;
 		g->run_ticks += arch_ticks() - g->run_since;
 		h->cur = h->g0;
+		h->sched->left = g;
 		arch_irq_enable();
 	} else {
 		g = (struct g *)((char *)arch_arrival_from(a) - offsetof(struct g, ctx));

@@ -121,6 +121,7 @@ SCHED_ROOM := \
 	sched/g.c \
 	sched/labels.c \
 	sched/libc.c \
+	sched/look.c \
 	sched/metrics.c \
 	sched/mutex.c \
 	sched/once.c \
@@ -151,6 +152,7 @@ PROF_ROOM := \
 	prof/crash.c \
 	prof/custom.c \
 	prof/decimal.c \
+	prof/drain.c \
 	prof/gzip.c \
 	prof/image.c \
 	prof/intern.c \
@@ -167,7 +169,10 @@ PROF_ROOM := \
 	prof/top.c \
 	prof/trace_file.c \
 	prof/trace_out.c \
-	prof/watch.c
+	prof/wall.c \
+	prof/wall_hart.c \
+	prof/watch.c \
+	prof/write.c
 BOOT_ROOM := \
 	boot/harts.c \
 	boot/info.c \

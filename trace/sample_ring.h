@@ -22,6 +22,7 @@ enum {
 	SAMPLE_IRQ_OFF = 1, /* interrupts were off at the place */
 	SAMPLE_MASKED =
 		2, /* a late tick: pcs[0] is where interrupts went off, the rest the stack where they came on again */
+	SAMPLE_WALL = 4, /* of the wall-clock profile, not of the CPU profile */
 };
 
 #define SAMPLE_G_MAX ((UINT64_C(1) << 56) - 1) /* goroutine ids beyond it are cut */

@@ -23,6 +23,14 @@ int prof_stop(const char *name);
 /* The same, to a sink. */
 int prof_stop_to(struct sink *to);
 
+/*
+ * A wall-clock profile: what all goroutines are at, waiting and runnable ones too, and the harts, at hz times a second (1 to 1000). It runs
+ * beside a CPU profile or alone; by default from start to end at 10 Hz (boot option prof.wall). Results and errors as prof_start()'s and
+ * prof_stop()'s.
+ */
+int prof_wall_start(unsigned hz) __attribute__((warn_unused_result));
+int prof_wall_stop(const char *name);
+
 #ifdef __cplusplus
 }
 #endif

@@ -73,7 +73,7 @@ sources=(README.md docs/*.md kernel/*.c sched/*.c prof/*.c)
 for _ in {1..20}; do cat "${sources[@]}"; done >"$dir/text"
 cat "${sources[@]}" >"$dir/short"
 # Instructions are counted: in real time one stall of a busy host, wherever it lands, is worth a hundred samples.
-boot wordcount INPUT="$dir/text" BOOT="prof.hz=1000" EXACT=1
+boot wordcount INPUT="$dir/text" BOOT="prof.hz=1000 prof.wall=200" EXACT=1
 bad=0
 equal status "$status" 0 || bad=1
 [ -s "$file" ] || bad=1
@@ -107,6 +107,22 @@ accounts() { # accounts NAME: of the profile at hand
 	ok $bad "$1"
 }
 accounts "each hart's time is recorded, idle or lost, to the nanosecond"
+
+# The wall-clock profile beside it.
+cpu=$file
+file=$OUT/wordcount/wall.pb.gz
+bad=0
+pprof wall_raw -raw && pprof wall_tags -tags && pprof wall_parked -top -tagfocus 'wait=chan receive' || bad=1
+has "$dir/wall_raw" '^PeriodType: wall nanoseconds$' '^Period: 5000000$' '^samples/count wall/nanoseconds' || bad=1
+has "$dir/wall_tags" '^ *state: Total ' '^ .*: (running|scheduling)$' '^ .*: waiting$' '^ .*: idle$' '^ *wait: Total ' \
+	'^ .*: sync.WaitGroup.Wait$' || bad=1
+has "$dir/wall_parked" '^Type: wall' ' worker$' || bad=1
+pprof comments -comments || bad=1
+equal "accounts of harts" "$(grep -cE '^hart [0-9]+: elapsed [0-9]+ ns = recorded [0-9]+ \+ idle [0-9]+ \+ lost [0-9]+$' "$dir/comments")" "$SMP" || bad=1
+has "$dir/comments" '^goroutines: [1-9][0-9]* rounds, [1-9][0-9]* stacks of waiting and runnable ones' || bad=1
+ok $bad "wall.pb.gz says who waits, for what, and what the harts did"
+file=$cpu
+pprof comments -comments
 
 # The line in README.md that decodes a log without a tool of ours, beside a real log.
 mkdir "$dir/by_hand"
@@ -208,7 +224,18 @@ boot wordcount INPUT="$dir/short" ARGS="repeat=2" BOOT="prof.cpu=off"
 bad=0
 equal status "$status" 0 || bad=1
 [ ! -e "$file" ] || { note "there is a cpu.pb.gz"; bad=1; }
+[ ! -e "$OUT/wordcount/wall.pb.gz" ] || { note "there is a wall.pb.gz"; bad=1; }
 ! grep -q 'flat%' "$dir/out" || { note "there is a table"; bad=1; }
 [ -s "$OUT/wordcount/counts.txt" ] || { note "there is no counts.txt"; bad=1; }
 ok $bad "prof.cpu=off: no profile, no table"
+boot wordcount INPUT="$dir/short" ARGS="repeat=2" BOOT="prof.wall=0"
+[ -e "$file" ] && [ ! -e "$OUT/wordcount/wall.pb.gz" ]
+ok $? "prof.wall=0: no wall-clock profile"
+boot wordcount INPUT="$dir/short" ARGS="repeat=2" BOOT="prof.cpu=off prof.wall=1000"
+file=$OUT/wordcount/wall.pb.gz
+bad=0
+equal status "$status" 0 || bad=1
+pprof raw -raw && has "$dir/raw" '^Period: 1000000$' || bad=1
+[ ! -e "$OUT/wordcount/cpu.pb.gz" ] || bad=1
+ok $bad "a wall-clock profile without a CPU profile, at 1 kHz"
 done_testing
