@@ -98,6 +98,13 @@ static struct option options[] = {
 	 .min = 0,
 	 .max = UINT64_C(3600000000000),
 	 .help = "a generation of the trace takes so long"},
+	{.name = "watchdog",
+	 .type = OPTION_DURATION,
+	 .value = &prof_watchdog_ns,
+	 .min = 0,
+	 .max = UINT64_C(3600000000000),
+	 .help = "a hart that keeps interrupts off for so long ends the program, while a CPU profile runs; "
+		 "0: none"},
 	{.name = "input.name",
 	 .type = OPTION_STRING,
 	 .value = input_name,

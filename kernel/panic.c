@@ -43,7 +43,8 @@ static char message[2048];
 static const char *title;
 static struct arch_frame *panic_frame;
 static struct arch_unwind panic_regs;
-static bool panic_somewhere = true; /* panic_regs is a place to report */
+static bool panic_somewhere = true;    /* panic_regs is a place to report */
+static const struct hart *panic_about; /* another hart that the report is about, or NULL */
 
 void (*panic_goroutines_hook)(void);
 bool (*panic_dump_hook)(unsigned n);
@@ -126,8 +127,13 @@ bool panic_place(struct arch_unwind *u, bool *called)
 	return panic_somewhere;
 }
 
-/* The goroutine or hart that died, and where. */
-static void place_print(const struct hart *h)
+const struct hart *panic_subject(void)
+{
+	return panic_about != NULL ? panic_about : arch_hart();
+}
+
+/* The goroutine or hart that died, and where; u NULL: not known. */
+static void place_print(const struct hart *h, const struct arch_unwind *u, struct arch_frame *f)
 {
 	const struct g *g = h->cur;
 	panic_line("%s", "");
@@ -138,14 +144,32 @@ static void place_print(const struct hart *h)
 	else
 		traceback_header(&report_panic, g, "running", 0);
 	/* panic() itself says nothing */
-	traceback_frames(&report_panic, &panic_regs, h, g, panic_frame == NULL ? 1 : 0);
+	if (u != NULL)
+		traceback_frames(&report_panic, u, h, g, f == NULL ? 1 : 0);
+	else
+		panic_line("\tstack unavailable: hart %u cannot be stopped", h->index);
 	if (g != NULL && g->id != 0)
 		traceback_created_by(&report_panic, g);
 	panic_line("%s", "");
 	panic_line("hart %u", h->index);
-	if (panic_frame != NULL)
-		arch_frame_print(panic_frame);
+	if (f != NULL)
+		arch_frame_print(f);
+}
+
+static void here_print(const struct hart *h)
+{
+	place_print(h, &panic_regs, panic_frame);
 	locks_print();
+}
+
+/* The same of another hart, where it was stopped. */
+static void about_print(const struct hart *h)
+{
+	struct arch_frame *f = atomic_load(&h->stopped) ? h->stop_frame : NULL;
+	struct arch_unwind u;
+	if (f != NULL)
+		arch_frame_unwind(f, &u);
+	place_print(h, f != NULL ? &u : NULL, f);
 }
 
 static void title_print(const struct hart *h)
@@ -173,8 +197,10 @@ static void report(void *arg)
 		uint32_t now = part++;
 		if (now == TITLE)
 			title_print(h);
+		else if (now == PLACE && panic_about != NULL)
+			about_print(panic_about);
 		else if (now == PLACE && panic_somewhere)
-			place_print(h);
+			here_print(h);
 		else if (now == HARTS)
 			harts_print(h);
 		else if (now == GOROUTINES && panic_goroutines_hook != NULL)
@@ -254,6 +280,16 @@ void panic_text(const struct arch_unwind *u, const char *fmt, ...)
 	va_list ap;
 	va_start(ap, fmt);
 	panic_start("", NULL, u, fmt, ap);
+}
+
+void panic_hart(const struct hart *about, const char *fmt, ...)
+{
+	static const struct arch_unwind nowhere;
+	va_list ap;
+	va_start(ap, fmt);
+	if (!panic_in_progress())
+		panic_about = about;
+	panic_start("panic: ", NULL, &nowhere, fmt, ap);
 }
 
 void panic_at(struct arch_frame *f, const char *fmt, ...)

@@ -19,6 +19,12 @@ void panic_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* As panic(), for an interrupted place: prints the registers of f and walks from there. title is the line's text. */
 _Noreturn void panic_at(struct arch_frame *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* As panic(), about what another hart does: its stack and registers are printed, if it could be stopped. */
+_Noreturn void panic_hart(const struct hart *about, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The hart that the report is about; panic context. */
+const struct hart *panic_subject(void);
+
 /* Ends with Go's "fatal error: ..." line instead of "panic: ...": deadlock and the like. */
 _Noreturn void fatal_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -41,11 +41,15 @@ struct sampler_hart {
 	uint64_t watch_asked; /* the due time an NMI was last sent for, and when it is sent for it again */
 	uint64_t watch_again;
 	uint32_t watch_quiet; /* looks in a row that found nobody to watch */
+	struct hart *
+		suspect; /* has not ticked for too long, NULL: nobody; what was its last tick, and when that was noticed */
+	uint64_t suspect_ticked, suspect_since;
 
 	/* atomic */
 	_Atomic uint32_t claimed; /* 0 or 1: a word, because riscv64 has no atomic exchange of a byte */
 	_Atomic uint64_t
 		due; /* arch_ticks() of the next sample; UINT64_MAX: none. The claimer writes, watchers read */
+	_Atomic uint64_t ticked; /* arch_ticks() when this hart last served its tick, or got busy */
 	_Atomic uint32_t
 		seen; /* generation of `command` this hart has acted on; the starter and stopper wait for it */
 

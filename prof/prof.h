@@ -42,6 +42,9 @@ struct wall_account {
 };
 void wall_account(unsigned hart, struct wall_account *a);
 
+/* Boot option: a hart that has not ticked for so long while a CPU profile runs ends the program; 0: none. prof/watch.c */
+extern uint64_t prof_watchdog_ns;
+
 /* Boot options: whether samples carry the labels `hart` and `irq`. prof/drain.c */
 extern bool prof_label_hart, prof_label_irq;
 

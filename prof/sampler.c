@@ -164,9 +164,15 @@ static void sample_due_set(struct hart *h, const struct sampler_hart *s, uint64_
 	h->sample_due = look < due ? look : due;
 }
 
+static void ticked(struct sampler_hart *s, uint64_t now)
+{
+	atomic_store_explicit(&s->ticked, now, memory_order_relaxed);
+}
+
 static void tick(struct hart *h, struct arch_frame *f, uint64_t now)
 {
 	struct sampler_hart *s = h->sampler;
+	ticked(s, now);
 	h->sample_due = UINT64_MAX;
 	if (claim(s)) {
 		if (now >= due_of(s))
@@ -220,6 +226,7 @@ static void account_open(struct hart *h, struct sampler_hart *s, uint64_t now)
 	s->left = 1 + random_step(&s->rng) % period_ticks();
 	h->off.since = h->off.until = h->off.total = h->off.longest = 0;
 	h->off.timed = true;
+	ticked(s, now);
 	due_set(s, s->idle ? UINT64_MAX : now + s->left);
 	sample_due_set(h, s, watch_begin(h, now));
 }
@@ -278,6 +285,7 @@ static void idle_change(struct hart *h, bool idle)
 		uint64_t slept = now - s->idle_since;
 		s->account.idle += slept;
 		s->accounted += slept;
+		ticked(s, now);
 		due_set(s, now + s->left);
 	}
 	if (s->wall.on)

@@ -13,10 +13,13 @@
  *    which makes the next tick late (riscv64's firmware sends them under a lock that waiters queue for).
  * 4. An NMI is sent once for each due time, and again only after ASK_AGAIN_NS; the answer is not waited for. Otherwise harts whose host is
  *    late would keep each other busy with NMIs. They merge and may come while the tick is being served; the receiver counts by the clock.
+ * 5. A hart that has not ticked for as long as the watchdog allows is suspected, and a second look some time later makes sure. Otherwise a
+ *    machine that its host had stopped as a whole would look like one whose harts are locked up.
  */
 #include "prof/impl.h"
 
 #include "kernel/clock.h"
+#include "kernel/panic.h"
 #include "kernel/timer.h"
 
 enum {
@@ -36,6 +39,7 @@ static uint64_t slack;     /* how long a tick may be late before an NMI asks for
 static uint64_t unsaid;    /* the same for a hart that has not said that interrupts are off there */
 static uint64_t ask_pause; /* between two wake-ups of idle harts for duty */
 static uint64_t ask_again; /* until an NMI is sent again for the same due time */
+static uint64_t lockup;    /* what the watchdog allows; 0: everything */
 
 void watch_prepare(uint64_t period)
 {
@@ -48,6 +52,7 @@ void watch_prepare(uint64_t period)
 	unsaid = clock_to_ticks(UNSAID_NS);
 	ask_pause = clock_to_ticks(ASK_PAUSE_NS);
 	ask_again = clock_to_ticks(ASK_AGAIN_NS);
+	lockup = clock_to_ticks(prof_watchdog_ns);
 }
 
 static uint64_t due_of(uint32_t i)
@@ -70,6 +75,24 @@ static uint32_t busy_others(const struct hart *h, struct hart **next)
 	return n;
 }
 
+uint64_t prof_watchdog_ns = UINT64_C(5000000000);
+
+/* `to` is late: ends everything if it is locked up. */
+static void lockup_look(struct sampler_hart *s, struct hart *to, uint64_t now)
+{
+	uint64_t last = atomic_load_explicit(&sampler_of(to)->ticked, memory_order_relaxed);
+	if (lockup == 0 || now < last || now - last < lockup)
+		return;
+	if (s->suspect != to || s->suspect_ticked != last) {
+		s->suspect = to;
+		s->suspect_ticked = last;
+		s->suspect_since = now;
+	} else if (now - s->suspect_since > lockup / 8) {
+		panic_hart(to, "hard lockup: hart %u has not ticked for %lu ms", to->index,
+			   (unsigned long)(clock_from_ticks(now - last) / 1000000));
+	}
+}
+
 /* h looks at one hart; returns when to look again. */
 static uint64_t look(struct hart *h, struct hart *to, uint64_t now)
 {
@@ -83,6 +106,7 @@ static uint64_t look(struct hart *h, struct hart *to, uint64_t now)
 		return soon;
 	if (now < late && !atomic_load_explicit(&to->off.now, memory_order_relaxed))
 		return late;
+	lockup_look(s, to, now);
 	if (due != s->watch_asked || now >= s->watch_again) {
 		s->watch_asked = due;
 		s->watch_again = now + ask_again;

@@ -140,7 +140,7 @@ static void group_add(void *ctx, const struct g *g, const char *state, const uin
 		      bool truncated)
 {
 	(void)ctx;
-	if (g == arch_hart()->cur)
+	if (g == panic_subject()->cur)
 		return; /* it is what the report begins with */
 	uint64_t hash = hash_step(g->created_at, (uintptr_t)state);
 	hash = hash_step(hash, truncated || n == 0 ? g->id : 0); /* not known to be alike */

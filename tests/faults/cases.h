@@ -28,6 +28,9 @@ void irq_lock(void);
 /* trace.c */
 void trace_rank(void);
 
+/* lockup.c */
+void hard_lockup(void);
+
 /* own.c */
 void walk_unowned(void);
 void shrink_foreign(void);

@@ -551,6 +551,7 @@ static const struct fault {
 	FAULT(spin_across_park),
 	FAULT(bottom_half_on_goroutine),
 	FAULT(irq_lock),
+	FAULT(hard_lockup),
 	FAULT(walk_unowned),
 	FAULT(shrink_foreign),
 	FAULT(own_under_lock),
