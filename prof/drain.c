@@ -45,8 +45,8 @@ static void add(uint32_t hart, struct sample *s, struct builder *b, bool crashed
 				.depth = s->depth,
 				.pcs = s->pcs,
 				.labels = s->labels};
-	p.labels |= wall ? wall_label(s->g != 0 ? WALL_RUNNING : WALL_SCHEDULING) :
-			   labels_automatic(hart, s->flags);
+	p.labels |= wall ? wall_label(s->g != 0 ? WALL_RUNNING : WALL_SCHEDULING)
+			 : labels_automatic(hart, s->flags);
 	builder_add(b, &p);
 	if (!crashed && !wall)
 		trace_cpu_sample(&(struct trace_cpu){.at = s->at,
