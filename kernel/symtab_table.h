@@ -39,16 +39,18 @@ struct symtab_table {
 const struct symtab_table *symtab_table(void);
 
 /*
- * Rules found lately: (bytes from text_base + 1) << 32 | rule number, at the place that symtab_rule_slot()
+ * Rules found lately: (bytes from text_base + 1) << 32 | SYMTAB_RULE_USUAL for the rule of most frames | rule number, where symtab_rule_slot()
  * says; 0: none. Each word is whole in itself, so harts and interrupts read and write it with relaxed atomics
  * and no order; a rule for a place never changes. Emptied by symtab_init().
  */
-enum { SYMTAB_RULE_CACHE = 256 };
+enum { SYMTAB_RULE_CACHE_BITS = 10, SYMTAB_RULE_CACHE = 1 << SYMTAB_RULE_CACHE_BITS };
+#define SYMTAB_RULE_USUAL (1u << 31)
 extern uint64_t symtab_rule_cache[SYMTAB_RULE_CACHE];
 
 static inline uint64_t *symtab_rule_slot(uint32_t offset)
 {
-	return &symtab_rule_cache[(offset ^ offset >> 9) % SYMTAB_RULE_CACHE];
+	/* Multiplied: calls lie at round distances, and two of one stack in one place would be looked for each time. */
+	return &symtab_rule_cache[offset * 0x9e3779b1u >> (32 - SYMTAB_RULE_CACHE_BITS)];
 }
 
 /* A place in details: bits from its start, and where it ends. */

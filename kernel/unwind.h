@@ -45,6 +45,9 @@ enum {
  */
 unsigned unwind_walk(struct unwind_regs *r, const struct unwind_bounds *b, uintptr_t *pcs, unsigned max,
 		     unsigned *flags);
+/* The same; known: the start of a 4 KiB page that need not be asked for, or 0. */
+unsigned unwind_walk_known(struct unwind_regs *r, const struct unwind_bounds *b, uintptr_t known,
+			   uintptr_t *pcs, unsigned max, unsigned *flags);
 
 /*
  * Walks by frame pointers from a function that has set up its frame and is not a leaf: pc lies in it, fp is

@@ -27,7 +27,7 @@ static inline __attribute__((always_inline)) const struct symtab_rule *unwind_ru
 	uint32_t offset = (uint32_t)(pc - t->text_base);
 	uint64_t kept = __atomic_load_n(symtab_rule_slot(offset), __ATOMIC_RELAXED);
 	if (kept >> 32 == offset + 1)
-		return &t->rules[(uint32_t)kept];
+		return &t->rules[(uint32_t)kept & ~SYMTAB_RULE_USUAL];
 	return unwind_rule_search(t, offset);
 }
 

@@ -15,7 +15,7 @@ enum {
 	SEGMENTS_MAX = 5
 }; /* panic stack, exception stack, interrupt stack, system stack, goroutine stack */
 
-static bool page_present(uintptr_t addr)
+bool walk_page_present(uintptr_t addr)
 {
 	return arch_mmu_lookup(addr) != 0;
 }
@@ -74,7 +74,7 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 		return 1;
 	}
 	for (int segment = 0; segment < SEGMENTS_MAX; segment++) {
-		struct unwind_bounds bounds = {b.lo, b.hi, page_present};
+		struct unwind_bounds bounds = {b.lo, b.hi, walk_page_present};
 		unsigned got = unwind_walk(&r, &bounds, pcs + n, max - n, &how);
 		pcs[n] +=
 			exact; /* an interrupted place further out, to be looked up one lower like a return address */

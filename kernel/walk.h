@@ -28,6 +28,9 @@ static inline bool walk_in_switch(uintptr_t pc)
 	return pc >= (uintptr_t)__switch_start && pc < (uintptr_t)__switch_end;
 }
 
+/* Whether there is a page at addr. Any context. */
+bool walk_page_present(uintptr_t addr);
+
 /* The stack of h or of g (may be NULL) that holds sp. False when none does. Any context. */
 bool walk_find(uintptr_t sp, const struct hart *h, const struct g *g, struct walk_bounds *b);
 

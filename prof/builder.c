@@ -116,7 +116,12 @@ static bool record_matches(const struct prof_record *r, const struct prof_record
 	if (r->hash != key->hash || r->labels != key->labels || r->kind != key->kind ||
 	    r->depth != key->depth)
 		return false;
-	return r->depth == 0 || memcmp(r->pcs, key->pcs, depth_given(r->depth) * sizeof *r->pcs) == 0;
+	const uintptr_t *a = r->pcs, *b = key->pcs, *end = a + depth_given(r->depth);
+	while (a < end && *a == *b) {
+		a++;
+		b++;
+	}
+	return a == end;
 }
 
 static void values_add(uint64_t *to, const uint64_t *values)
@@ -138,8 +143,10 @@ struct prof_record *builder_put(struct builder *b, const struct prof_sample *s)
 	uint32_t given = depth_given(s->depth);
 	key.depth = given < s->depth ? PROF_DEPTH_MAX + 1 : given;
 	key.hash = hash_word(key.depth, (uint64_t)s->kind << 32 | s->labels);
-	for (uint32_t i = 0; i < given; i++)
-		key.hash = hash_word(key.hash, s->pcs[i]);
+	uint64_t h = key.hash;
+	for (const uintptr_t *p = s->pcs, *end = p + given; p < end; p++)
+		h = (h ^ *p) * HASH_FACTOR;
+	key.hash = h ^ h >> 32; /* the upper half depends on all of them */
 
 	values_add(b->values, s->values);
 	if (b->n_buckets > 0) {

@@ -32,7 +32,7 @@ enum {
 	HZ_MAX = 10000,
 	DRAIN_NS = 50000000,
 	BUILDER_LIMIT = 64 << 20, /* bytes a profile may take while it is collected */
-	COMMENTS_MAX = 2 * HART_MAX + 2,
+	COMMENTS_MAX = 2 * HART_MAX + 4,
 	COMMENT_SIZE = 160,
 };
 
@@ -40,6 +40,7 @@ static struct mutex prof_mutex; /* protects everything below and the samplers' s
 static bool running;
 static struct builder builder;
 static uint64_t period_ns, start_ns, start_wall;
+static uint32_t rates; /* how often the rate was changed */
 static _Atomic uintptr_t
 	profile_number; /* of the running or last profile; a drain goroutine of another one ends */
 
@@ -75,6 +76,8 @@ const char *prof_error(int error)
 	switch (error) {
 	case EBUSY:
 		return "cpu profiling already in use";
+	case ESRCH:
+		return "cpu profile: none is running";
 	case EINVAL:
 		return "cpu profile: 1 to 10000 samples a second expected";
 	default:
@@ -96,6 +99,7 @@ int prof_start(unsigned hz)
 		uintptr_t number = atomic_fetch_add(&profile_number, 1) + 1;
 		if (go_system(drain_loop, (void *)number, "profile drain") != 0) {
 			period_ns = 1000000000u / hz;
+			rates = 0;
 			start_ns = clock_ns();
 			start_wall = clock_wall_ns();
 			drain_begin(DRAIN_CPU, &builder);
@@ -108,6 +112,27 @@ int prof_start(unsigned hz)
 	if (result != 0)
 		errno = error;
 	return result;
+}
+
+int prof_rate(unsigned hz)
+{
+	int error = 0;
+	if (hz < 1 || hz > HZ_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	mutex_lock(&prof_mutex);
+	if (running) {
+		period_ns = 1000000000u / hz;
+		sampler_rate(clock_to_ticks(period_ns));
+		rates++;
+	} else {
+		error = ESRCH;
+	}
+	mutex_unlock(&prof_mutex);
+	if (error != 0)
+		errno = error;
+	return error == 0 ? 0 : -1;
 }
 
 /* The labels of a sample: the goroutine's in the order of their keys, as Go writes them, then hart and irq. */
@@ -145,12 +170,29 @@ static void masked_comment(uint32_t hart, const struct sampler_account *a, char 
 		 a->nmi && hart_count > 1 ? "by NMI" : "where they went off");
 }
 
+/* What sampling took, of the harts' time and for each sample. */
+static void cost_text(char text[COMMENT_SIZE])
+{
+	uint64_t cost = 0, busy = 0, samples = 0;
+	for (uint32_t i = 0; i < hart_count; i++) {
+		struct sampler_account a;
+		sampler_account(i, &a);
+		cost += clock_from_ticks(a.cost);
+		busy += clock_from_ticks(a.recorded + a.lost);
+		samples += a.samples + a.lost_samples;
+	}
+	uint64_t share = busy > 0 ? cost * 1000000 / busy : 0; /* millionths */
+	snprintf(text, COMMENT_SIZE, "sampling took %llu ns, %u.%04u %% of the busy time; %llu ns a sample",
+		 (unsigned long long)cost, (unsigned)(share / 10000), (unsigned)(share % 10000),
+		 (unsigned long long)(samples > 0 ? cost / samples : 0));
+}
+
 /* The losses and the account of each hart, as comments of the profile. */
 static unsigned comments_make(char text[][COMMENT_SIZE], const char **list, uint64_t *lost_ticks)
 {
 	unsigned n = 0;
 	*lost_ticks = 0;
-	for (uint32_t i = 0; i < hart_count && n < COMMENTS_MAX - 2; i++) {
+	for (uint32_t i = 0; i < hart_count && n < COMMENTS_MAX - 4; i++) {
 		struct sampler_account a;
 		sampler_account(i, &a);
 		*lost_ticks += a.lost;
@@ -168,6 +210,18 @@ static unsigned comments_make(char text[][COMMENT_SIZE], const char **list, uint
 		list[n] = text[n];
 		n++;
 		masked_comment(i, &a, text[n]);
+		list[n] = text[n];
+		n++;
+	}
+	cost_text(text[n]);
+	list[n] = text[n];
+	n++;
+	if (rates > 0) {
+		snprintf(text[n], COMMENT_SIZE,
+			 "the rate was changed %u times: the period is the last one; time is exact, counts "
+			 "are of each "
+			 "time's periods",
+			 (unsigned)rates);
 		list[n] = text[n];
 		n++;
 	}
@@ -232,6 +286,11 @@ static int stop(struct sink *to, const char *name, prof_look_fn *look, void *ctx
 			error = name != NULL ? profile_send(name, duration) : 0;
 		if (error != 0 && to == NULL)
 			print_line("hb: profile %s could not be written: error %d", name, error);
+		if (name != NULL) {
+			char text[COMMENT_SIZE];
+			cost_text(text);
+			print_line("hb: %s: %lu stacks; %s", name, (unsigned long)builder.n_records, text);
+		}
 		if (look != NULL)
 			look(ctx, &builder, duration);
 		builder_free(&builder);

@@ -30,9 +30,11 @@ struct intern_head {
 typedef bool intern_equal_fn(const void *entry, const void *other);
 
 /* One step of the hash used for everything in prof/: for a given h it is a bijection of word. */
+#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+
 static inline uint64_t hash_word(uint64_t h, uint64_t word)
 {
-	h = (h ^ word) * 0x9e3779b97f4a7c15u;
+	h = (h ^ word) * HASH_FACTOR;
 	return h ^ (h >> 32);
 }
 

@@ -17,6 +17,8 @@ struct builder;
 bool sampler_prepare(void) __attribute__((warn_unused_result));
 /* Starts sampling on every hart, at a random phase. ticks: mean distance of two samples. Goroutine context. */
 void sampler_start(uint64_t ticks);
+/* From here on at another mean distance, with a profile running. Goroutine context. */
+void sampler_rate(uint64_t ticks);
 /* Stops sampling on every hart; returns when each has closed its account. Goroutine context. */
 void sampler_stop(void);
 
@@ -29,6 +31,7 @@ struct sampler_account {
 		masked_longest; /* with interrupts off, by spinlocks and irq_save(): in all, and at once */
 	uintptr_t masked_longest_pc; /* where the longest began; 0: none */
 	bool nmi;                    /* an NMI can reach it */
+	uint64_t cost;               /* that its ticks took, but for entry and exit of the trap */
 };
 void sampler_account(unsigned hart, struct sampler_account *a);
 

@@ -13,7 +13,9 @@
 #include <string.h>
 
 #include "kernel/g.h"
+#include "kernel/page.h"
 #include "kernel/symtab.h"
+#include "kernel/unwind.h"
 #include "kernel/walk.h"
 #include "prof/builder.h"
 #include "sched/sched.h"
@@ -40,6 +42,17 @@ static enum stack_kind stack_kind(const struct hart *h, const struct arch_frame 
 	return b.lo == h->stack_lo[STACK_IRQ] || b.lo == h->stack_lo[STACK_EXC] ? STACK_HANDLER : STACK_NOT;
 }
 
+/* The walk of the running goroutine's own stack, which is nearly always whole: 0, if it is not. */
+static uint32_t walk_short(const struct arch_unwind *u, const struct g *g, struct sample *s)
+{
+	struct unwind_regs r = {u->pc, u->sp, u->fp, u->ra};
+	const struct unwind_bounds b = {g->stack_lo, g->stack_hi, walk_page_present};
+	uintptr_t first = g->stack_hi - PAGE_SIZE; /* who was started has this page until it ends */
+	unsigned flags;
+	unsigned n = unwind_walk_known(&r, &b, first, s->pcs, SAMPLE_DEPTH_MAX, &flags);
+	return (flags & UNWIND_COMPLETE) != 0 ? n : 0;
+}
+
 void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct sample *s)
 {
 	const struct g *g = NULL;
@@ -50,7 +63,8 @@ void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct s
 	n = arch_frame_unwind_outer(f, &u);
 	s->g = h->cur != NULL ? h->cur->id : 0;
 	s->labels = 0;
-	switch (stack_kind(h, f, &u)) {
+	enum stack_kind kind = stack_kind(h, f, &u);
+	switch (kind) {
 	case STACK_NOT:
 		s->pcs[1] = walk_in_switch(u.pc) ? PROF_FRAME_SWITCH : PROF_FRAME_SYSTEM;
 		s->depth = 2;
@@ -66,6 +80,8 @@ void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct s
 		break;
 	}
 	s->labels = g != NULL ? labels_id_irq(g->labels) : 0;
+	if (kind == STACK_GOROUTINE && n == 0 && (s->depth = walk_short(&u, g, s)) > 0)
+		return;
 	s->depth = n + walk_frames(&u, h, g, s->pcs + n, SAMPLE_DEPTH_MAX - n, &flags);
 	s->pcs[n] += n; /* an interrupted place further out, to be looked up one lower */
 	if ((flags & WALK_TRUNCATED) && s->depth == SAMPLE_DEPTH_MAX)

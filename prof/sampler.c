@@ -41,7 +41,7 @@
 
 enum { FAR_BEHIND = 64 }; /* periods: further than that, due times are not stepped through one by one */
 
-/* Odd: sampling is on; even: off. Raised by sampler_start() and sampler_stop(), which exclude each other (prof/cpu.c); so for the wall-clock
+/* Odd: sampling is on; even: off; from one odd number to another: at another rate. Raised by sampler_start() and sampler_stop(), which exclude each other (prof/cpu.c); so for the wall-clock
  * profile. */
 static _Atomic uint32_t command, wall_command;
 _Atomic uint64_t sampler_period;
@@ -181,7 +181,8 @@ static void tick(struct hart *h, struct arch_frame *f, uint64_t now)
 			wall_tick_irq(h, f, now);
 		claim_end(s);
 	}
-	sample_due_set(h, s, s->on ? watch_irq(h, now) : UINT64_MAX);
+	sample_due_set(h, s, s->on && hart_count > 1 ? watch_irq(h, now) : UINT64_MAX);
+	s->account.cost += arch_ticks() - now;
 }
 
 static void nmi(struct hart *h, struct arch_frame *f)
@@ -231,6 +232,15 @@ static void account_open(struct hart *h, struct sampler_hart *s, uint64_t now)
 	sample_due_set(h, s, watch_begin(h, now));
 }
 
+/* The next sample comes at a random phase of the new period; the account goes on. Caller has claimed s. */
+static void rate_change(struct hart *h, struct sampler_hart *s, uint64_t now)
+{
+	s->left = 1 + random_step(&s->rng) % period_ticks();
+	if (!s->idle)
+		due_set(s, now + s->left);
+	sample_due_set(h, s, watch_begin(h, now));
+}
+
 /* A command has changed: this hart starts, or closes its account. */
 static void obey(struct hart *h, const struct arch_frame *f)
 {
@@ -248,9 +258,12 @@ static void obey(struct hart *h, const struct arch_frame *f)
 		wall_close_irq(h, f, now);
 	if (wall && (w & 1))
 		wall_open_irq(h, now);
-	if (cpu && s->on)
+	bool rate = cpu && s->on && (c & 1);
+	if (rate)
+		rate_change(h, s, now);
+	else if (cpu && s->on)
 		account_close(h, s, f, now);
-	if (cpu && (c & 1))
+	if (cpu && (c & 1) && !rate)
 		account_open(h, s, now);
 	else if (!cpu)
 		sample_due_set(h, s, h->sample_due);
@@ -296,9 +309,9 @@ static void idle_change(struct hart *h, bool idle)
 }
 
 /* Tells every hart, this one included, and waits until each has obeyed. */
-static void command_give(bool wall)
+static void command_give(bool wall, uint32_t step)
 {
-	uint32_t c = atomic_fetch_add(wall ? &wall_command : &command, 1) + 1;
+	uint32_t c = atomic_fetch_add(wall ? &wall_command : &command, step) + step;
 	for (uint32_t i = 0; i < hart_count; i++) {
 		struct sampler_hart *s = harts[i]->sampler;
 		if (!atomic_load(&harts[i]->online))
@@ -315,26 +328,34 @@ void sampler_start(uint64_t ticks)
 	ASSERT((atomic_load(&command) & 1) == 0, "one CPU profile at a time");
 	atomic_store(&sampler_period, ticks > 0 ? ticks : 1);
 	watch_prepare(ticks);
-	command_give(false);
+	command_give(false, 1);
 }
 
 void sampler_stop(void)
 {
 	ASSERT((atomic_load(&command) & 1) == 1, "a stop follows a start");
-	command_give(false);
+	command_give(false, 1);
+}
+
+void sampler_rate(uint64_t ticks)
+{
+	ASSERT((atomic_load(&command) & 1) == 1, "the rate is a running profile's");
+	atomic_store(&sampler_period, ticks > 0 ? ticks : 1);
+	watch_prepare(ticks);
+	command_give(false, 2);
 }
 
 void sampler_wall_start(uint64_t ticks)
 {
 	ASSERT((atomic_load(&wall_command) & 1) == 0, "one wall-clock profile at a time");
 	wall_hart_prepare(ticks);
-	command_give(true);
+	command_give(true, 1);
 }
 
 void sampler_wall_stop(void)
 {
 	ASSERT((atomic_load(&wall_command) & 1) == 1, "a stop follows a start");
-	command_give(true);
+	command_give(true, 1);
 }
 
 void sampler_account(unsigned hart, struct sampler_account *a)

@@ -16,12 +16,26 @@ bool sample_ring_put_irq(struct sample_ring *r, const struct sample *s)
 	uint64_t need = SAMPLE_HEADER_WORDS + s->depth;
 	if (need > SAMPLE_RING_WORDS - used)
 		return false;
-	WORD(r, t) = (uint64_t)s->labels << 32 | (uint64_t)(s->count & 0xffffff) << 8 | s->depth;
-	WORD(r, t + 1) = s->ticks;
-	WORD(r, t + 2) = (uint64_t)s->flags << 56 | (s->g & SAMPLE_G_MAX);
-	WORD(r, t + 3) = s->at;
-	for (uint32_t i = 0; i < s->depth; i++)
-		WORD(r, t + SAMPLE_HEADER_WORDS + i) = s->pcs[i];
+	uint64_t *to = &WORD(r, t), *end = r->words + SAMPLE_RING_WORDS;
+	const uintptr_t *p = s->pcs, *last = p + s->depth;
+	uint64_t head = (uint64_t)s->labels << 32 | (uint64_t)(s->count & 0xffffff) << 8 | s->depth;
+	uint64_t who = (uint64_t)s->flags << 56 | (s->g & SAMPLE_G_MAX);
+	if (need <= (size_t)(end - to)) {
+		to[0] = head;
+		to[1] = s->ticks;
+		to[2] = who;
+		to[3] = s->at;
+		for (to += SAMPLE_HEADER_WORDS; p < last; p++, to++)
+			*to = *p;
+	} else { /* around the end */
+		WORD(r, t) = head;
+		WORD(r, t + 1) = s->ticks;
+		WORD(r, t + 2) = who;
+		WORD(r, t + 3) = s->at;
+		for (t += SAMPLE_HEADER_WORDS; p < last; p++, t++)
+			WORD(r, t) = *p;
+		t -= need;
+	}
 	/* pairs with the acquire in sample_ring_get() */
 	atomic_store_explicit(&r->tail, t + need, memory_order_release);
 	return true;
@@ -41,8 +55,15 @@ bool sample_ring_get(struct sample_ring *r, struct sample *s)
 	s->g = WORD(r, h + 2) & SAMPLE_G_MAX;
 	s->flags = (uint8_t)(WORD(r, h + 2) >> 56);
 	s->at = WORD(r, h + 3);
-	for (uint32_t i = 0; i < s->depth; i++)
-		s->pcs[i] = (uintptr_t)WORD(r, h + SAMPLE_HEADER_WORDS + i);
+	const uint64_t *from = &WORD(r, h + SAMPLE_HEADER_WORDS), *end = r->words + SAMPLE_RING_WORDS;
+	uintptr_t *p = s->pcs, *last = p + s->depth;
+	if (s->depth > (size_t)(end - from)) { /* around the end */
+		while (from < end)
+			*p++ = (uintptr_t)*from++;
+		from = r->words;
+	}
+	for (; p < last; p++, from++)
+		*p = (uintptr_t)*from;
 	/* pairs with the acquire in sample_ring_put_irq() */
 	atomic_store_explicit(&r->head, h + SAMPLE_HEADER_WORDS + s->depth, memory_order_release);
 	return true;

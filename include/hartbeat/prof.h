@@ -17,6 +17,9 @@ int prof_start(unsigned hz) __attribute__((warn_unused_result));
 /* What an errno of prof_start() means, in a line; for EBUSY in Go's words. */
 const char *prof_error(int error);
 
+/* Changes the rate of the running profile. 0, or -1 with errno EINVAL as above, or ESRCH when none is running. Any goroutine. */
+int prof_rate(unsigned hz) __attribute__((warn_unused_result));
+
 /* Stops and writes the profile to the console as file `name` (for example "cpu.pb.gz"), for `go tool pprof`. 0, or -1 when no profile is
  * running or it could not be written whole. */
 int prof_stop(const char *name);

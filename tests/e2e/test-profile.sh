@@ -108,6 +108,11 @@ accounts() { # accounts NAME: of the profile at hand
 }
 accounts "each hart's time is recorded, idle or lost, to the nanosecond"
 
+bad=0
+has "$dir/comments" '^sampling took [1-9][0-9]* ns, [0-9]+\.[0-9]{4} % of the busy time; [1-9][0-9]* ns a sample$' || bad=1
+has "$dir/out" '^hb: cpu.pb.gz: [1-9][0-9]* stacks; sampling took [1-9][0-9]* ns, ' || bad=1
+ok $bad "what sampling took is a comment, and a line on the console"
+
 # The wall-clock profile beside it.
 cpu=$file
 file=$OUT/wordcount/wall.pb.gz

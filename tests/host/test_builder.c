@@ -88,10 +88,10 @@ TEST(builder_equal_hashes_stay_apart)
 	struct builder b;
 	mem_fake_init(&m);
 	builder_init(&b, &m.ops, LIMIT);
-	uint64_t head = hash_word(2, 0);
+	uint64_t head = hash_word(2, 0), first = (head ^ 0x1000) * HASH_FACTOR;
 	for (uintptr_t i = 0; i < 300; i++) {
 		uintptr_t a = 0x1000 + i;
-		uintptr_t pcs[] = {a, hash_word(head, 0x1000) ^ 0x5000 ^ hash_word(head, a)};
+		uintptr_t pcs[] = {a, first ^ 0x5000 ^ ((head ^ a) * HASH_FACTOR)};
 		struct prof_sample s = sample(pcs, 2, 0);
 		CHECK(builder_add(&b, &s) && builder_add(&b, &s));
 	}
