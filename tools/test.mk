@@ -37,6 +37,7 @@ E2E := \
 	limits \
 	live \
 	mandelbrot \
+	notable \
 	pipeline \
 	profile \
 	run \
