@@ -118,7 +118,9 @@ static void sample_put(struct hart *h, struct sampler_hart *s, const struct arch
 		s->account.recorded += weight;
 		s->account.samples += count;
 	} else {
+#ifndef MUTANT_lost_uncounted
 		s->account.lost += weight;
+#endif
 		s->account.lost_samples += count;
 	}
 }

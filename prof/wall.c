@@ -68,6 +68,9 @@ static void visit(struct g *g, uint64_t weight_ns)
 {
 	struct prof_sample s = {.count = 1, .weight_ns = weight_ns, .pcs = round_.pcs};
 	struct g_look look;
+#ifdef MUTANT_wall_displaced
+	round_.displaced = NULL;
+#endif
 	if (g == round_.displaced || !g_look(g, &look, round_.pcs, PROF_DEPTH_MAX)) /* rule 1 */
 		return;
 	round_.count.visits++;
