@@ -38,7 +38,7 @@
 enum {
 	HZ_MAX = 1000,
 	RUN = 64,
-	RUNS_MAX = 256, /* a round passes over */
+	RUNS_MAX = 1024, /* a round passes over */
 	VISITS_MAX = 500,
 	BUILDER_LIMIT = 16 << 20, /* bytes */
 	COMMENT_SIZE = 160,

@@ -110,7 +110,8 @@ GUEST_TEST(pprof, cpu_profile_multithread_magnitude,
 			sampler_account(i, &a);
 			busy += clock_from_ticks(a.elapsed - a.idle);
 		}
-		CHECK(f[0].ns + f[1].ns <= busy + go_harts() && f[0].ns + f[1].ns >= busy / 10 * 6);
+		/* the least is for a host that delays ticks until a hart has gone to sleep */
+		CHECK(f[0].ns + f[1].ns <= busy + go_harts() && f[0].ns + f[1].ns >= busy / 10 * 3);
 	}
 }
 
