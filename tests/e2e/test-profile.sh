@@ -121,7 +121,7 @@ pprof wall_raw -raw && pprof wall_tags -tags && pprof wall_parked -top -tagfocus
 has "$dir/wall_raw" '^PeriodType: wall nanoseconds$' '^Period: 5000000$' '^samples/count wall/nanoseconds' || bad=1
 has "$dir/wall_tags" '^ *state: Total ' '^ .*: (running|scheduling)$' '^ .*: waiting$' '^ .*: idle$' '^ *wait: Total ' \
 	'^ .*: sync.WaitGroup.Wait$' || bad=1
-has "$dir/wall_parked" '^Type: wall' ' worker$' || bad=1
+has "$dir/wall_parked" '^Type: wall' ' goroutine_entry$' || bad=1
 pprof comments -comments || bad=1
 equal "accounts of harts" "$(grep -cE '^hart [0-9]+: elapsed [0-9]+ ns = recorded [0-9]+ \+ idle [0-9]+ \+ lost [0-9]+$' "$dir/comments")" "$SMP" || bad=1
 has "$dir/comments" '^goroutines: [1-9][0-9]* rounds, [1-9][0-9]* stacks of waiting and runnable ones' || bad=1
