@@ -17,8 +17,9 @@
  *    harts that move timers to each other would deadlock.
  * 3. `running` names the timer whose function a hart runs, from before the timer leaves the heap's lock until the function has returned.
  *    Otherwise ktimer_cancel_wait() could let a timer be freed that is in use.
- * 4. timers_due is never later than the head of the hart's own heap, but for the time that a kick is under way. Otherwise a timer is late
- *    by a slice or more. It may be earlier: then the hart looks once for nothing.
+ * 4. timers_due is never later than the head of the hart's own heap, but for the time that a kick is under way, or, after a pass over the
+ *    timers, until a goroutine had its turn (sched/switch.c). Otherwise a timer is late by a slice or more. It may be earlier: then the
+ *    hart looks once for nothing.
  */
 #include "kernel/ktimer.h"
 

@@ -11,6 +11,7 @@
 
 enum {
 	SLICE_NS = 10000000, /* a goroutine's time slice: 10 ms, as Go */
+	TURN_NS = 5000,      /* what a goroutine has of its hart between two passes over the timers */
 	AREAS_KEPT = 8,      /* free preemption save areas that a hart keeps */
 	GLOBAL_EVERY =
 		64, /* of so many goroutines from the ring one comes after a look at the global queue (Go: 61) */
@@ -32,6 +33,8 @@ struct sched_hart {
 	uint32_t shake_every, releases_left;
 	bool pinned_went; /* a pinned goroutine had its turn, the others did not yet */
 	bool global_went; /* the global queue had its turn, the ring did not yet */
+	bool timers_went; /* timers had their turn, a goroutine did not yet */
+	uint64_t turn_ticks;
 	struct g *handed; /* left over from switch_next(): picked, and not to be resumed directly */
 	bool handed_inherits;
 	bool spinning;
@@ -102,6 +105,8 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 /* What became of the goroutine that was left. Returns it if it is to go on at once. */
 struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why);
 void preempt_now(void);
+/* Runs this hart's timers that are due. */
+void timers_turn_sys(struct hart *h);
 
 /* pin.c */
 /* Queues a pinned goroutine, which is runnable and in no queue, where it belongs. Preemption off; a lock ranked before sched may be held. */

@@ -276,7 +276,7 @@ static void timers_run_idle_sys(struct hart *h)
 	struct sched_hart *s = h->sched;
 	s->takes_next = runq_empty(&s->q) && atomic_load(&s->n_pinned) == 0 && globq_empty() && !s->shaken &&
 			s->handed == NULL;
-	timers_run_sys(h);
+	timers_turn_sys(h);
 	s->takes_next = false;
 }
 
@@ -301,7 +301,7 @@ void sched_loop(struct hart *h)
 			if (g == NULL)
 				timers_run_idle_sys(h);
 			else
-				timers_run_sys(h);
+				timers_turn_sys(h);
 		}
 		if (g == NULL)
 			g = pick(h, &inherit);
@@ -327,6 +327,7 @@ void sched_hart_init(struct hart *h)
 	ASSERT(h->sched != NULL, "memory for a hart's scheduler");
 	h->sched->rng = 0x9e3779b97f4a7c15u * (h->index + 1);
 	h->slice_ticks = clock_to_ticks(SLICE_NS);
+	h->sched->turn_ticks = clock_to_ticks(TURN_NS);
 	h->slice_due = h->sample_due = h->timers_due = h->armed_due = UINT64_MAX;
 	g_init_boot(h);
 	h->sched_ctx.tls = h->g0->tls;

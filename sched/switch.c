@@ -125,6 +125,27 @@ void settle_slow(struct g *left, uintptr_t why)
 	wake_one();
 }
 
+void timers_turn_sys(struct hart *h)
+{
+	timers_run_sys(h);
+	h->sched->timers_went = true;
+}
+
+/*
+ * Timers have been run and a goroutine is about to be: those that are due again meanwhile wait until it had its turn. Otherwise a ticker whose
+ * period is shorter than a pass would leave nobody any time. Interrupts off.
+ */
+static void timers_wait_irq(struct hart *h, uint64_t now)
+{
+	h->sched->timers_went = false;
+	if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed) ||
+	    h->timers_due < now + h->sched->turn_ticks) {
+		store_relaxed(&h->timers_hit, false);
+		h->timers_due = now + h->sched->turn_ticks;
+		timer_rearm_irq(h);
+	}
+}
+
 struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_reason *why)
 {
 	if (h->spare_area == NULL)
@@ -132,11 +153,12 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	else if (__builtin_expect(h->sched->n_areas > AREAS_KEPT, 0))
 		area_trim_sys(h);
 	arch_irq_disable(); /* until the hart is marked as not asked, and its slice set */
-	while (atomic_load_explicit(&h->timers_hit, memory_order_relaxed) || atomic_load(&stw_wanted)) {
+	while (atomic_load(&stw_wanted) ||
+	       (atomic_load_explicit(&h->timers_hit, memory_order_relaxed) && !h->sched->timers_went)) {
 		arch_irq_enable();
 		stw_stop_sys(h);
 		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
-			timers_run_sys(h);
+			timers_turn_sys(h);
 		arch_irq_disable();
 	}
 	if (!g_run_begin(g)) {
@@ -145,6 +167,8 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	}
 	ASSERT(g->pinned == NULL || g->pinned == h, "a pinned goroutine runs on its hart");
 	uint64_t now = arch_ticks();
+	if (h->sched->timers_went)
+		timers_wait_irq(h, now);
 	if (!inherit || h->slice_over || h->slice_due == UINT64_MAX) {
 		h->slice_over = false;
 		h->slice_due = now + h->slice_ticks;
@@ -196,7 +220,7 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 	}
 	shrink_poll();
 	if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
-		timers_run_sys(h);
+		timers_turn_sys(h);
 	if (trace_active() && g->area != NULL) { /* else it said so itself */
 		h->left = g;
 		trace_go_preempted(g);

@@ -101,11 +101,6 @@ static void sleep_much(void *arg)
 
 GUEST_TEST(ticker, ticker_stress, "a ticker of 1 ns beside a goroutine that sleeps all the time")
 {
-	if (guest_exact() && go_harts() == 1) {
-		guest_skip("on one hart, where an instruction takes 1 ns, a ticker of 1 ns leaves no time "
-			   "for anything else");
-		return;
-	}
 	struct guest_group all = {0};
 	atomic_store(&stop, false);
 	guest_go(&all, sleep_much, NULL);
@@ -134,11 +129,6 @@ static void hundred_ticks(void *arg)
 GUEST_TEST(ticker, ticker_concurrent_stress,
 	   "ten goroutines share a ticker of 1 ns: each gets later and later ticks")
 {
-	if (guest_exact() && go_harts() == 1) {
-		guest_skip("on one hart, where an instruction takes 1 ns, a ticker of 1 ns leaves no time "
-			   "for anything else");
-		return;
-	}
 	struct guest_group busy = {0}, all = {0};
 	atomic_store(&stop, false);
 	guest_go(&busy, sleep_much, NULL);
