@@ -62,11 +62,11 @@ struct g {
 	struct labels *labels;        /* a reference, or NULL: none; read by samples (sched/labels.c) */
 
 	/* owned by whoever runs or owns it */
-	uint32_t careful;             /* G_IN_AREA, ...: what a direct switch leaves to slower code */
+	uint32_t careful;             /* G_IN_AREA and so on: what a direct switch leaves to slower code */
 	void *area;                   /* non-NULL: suspended by preemption; frame and FP state lie there */
 	enum wait_reason wait_reason; /* of the last wait */
 	uint64_t wait_since;          /* arch_ticks() */
-	uint64_t ready_at;            /* arch_ticks() of a wake-up that is followed, or 0 (sched/latency.h) */
+	uint64_t ready_at;            /* arch_ticks() when it became runnable, if followed, or 0 (sched/latency.h) */
 	uint64_t run_ticks;           /* on-CPU time so far */
 	uint64_t run_since;
 	struct g *next;        /* in a queue or a free list */
@@ -91,10 +91,11 @@ enum g_grown {
 };
 
 enum {
-	G_IN_AREA = 1,
-	G_FOLLOWED = 2,
-	G_FRESH = 4
-}; /* area is not NULL; ready_at is not 0; ctx has not begun */
+	G_IN_AREA = 1,        /* area is not NULL */
+	G_FOLLOWED = 2,       /* ready_at is not 0 */
+	G_FOLLOWED_EIGHT = 4, /* the same, and it counts 8 times */
+	G_FRESH = 8,          /* ctx has not begun */
+};
 
 extern _Thread_local struct g *g_tls;
 

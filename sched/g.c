@@ -29,6 +29,7 @@
 #include "kernel/stack.h"
 #include "kernel/system.h"
 #include "kernel/tls.h"
+#include "sched/latency.h"
 #include "sched/shrink.h"
 #include "sched/switch.h"
 
@@ -394,6 +395,8 @@ static inline __attribute__((always_inline)) uint64_t start(struct g *self, void
 	g->careful = G_FRESH;
 	if (traced)
 		TRACE(go_create(g));
+	if (__builtin_expect(id % LATENCY_STARTS == 0, 0))
+		latency_follow_eight(g);
 	/* pairs with the acquire in g_own(): the context is complete */
 	store_release(&g->status, G_RUNNABLE);
 	if (!system) {

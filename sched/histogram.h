@@ -48,10 +48,11 @@ static inline void histogram_add_(_Atomic uint64_t *to, uint64_t n)
 	atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
-static inline void histogram_record(struct histogram *h, uint64_t ns)
+/* n times. */
+static inline void histogram_record(struct histogram *h, uint64_t ns, uint64_t n)
 {
-	histogram_add_(&h->counts[histogram_bucket(ns)], 1);
-	histogram_add_(&h->sum, ns);
+	histogram_add_(&h->counts[histogram_bucket(ns)], n);
+	histogram_add_(&h->sum, ns * n);
 }
 
 static inline void histogram_record_shared(struct histogram *h, uint64_t ns)

@@ -51,12 +51,19 @@ void metrics_hart_idle(struct hart *h, bool idle)
 	atomic_store_explicit(slept, idle ? (was - now) | 1 : was + now, memory_order_relaxed);
 }
 
+void latency_follow_eight(struct g *g)
+{
+	g->ready_at = arch_ticks();
+	g->careful |= G_FOLLOWED_EIGHT;
+}
+
 void latency_record(struct g *g, uint64_t now)
 {
 	uint64_t ticks = now > g->ready_at ? now - g->ready_at : 0;
+	uint64_t n = (g->careful & G_FOLLOWED_EIGHT) != 0 ? LATENCY_EIGHTH : 1;
 	g->ready_at = 0;
-	g->careful &= ~(uint32_t)G_FOLLOWED;
-	histogram_record(&times[arch_hart()->index].latencies, clock_from_ticks(ticks));
+	g->careful &= ~(uint32_t)(G_FOLLOWED | G_FOLLOWED_EIGHT);
+	histogram_record(&times[arch_hart()->index].latencies, clock_from_ticks(ticks), n);
 }
 
 /* ---- reading ---- */
@@ -207,7 +214,7 @@ static const struct metric {
 	{"/sched/goroutines/waiting:goroutines", "Goroutines that wait for anything but a hart.",
 	 METRIC_GAUGE, read_waiting, NULL},
 	{"/sched/goroutines:goroutines", "Goroutines of the program.", METRIC_GAUGE, read_goroutines, NULL},
-	{"/sched/latencies:seconds", "From runnable to running, of 1 in 8 wake-ups.", METRIC_HISTOGRAM, NULL,
+	{"/sched/latencies:seconds", "From runnable to running, of one in 8 or so.", METRIC_HISTOGRAM, NULL,
 	 read_latencies},
 	{"/sched/pauses/stopping/other:seconds", "Until the world stood still.", METRIC_HISTOGRAM, NULL,
 	 read_stopping},

@@ -92,7 +92,8 @@ void switch_later(enum switch_reason why, struct g *next, bool inherit)
 	}
 	TRACE(go_start(next));
 	uint64_t now = arch_ticks();
-	if (next->careful == G_FRESH) {
+	latency_run(next, now);
+	if ((next->careful & G_FRESH) != 0) {
 		next->careful = 0;
 		switch_time(h, h->cur, next, inherit, why, now);
 		if (why == SWITCH_EXIT)
@@ -100,7 +101,6 @@ void switch_later(enum switch_reason why, struct g *next, bool inherit)
 		arch_arrival a = arch_begin(&h->cur->ctx, &next->ctx, &h->cur, next, why, goroutine_entry);
 		arrive(arch_hart(), arch_arrival_from(a), arch_arrival_word(a), SWITCH_PARK);
 	} else {
-		latency_run(next, now);
 		switch_to(h, h->cur, next, inherit, why, now);
 	}
 }
@@ -215,6 +215,8 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 {
 	if (why != SWITCH_TRAP) {
+		if (why == SWITCH_YIELD && runq_turn(&h->sched->q, GLOBAL_EVERY))
+			latency_follow_eight(g);
 		settle(g, why, SWITCH_PARK);
 		return NULL;
 	}
@@ -231,6 +233,8 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 	bool alone = runq_empty(&h->sched->q) && atomic_load(&h->sched->n_pinned) == 0;
 	if (h->slice_over ? alone && globq_empty() : alone || atomic_load(&stw_wanted))
 		return g;
+	if (latency_chosen(arch_ticks()))
+		latency_follow(g);
 	if (g->pinned != NULL) {
 		pin_put(g);
 	} else {

@@ -12,7 +12,8 @@
  *	/sched/goroutines/runnable:goroutines             waiting for a hart           }
  *	/sched/goroutines/waiting:goroutines              for anything else            }
  *	/sched/goroutines-created:goroutines              since the start, the kernel's own among them
- *	/sched/latencies:seconds                          histogram: from runnable to running, of 1 in 8 wake-ups
+ *	/sched/latencies:seconds                          histogram: from runnable to running (woken, started, preempted or
+ *	                                                  yielding), of one in 8, some of them counted 8 at a time
  *	/sched/pauses/stopping/other:seconds              histogram: until the world stood still, each time it was stopped
  *	/sched/pauses/total/other:seconds                 histogram: until it went on again
  *	/sync/mutex/wait/total:seconds                    goroutines waited for mutexes, all together

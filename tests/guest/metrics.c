@@ -188,6 +188,82 @@ GUEST_TEST(metrics, latencies_under_load, "goroutines that wait for busy harts a
 	CHECK(slow > 0);
 }
 
+static uint64_t latencies(void)
+{
+	return value("/sched/latencies:seconds");
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+GUEST_TEST(metrics, latencies_started, "of goroutines that are started one in eight counts")
+{
+	enum { N = 6400 };
+	struct guest_group all = {0};
+	uint64_t before = latencies();
+	for (int i = 0; i < N; i++)
+		guest_go(&all, nothing, NULL);
+	guest_wait(&all);
+	/* each hart takes ids 16 at a time; whoever was woken meanwhile counts too */
+	uint64_t n = latencies() - before;
+	CHECK(n >= N / 8 - 8 * go_harts() && n <= 2 * N);
+}
+
+static void yield_often(void *arg)
+{
+	for (int i = *(int *)arg; i > 0; i--)
+		go_yield();
+}
+
+GUEST_TEST(metrics, latencies_yielding, "of goroutines that yield about one in eight counts")
+{
+	int times = 12800;
+	struct guest_group all = {0};
+	uint64_t before = latencies();
+	for (int i = 0; i < 2; i++)
+		guest_go(&all, yield_often, &times);
+	guest_wait(&all);
+	uint64_t n = latencies() - before;
+	guest_note("%llu of %d", (unsigned long long)n, 2 * times);
+	/* a hart without work takes from the queue's head too, and the turn of the global queue passes by */
+	CHECK(n >= (uint64_t)times / 16 && n <= (uint64_t)times);
+}
+
+/* Waits of 2 ms and more: for another's slice. */
+static uint64_t slow_latencies(void)
+{
+	struct metric_value v;
+	uint64_t n = 0;
+	CHECK(metrics_read("/sched/latencies:seconds", &v));
+	for (unsigned i = histogram_bucket(2 * TIME_MILLISECOND); i < METRIC_BUCKETS; i++)
+		n += v.counts[i];
+	return n;
+}
+
+enum { PREEMPTED_SEEN = 5 };
+static uint64_t hogs_from, hogs_end;
+
+static void hog(void *arg)
+{
+	(void)arg;
+	while (slow_latencies() < hogs_from + PREEMPTED_SEEN && time_now() < hogs_end)
+		guest_spin(TIME_MILLISECOND);
+}
+
+GUEST_TEST(metrics, latencies_preempted,
+	   "goroutines that were preempted, and wait for the others' slices, are seen to wait")
+{
+	struct guest_group all = {0};
+	hogs_from = slow_latencies();
+	hogs_end = time_now() + 30 * TIME_SECOND;
+	for (unsigned i = 0; i < 2 * go_harts() + 1; i++)
+		guest_go(&all, hog, NULL);
+	guest_wait(&all);
+	CHECK(slow_latencies() >= hogs_from + PREEMPTED_SEEN);
+}
+
 GUEST_TEST(metrics, pauses, "pauses are counted with both their times (TestSchedPauseMetrics)")
 {
 	struct metric_value stopping[2], total[2];
