@@ -66,8 +66,8 @@ struct g {
 	void *area;                   /* non-NULL: suspended by preemption; frame and FP state lie there */
 	enum wait_reason wait_reason; /* of the last wait */
 	uint64_t wait_since;          /* arch_ticks() */
-	uint64_t ready_at;            /* arch_ticks() when it became runnable, if followed, or 0 (sched/latency.h) */
-	uint64_t run_ticks;           /* on-CPU time so far */
+	uint64_t ready_at;  /* arch_ticks() when it became runnable, if followed, or 0 (sched/latency.h) */
+	uint64_t run_ticks; /* on-CPU time so far */
 	uint64_t run_since;
 	struct g *next;        /* in a queue or a free list */
 	_Atomic uint8_t grown; /* enum g_grown; raised by its page faults, lowered by the shrinker */

@@ -255,7 +255,7 @@ __attribute__((noinline)) static void put_slow(struct g_cache *c, struct g *g)
 	c->n = 1;
 }
 
-void g_free_sys(struct hart *h, struct g *g)
+void g_free(struct hart *h, struct g *g)
 {
 	struct g_cache *c = &h->sched->gs;
 	/* pairs with the acquire in g_own_dead(): who works on the stack comes after the goroutine */

@@ -60,8 +60,8 @@ struct arch_context;
 
 /* g.c */
 void g_init_boot(struct hart *h);
-/* The goroutine has ended and is on no stack: takes its descriptor back. System context. */
-void g_free_sys(struct hart *h, struct g *g);
+/* The goroutine has ended and stands on no stack: takes its descriptor back. On the hart it left, preemption off. */
+void g_free(struct hart *h, struct g *g);
 /* For the shrinker, goroutine context. How many magazines of ended goroutines with the default stack are in the depot, or how many were there
  * all the time since the last call; *later: there are more. One of them at a time leaves the depot, its descriptors linked by next, and comes
  * back without pages: those that are out cannot be started. The same for one with a bigger stack of a class, if it has pages. */

@@ -65,7 +65,7 @@ void g_disown(struct g *g)
 void g_own_dead(struct g *g)
 {
 	uint32_t dead = G_DEAD;
-	/* pairs with the release in g_free_sys() */
+	/* pairs with the release in g_free() */
 	bool taken = atomic_compare_exchange_strong_explicit(&g->status, &dead, G_DEAD | G_OWNED,
 							     memory_order_acquire, memory_order_relaxed);
 	ASSERT(taken, "a dead goroutine has one owner");

@@ -35,6 +35,7 @@ static _Atomic uint32_t n_online;
 static _Atomic uint64_t idle_entries; /* raised by each hart before it sets its bit in idle_mask */
 
 void (*sched_idle_hook)(struct hart *h, bool idle);
+void (*sched_no_work_hook)(struct hart *h);
 
 unsigned go_harts(void)
 {
@@ -161,12 +162,20 @@ static struct g *pick(struct hart *h, bool *inherit)
 	return g;
 }
 
-static bool work_anywhere(void)
+static bool work_queued(void)
 {
 	if (!globq_empty())
 		return true;
 	for (uint32_t i = 0; i < hart_count; i++)
-		if (!runq_empty(&harts[i]->sched->q) || atomic_load(&harts[i]->sched->n_pinned) > 0)
+		if (!runq_empty(&harts[i]->sched->q))
+			return true;
+	return false;
+}
+
+static bool work_pinned(void)
+{
+	for (uint32_t i = 0; i < hart_count; i++)
+		if (atomic_load(&harts[i]->sched->n_pinned) > 0)
 			return true;
 	return false;
 }
@@ -183,7 +192,7 @@ static bool all_idle(void)
 static void deadlock_check(void)
 {
 	uint64_t entries = atomic_load(&idle_entries);
-	if (all_idle() && timers_armed() == 0 && !work_anywhere() && all_idle() &&
+	if (all_idle() && timers_armed() == 0 && !work_queued() && !work_pinned() && all_idle() &&
 	    atomic_load(&idle_entries) == entries) {
 		if (go_count() > 0)
 			fatal_goroutines("all goroutines are asleep - deadlock!");
@@ -226,6 +235,8 @@ static void idle_spin(struct hart *h, uint64_t bit, uint64_t ticks)
 static void idle(struct hart *h)
 {
 	uint64_t bit = 1ull << h->index;
+	if (__builtin_expect(sched_no_work_hook != NULL, 0))
+		sched_no_work_hook(h);
 	shrink_poll();
 	TRACE(proc_stop()); /* before this hart counts as one that has stopped */
 	spinning_stop(h->sched, false);
@@ -236,8 +247,12 @@ static void idle(struct hart *h)
 	atomic_fetch_add(&idle_entries, 1);
 	atomic_fetch_or(&idle_mask, bit);
 	atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in wake_one() */
-	/* While another hart spins, the work is for it: when it stops it looks everywhere once more, or wakes this hart. */
-	bool work = work_anywhere() && atomic_load(&n_spinning) == 0;
+	/* While another hart spins, what anybody can run is for it: when it stops it looks everywhere once more, or wakes this hart. */
+#ifdef MUTANT_idle_recheck
+	bool work = false;
+#else
+	bool work = atomic_load(&h->sched->n_pinned) > 0 || (work_queued() && atomic_load(&n_spinning) == 0);
+#endif
 	if (!work) {
 		deadlock_check();
 		uint64_t spin = sched_spin_ns == 0 ? 0 : clock_to_ticks(sched_spin_ns);

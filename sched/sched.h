@@ -22,6 +22,8 @@ _Noreturn void sched_loop(struct hart *h);
 
 /* Set once at boot by prof/: told when a hart stops (idle = true) and starts again to have work. System context, interrupts off. */
 extern void (*sched_idle_hook)(struct hart *h, bool idle);
+/* For tests: told when a hart has found nothing to run and has not said so yet. System context. */
+extern void (*sched_no_work_hook)(struct hart *h);
 
 /* Boot option: a hart without work looks for some so long before it sleeps, and wakes so long before its next timer. 0: neither. */
 extern uint64_t sched_spin_ns;

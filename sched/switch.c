@@ -109,7 +109,7 @@ void settle_slow(struct g *left, uintptr_t why)
 {
 	struct hart *h = arch_hart();
 	if (why == SWITCH_EXIT) {
-		g_free_sys(h, left);
+		g_free(h, left);
 		return;
 	}
 	if (why == SWITCH_YIELD)

@@ -4,7 +4,7 @@
 #	host-tests-build    builds, and writes the list for tests/run-tests: $(HOST_TEST_LIST)
 #
 # NAME_SOURCES are what tests/host/NAME.c links beside the harness, NAME_LIBS its libraries. A name in HOST_STUB_TESTS (HOST_SCHED_TESTS,
-# HOST_TIMER_TESTS, HOST_SYNC_TESTS, HOST_CHAN_TESTS) finds the headers of tests/host/stub (stub_sched, stub_timer,
+# HOST_TIMER_TESTS, HOST_SYNC_TESTS, HOST_CHAN_TESTS) finds the headers of tests/host/stub (stub_sched and stub_lock, stub_timer and stub_lock,
 # stub_sync, stub_chan) before the kernel's. FUZZ_SECONDS: for each fuzz target.
 
 HOST := $(BUILD)/host
@@ -86,16 +86,16 @@ HOST_PATHS := -I. -Iinclude
 
 HOST_COMPILE_asan = $(HOST_ASAN) $(HOST_PATHS)
 HOST_COMPILE_asan_stub = $(HOST_ASAN) -Itests/host/stub $(HOST_PATHS)
-HOST_COMPILE_asan_sched = $(HOST_ASAN) -Itests/host/stub_sched $(HOST_PATHS)
-HOST_COMPILE_asan_timer = $(HOST_ASAN) -Itests/host/stub_timer $(HOST_PATHS)
+HOST_COMPILE_asan_sched = $(HOST_ASAN) -Itests/host/stub_sched -Itests/host/stub_lock $(HOST_PATHS)
+HOST_COMPILE_asan_timer = $(HOST_ASAN) -Itests/host/stub_timer -Itests/host/stub_lock $(HOST_PATHS)
 HOST_COMPILE_asan_sync = $(HOST_ASAN) -Itests/host/stub_sync $(HOST_PATHS)
-HOST_COMPILE_tsan_timer = $(HOST_TSAN) -Itests/host/stub_timer $(HOST_PATHS)
+HOST_COMPILE_tsan_timer = $(HOST_TSAN) -Itests/host/stub_timer -Itests/host/stub_lock $(HOST_PATHS)
 HOST_COMPILE_tsan_sync = $(HOST_TSAN) -Itests/host/stub_sync $(HOST_PATHS)
 HOST_COMPILE_asan_chan = $(HOST_ASAN) -Itests/host/stub_chan $(HOST_PATHS)
 HOST_COMPILE_tsan_chan = $(HOST_TSAN) -Itests/host/stub_chan $(HOST_PATHS)
 HOST_COMPILE_tsan = $(HOST_TSAN) $(HOST_PATHS)
 HOST_COMPILE_tsan_stub = $(HOST_TSAN) -Itests/host/stub $(HOST_PATHS)
-HOST_COMPILE_tsan_sched = $(HOST_TSAN) -Itests/host/stub_sched $(HOST_PATHS)
+HOST_COMPILE_tsan_sched = $(HOST_TSAN) -Itests/host/stub_sched -Itests/host/stub_lock $(HOST_PATHS)
 HOST_COMPILE_fuzz = $$(cat $(HOST)/fuzz/compiler) $(HOST_PATHS)
 HOST_LINK_asan := $(HOST_ASAN)
 HOST_LINK_asan_stub := $(HOST_ASAN)

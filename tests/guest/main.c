@@ -21,6 +21,7 @@
 #include <hartbeat/time.h>
 
 #include "kernel/assert.h"
+#include "kernel/hart.h"
 #include "kernel/stack.h"
 #include "kernel/system.h"
 #include "prof/prof.h"
@@ -289,6 +290,8 @@ int main(int argc, char **argv)
 		return 0;
 	if (go_system(watch, NULL, "test watchdog") == 0)
 		panic("out of memory: no goroutine for the watchdog");
+	while (go_harts() < hart_count) /* they start one after the other */
+		time_sleep(TIME_MILLISECOND);
 	for (uint64_t r = 0; r < repeats; r++)
 		for (unsigned i = 0; i < n_tests; i++)
 			failed += !run(tests[i], ++done);
