@@ -52,6 +52,7 @@ struct noted {
 };
 
 struct survey {
+	uint64_t now; /* ticks: what ages count from */
 	uint32_t running, runnable, waiting;
 	uint32_t n, max;
 	struct noted longest[LONGEST_MAX]; /* by since */
@@ -79,13 +80,13 @@ static void survey_one(struct survey *s, struct g *g)
 }
 
 /* Its age and stack into t, if it still waits as it did. */
-static void noted_print(struct report_text *t, const struct noted *noted)
+static void noted_print(struct report_text *t, const struct noted *noted, uint64_t now)
 {
 	struct g *g = noted->g;
 	preempt_disable();
 	if (g_own(g)) {
 		if (g->id == noted->id && g_status(g) == G_WAITING && g->wait_since == noted->since) {
-			uint64_t ms = clock_from_ticks(arch_ticks() - g->wait_since) / 1000000;
+			uint64_t ms = clock_from_ticks(now > noted->since ? now - noted->since : 0) / 1000000;
 			report_line(&t->report, "%s", "");
 			report_line(&t->report, "for %lu.%03lu s:", (unsigned long)(ms / 1000),
 				    (unsigned long)(ms % 1000));
@@ -98,7 +99,7 @@ static void noted_print(struct report_text *t, const struct noted *noted)
 
 void goroutines_report(unsigned max)
 {
-	struct survey s = {.max = max < LONGEST_MAX ? max : LONGEST_MAX};
+	struct survey s = {.now = arch_ticks(), .max = max < LONGEST_MAX ? max : LONGEST_MAX};
 	char *buf = heap_alloc(STACK_TEXT);
 	for (struct g *g = g_all(); g != NULL; g = g->all_next)
 		survey_one(&s, g);
@@ -106,7 +107,7 @@ void goroutines_report(unsigned max)
 	for (uint32_t i = 0; i < s.n && buf != NULL; i++) {
 		struct report_text t;
 		report_text_init(&t, buf, STACK_TEXT);
-		noted_print(&t, &s.longest[i]);
+		noted_print(&t, &s.longest[i], s.now);
 		report_console.line(&report_console, t.buf, t.n);
 	}
 	if (buf == NULL)

@@ -2,7 +2,7 @@
  * Boot options sched.trace=MS and sched.trace.detail=1: a goroutine of the kernel prints a line about the scheduler every MS milliseconds, in
  * the words of Go's GODEBUG=schedtrace. A hart is Go's P and M in one. The numbers are read while everything goes on.
  *
- *	SCHED 1009ms: gomaxprocs=2 idleprocs=1 threads=2 spinningthreads=0 needspinning=0 idlethreads=1 runqueue=0 [0 3] schedticks=[31 25]
+ *	SCHED 1009ms: gomaxprocs=2 idleprocs=1 threads=2 spinningthreads=0 needspinning=0 idlethreads=1 runqueue=0 [ 0 3 ] schedticks=[ 31 25 ]
  */
 #include "sched/schedtrace.h"
 
@@ -117,10 +117,10 @@ static void state_print(void)
 		return;
 	}
 	for (uint32_t i = 0; i < hart_count; i++)
-		add(&l, "%s%u%s", i == 0 ? " [" : " ", queued(harts[i]), i + 1 == hart_count ? "]" : "");
+		add(&l, "%s %u%s", i == 0 ? " [" : "", queued(harts[i]), i + 1 == hart_count ? " ]" : "");
 	for (uint32_t i = 0; i < hart_count; i++)
-		add(&l, "%s%u%s", i == 0 ? " schedticks=[" : " ", sched_ticks(harts[i]->sched),
-		    i + 1 == hart_count ? "]" : "");
+		add(&l, "%s %u%s", i == 0 ? " schedticks=[" : "", sched_ticks(harts[i]->sched),
+		    i + 1 == hart_count ? " ]" : "");
 	line_print(&l);
 }
 

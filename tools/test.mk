@@ -41,6 +41,7 @@ E2E := \
 	pipeline \
 	profile \
 	run \
+	sched \
 	sieve \
 	stepping \
 	trace \

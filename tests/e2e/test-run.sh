@@ -214,12 +214,4 @@ riscv64)
 	;;
 esac
 
-# The same input gives the same run.
-for seed in 0 7; do
-	boot hello SMP=4 DETERMINISTIC=1 BOOT="prof.cpu=off sched.seed=$seed"
-	cp "$dir/out" "$dir/first"
-	boot hello SMP=4 DETERMINISTIC=1 BOOT="prof.cpu=off sched.seed=$seed"
-	diff "$dir/first" "$dir/out" >>"$dir/notes"
-	ok $? "DETERMINISTIC=1 with 4 harts, seed $seed, twice is the same, to the microsecond"
-done
 done_testing
