@@ -37,6 +37,7 @@ struct sched_hart {
 	uint64_t turn_ticks;
 	struct g *handed; /* left over from switch_next(): picked, and not to be resumed directly */
 	bool handed_inherits;
+	struct g *held; /* of who stopped the world, while `stopped`: whom this hart goes on with, or NULL */
 	bool spinning;
 	bool takes_next; /* it runs timers with nothing else to do, and nobody was made ready yet */
 	uint64_t rng;
@@ -115,7 +116,8 @@ struct g *pin_take_sys(struct hart *h); /* NULL: none is runnable */
 
 /* stw.c */
 extern _Atomic bool stw_wanted; /* the world is to stop */
-void stw_stop_sys(struct hart *h);
+/* Stands until the world goes on; then this hart goes on with g (NULL: with whoever is next). */
+void stw_stop_sys(struct hart *h, struct g *g);
 
 /* libc.c */
 /* Locks of the C library (those of stdio streams) that the running goroutine holds: notes them and how often each is held, at most max of

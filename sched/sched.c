@@ -311,7 +311,7 @@ void sched_loop(struct hart *h)
 	arch_irq_enable();
 	for (;;) {
 		if (atomic_load(&stw_wanted)) /* pairs with the fence in stw_begin(), after idle() */
-			stw_stop_sys(h);
+			stw_stop_sys(h, g);
 		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed)) {
 			if (g == NULL)
 				timers_run_idle_sys(h);

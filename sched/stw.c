@@ -97,9 +97,10 @@ bool stw_stopped(enum stw_kind *kind)
 	return atomic_load(&stw_wanted);
 }
 
-void stw_stop_sys(struct hart *h)
+void stw_stop_sys(struct hart *h, struct g *g)
 {
 	while (atomic_load(&stw_wanted)) {
+		h->sched->held = g;
 		atomic_store(&h->sched->stopped, true);
 		while (atomic_load(&stw_wanted)) {
 			arch_irq_disable();

@@ -156,7 +156,7 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	while (atomic_load(&stw_wanted) ||
 	       (atomic_load_explicit(&h->timers_hit, memory_order_relaxed) && !h->sched->timers_went)) {
 		arch_irq_enable();
-		stw_stop_sys(h);
+		stw_stop_sys(h, g);
 		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
 			timers_turn_sys(h);
 		arch_irq_disable();

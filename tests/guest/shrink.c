@@ -337,6 +337,30 @@ static void batch_run(uint32_t n)
 	guest_wait(&all);
 }
 
+static struct {
+	_Atomic uint32_t here;
+	uint32_t wanted;
+} together;
+
+static void deep_together(void *arg)
+{
+	deep_once(arg);
+	atomic_fetch_add(&together.here, 1);
+	while (atomic_load(&together.here) < together.wanted)
+		go_yield();
+}
+
+/* n that exist at once. */
+static void batch_run_together(uint32_t n)
+{
+	struct guest_group all = {0};
+	atomic_store(&together.here, 0);
+	together.wanted = n;
+	for (uint32_t i = 0; i < n; i++)
+		guest_go(&all, deep_together, (void *)(uintptr_t)i);
+	guest_wait(&all);
+}
+
 /* What ended goroutines may keep: each hart two magazines of 32 stacks. */
 static size_t warm_pages(void)
 {
@@ -364,7 +388,7 @@ GUEST_TEST(shrink, stack_cache, "stacks of many ended goroutines lose their page
 	for (uint32_t round = 0; round < 3; round++) {
 		uint32_t before = go_count();
 		size_t pages;
-		batch_run(600);
+		batch_run_together(600);
 		CHECK(guest_count_settles(before));
 		shrink_stats(&a);
 		shrink_pass(true);
