@@ -25,6 +25,15 @@ loop_line = guest-$(1)-loop-$(2) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOO
 	OUT=$(BUILD)/test/$(1)-loop TIMEOUT=300
 loop_lines = $(foreach n,$(LOOPS),echo "$(call loop_line,$(1),$(n))";)
 
+# Suites whose rules are about order, with the schedule shaken, a preemption at each release of a spinlock, and a shrinker that never rests.
+SHAKES := sched.seed=1 debug.preempt=1 debug.shrink=1
+SHAKEN := go chan select sync sema context deadlock panic own idle proc stw.stop_the_world_deadlock stw.trace_stw shrink.parked \
+	shrink.stack_during_blocked_send shrink.no_stack_while_parking shrink.stack_cache timer.stale ticker.stale
+# ARCH, OPTION
+shake_line = guest-$(1)-$(2) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOOT='prof.cpu=off $(2)' ARGS='$(SHAKEN) $(FULL_ARG)' INPUT=LICENSE \
+	BUILD=$(BUILD) OUT=$(BUILD)/test/$(1)-$(2) TIMEOUT=$(if $(FULL_ARG),3600,300)
+shake_lines = $(foreach o,$(SHAKES),echo "$(call shake_line,$(1),$(o))";)
+
 # The stress image in short form (tools/stress.mk).
 STRESS_SECONDS := $(if $(FULL_ARG),600,6)
 
@@ -76,5 +85,5 @@ test: test-images
 	@{ echo "@status"; echo "@timeout 600"; echo "check make -s check BUILD=$(BUILD)"; \
 	cat $(HOST_TEST_LIST); \
 	echo "@tap"; echo "@jobs 1"; echo "@timeout $(if $(FULL_ARG),7200,900)"; \
-	$(foreach a,$(TEST_ARCHES),echo "@lane $(a)"; $(call guest_lines,$(a)) $(call stress_lines,$(a),$(STRESS_SECONDS)) $(call loop_lines,$(a)) $(call e2e_lines,$(a))) } > $(TEST_LIST)
+	$(foreach a,$(TEST_ARCHES),echo "@lane $(a)"; $(call guest_lines,$(a)) $(call shake_lines,$(a)) $(call stress_lines,$(a),$(STRESS_SECONDS)) $(call loop_lines,$(a)) $(call e2e_lines,$(a))) } > $(TEST_LIST)
 	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS tests/run-tests -o $(BUILD)/log/tests $(TEST_LIST)
