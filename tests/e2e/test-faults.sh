@@ -388,6 +388,9 @@ fi
 asleep=$'fatal error: all goroutines are asleep - deadlock!\n\n'
 none='fatal error: no goroutines (main called go_exit) - deadlock!'
 prints simple_deadlock "$asleep"$'goroutine 1 [chan receive (nil chan)]:\n' '^simple_deadlock\(\.\.\.\)$'
+prints locked_deadlock "$asleep"$'goroutine 1 [chan receive (nil chan), locked to thread]:\n' '^locked_deadlock\(\.\.\.\)$'
+prints locked_deadlock2 "$asleep" '^goroutine 1 \[chan receive \(nil chan\)\]:$' '^locked_deadlock2\(\.\.\.\)$' \
+	'^goroutine [0-9]+ \[chan receive \(nil chan\), locked to thread\]:$' '^waits_pinned\(\.\.\.\)$'
 # A ticker that nobody listens to keeps nobody alive.
 prints ticker_deadlock "$asleep"$'goroutine 1 [chan receive (nil chan)]:\n' '^ticker_deadlock\(\.\.\.\)$'
 prints goexit_deadlock "$none"

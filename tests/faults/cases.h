@@ -61,6 +61,8 @@ CRASH_CASES(CRASH_CASE_DECLARE)
 	X(panic_deadlock_gosched)             \
 	X(main_goroutine_id)                  \
 	X(simple_deadlock)                    \
+	X(locked_deadlock)                    \
+	X(locked_deadlock2)                   \
 	X(ticker_deadlock)                    \
 	X(goexit_deadlock)                    \
 	X(goexit_in_panic)                    \

@@ -208,6 +208,30 @@ SHOWN void simple_deadlock(void)
 	KEEP_FRAME();
 }
 
+SHOWN void locked_deadlock(void)
+{
+	go_pin();
+	chan_recv(NULL, NULL);
+	KEEP_FRAME();
+}
+
+static void waits_pinned(void *arg)
+{
+	(void)arg;
+	go_pin();
+	chan_recv(NULL, NULL);
+	KEEP_FRAME();
+}
+
+SHOWN void locked_deadlock2(void)
+{
+	if (go(waits_pinned, NULL) == 0)
+		abort();
+	time_sleep(TIME_MILLISECOND);
+	chan_recv(NULL, NULL);
+	KEEP_FRAME();
+}
+
 SHOWN void ticker_deadlock(void)
 {
 	struct ticker *t = ticker_new(TIME_MILLISECOND);

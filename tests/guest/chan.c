@@ -12,6 +12,7 @@
 #include "arch/arch.h"
 #include "kernel/limits.h"
 #include "kernel/stack.h"
+#include "sched/chan.h"
 
 struct pipe {
 	struct chan *in, *out;
@@ -198,10 +199,42 @@ GUEST_TEST(chan, nil, "the try operations on a nil channel say that they would w
 	CHECK_EQ(chan_cap(NULL), 0);
 }
 
-GUEST_TEST(chan, make, "a size that overflows is refused")
+GUEST_TEST(chan, make, "a size or a capacity that overflows is refused")
 {
 	CHECK(chan_make(SIZE_MAX / 2, 3) == NULL);
 	CHECK(chan_make(SIZE_MAX, 1) == NULL);
+	CHECK(chan_make(0, (size_t)CHAN_CAP_MAX + 1) == NULL);
+	CHECK(chan_make(1, SIZE_MAX) == NULL);
+	CHECK(chan_make((size_t)1 << 37, CHAN_CAP_MAX) == NULL); /* their product is just below 2^64 */
+	CHECK(chan_make((size_t)1 << 40, CHAN_CAP_MAX) == NULL); /* and this one above */
+}
+
+GUEST_TEST(chan, capacity_limit,
+	   "a channel of the greatest capacity is full with its last element, not before")
+{
+	struct chan *c = chan_make(0, CHAN_CAP_MAX);
+	bool ok;
+	CHECK(c != NULL);
+	if (c == NULL)
+		return;
+	CHECK_EQ(chan_cap(c), CHAN_CAP_MAX);
+	/* elements of no size: as if all but two had been sent */
+	atomic_fetch_add(&c->word, CHAN_ONE * (CHAN_CAP_MAX - 2));
+	CHECK_EQ(chan_len(c), CHAN_CAP_MAX - 2);
+	CHECK(chan_try_send(c, NULL));
+	CHECK(chan_try_send(c, NULL));
+	CHECK(!chan_try_send(c, NULL));
+	CHECK_EQ(chan_len(c), CHAN_CAP_MAX);
+	CHECK_EQ(atomic_load(&c->word) & CHAN_FLAGS, 0);
+	struct chan_case send = CHAN_CASE_SEND(c, NULL);
+	CHECK_EQ(chan_select(&send, 1, true), CHAN_SELECT_NONE);
+	CHECK(chan_try_recv(c, NULL, &ok) && ok);
+	CHECK_EQ(chan_select(&send, 1, true), 0);
+	CHECK_EQ(chan_len(c), CHAN_CAP_MAX);
+	chan_close(c);
+	CHECK(chan_try_recv(c, NULL, &ok) && ok);
+	CHECK_EQ(chan_len(c), CHAN_CAP_MAX - 1);
+	chan_free(c);
 }
 
 static void send_empty(void *arg)
