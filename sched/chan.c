@@ -180,12 +180,14 @@ static inline __attribute__((always_inline)) bool try_recv(struct chan *c, void 
 
 bool chan_try_send(struct chan *c, const void *elem)
 {
+	/* pairs with the release of the word in short_unlock() and chan_unlock() */
 	return c != NULL && chan_maybe_send(c, atomic_load_explicit(&c->word, memory_order_acquire)) &&
 	       send(c, elem, false);
 }
 
 bool chan_try_recv(struct chan *c, void *elem, bool *ok)
 {
+	/* as in chan_try_send() */
 	return c != NULL && chan_maybe_recv(atomic_load_explicit(&c->word, memory_order_acquire)) &&
 	       try_recv(c, elem, ok);
 }
@@ -197,6 +199,7 @@ bool chan_attempt(struct chan_case *w)
 
 size_t chan_len(struct chan *c)
 {
+	/* as in chan_try_send() */
 	return c == NULL || c->timer != NULL
 		       ? 0
 		       : chan_count(atomic_load_explicit(&c->word, memory_order_acquire));

@@ -41,6 +41,7 @@ void chan_free(struct chan *c)
 	if (c == NULL)
 		return;
 	ASSERT(c->timer == NULL, "a timer's channel is freed with the timer");
+	/* as in chan_try_send() */
 	ASSERT((atomic_load_explicit(&c->word, memory_order_acquire) &
 		(CHAN_RECVQ | CHAN_SENDQ | CHAN_LOCKED)) == 0,
 	       "no goroutine waits on a channel that is freed");

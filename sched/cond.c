@@ -36,6 +36,7 @@ void cond_wait(struct cond *c, struct mutex *m)
  * is seen. */
 static bool nobody(const struct cond *c)
 {
+	/* pairs with the release of the mutex by who queued, taken by the caller: this load stays behind it */
 	return __atomic_load_n(&c->waiters.first, __ATOMIC_ACQUIRE) == NULL;
 }
 

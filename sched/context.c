@@ -56,6 +56,7 @@ struct context *context_retain(struct context *c)
 static bool keep(struct context *c)
 {
 	uint32_t n = atomic_load_explicit(&c->refs, memory_order_relaxed);
+	/* pairs with the subtraction in context_release() */
 	while (n != 0 && !atomic_compare_exchange_weak_explicit(&c->refs, &n, n + 1, memory_order_acquire,
 								memory_order_relaxed))
 		;

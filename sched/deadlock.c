@@ -53,6 +53,7 @@ uint32_t deadlocks_found(void)
 
 static const struct mutex *wanted(const struct g *g)
 {
+	/* pairs with the release in deadlock_wait() */
 	return (const struct mutex *)(atomic_load_explicit(&g->wanted, memory_order_acquire) &
 				      ~(uintptr_t)REPORTED);
 }
@@ -187,6 +188,7 @@ __attribute__((noinline)) static void search(struct g *self)
 void deadlock_wait(const struct mutex *m)
 {
 	struct g *self = g_self();
+	/* pairs with the acquire in wanted() */
 	atomic_store_explicit(&self->wanted, (uintptr_t)m, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst); /* rule 1; pairs with itself on another hart */
 	const struct g *owner = mutex_owner(m);

@@ -462,6 +462,7 @@ uint64_t go_boot(void (*fn)(void *), void *arg, const char *name)
 
 struct g *g_all(void)
 {
+	/* pairs with the release in publish() */
 	return atomic_load_explicit(&all_head, memory_order_acquire);
 }
 

@@ -138,6 +138,7 @@ static struct labels *forget_locked(struct labels *s)
 /* Gives a reference up; returns the set if the caller is to free it. */
 static struct labels *give_locked(struct labels *s)
 {
+	/* pairs with the release in labels_release(): what others did with the set comes before it is freed */
 	if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return NULL;
 	bool stays = profiling > 0; /* rule 1 */
@@ -157,6 +158,7 @@ void labels_release(struct labels *s)
 	uint32_t n = atomic_load_explicit(&s->refs, memory_order_relaxed);
 	ASSERT(n > 0, "a set of labels is released once for each reference");
 	while (n > 1)
+		/* pairs with the acquire in give_locked() */
 		if (atomic_compare_exchange_weak_explicit(&s->refs, &n, n - 1, memory_order_release,
 							  memory_order_relaxed))
 			return;

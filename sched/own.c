@@ -76,12 +76,14 @@ void g_disown_dead(struct g *g)
 {
 	ASSERT(g_owned(g), "an ownership bit is given back by who took it");
 	atomic_store_explicit(&g->owner, NULL, memory_order_relaxed);
+	/* pairs with the acquire in g_own_dead() of the next owner; who starts it takes it from a list, under a lock */
 	atomic_store_explicit(&g->status, G_DEAD, memory_order_release);
 }
 
 /* The slow end of g_run_begin(): the status says RUNNING, with the bit unless it was given back meanwhile. */
 bool g_run_owned(struct g *g)
 {
+	/* pairs with the release in g_disown() */
 	uint32_t s = atomic_load_explicit(&g->status, memory_order_acquire);
 	for (;;) {
 		ASSERT((s & G_STATUS_MASK) == G_RUNNING && (s & G_DEFERRED) == 0,

@@ -192,6 +192,7 @@ void *pool_chain_pop_tail(struct pool_chain *c)
 			break;
 		struct pool_link *drained = l;
 		if (atomic_compare_exchange_strong(&c->tail, &drained, next)) {
+			/* pairs with the acquire in pool_chain_count() */
 			atomic_store_explicit(&next->prev, NULL, memory_order_release);
 			retire(c, l);
 		}
@@ -204,6 +205,7 @@ void *pool_chain_pop_tail(struct pool_chain *c)
 size_t pool_chain_count(const struct pool_chain *c)
 {
 	size_t n = 0;
+	/* pairs with the release in pool_chain_pop_tail() */
 	for (struct pool_link *l = c->head; l != NULL;
 	     l = atomic_load_explicit(&l->prev, memory_order_acquire))
 		n += pool_ring_count(l->ring);

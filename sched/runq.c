@@ -50,6 +50,7 @@ struct g *globq_get(struct runq *q, uint32_t n_harts)
 		return NULL;
 	spin_lock(&sched_lock);
 	uint32_t n = atomic_load_explicit(&global_n, memory_order_relaxed), want = n / n_harts + 1;
+	/* pairs with the compare-and-swap of head by stealers: they have read what is written over */
 	uint32_t room = RUNQ_SIZE - (uint32_t)(atomic_load_explicit(&q->tail, memory_order_relaxed) -
 					       atomic_load_explicit(&q->head, memory_order_acquire));
 	if (want > n)
@@ -99,7 +100,7 @@ void runq_put_tail(struct runq *q, struct g *g)
 		if (put_slow(q, g, t - RUNQ_SIZE, t))
 			return;
 	}
-	atomic_thread_fence(memory_order_release);
+	atomic_thread_fence(memory_order_release); /* pairs with the acquire of tail in runq_steal() */
 	runq_commit_tail(q);
 }
 
@@ -121,6 +122,7 @@ struct g *runq_get(struct runq *q, bool *inherit)
 
 void runq_next_last(struct runq *q)
 {
+	/* pairs with the release in runq_put_next() */
 	struct g *g = atomic_exchange_explicit(&q->next, NULL, memory_order_acq_rel);
 	if (g != NULL)
 		runq_put_tail(q, g);
@@ -136,11 +138,12 @@ struct g *runq_steal(struct runq *q, struct runq *victim, bool last)
 	uint64_t t = atomic_load_explicit(&q->tail, memory_order_relaxed);
 	ASSERT(t == atomic_load_explicit(&q->head, memory_order_relaxed), "who steals has an empty queue");
 	for (;;) {
+		/* pairs with the compare-and-swap of head by others: tail is read behind it */
 		uint64_t h = atomic_load_explicit(&victim->head, memory_order_acquire);
 		/* pairs with the release in runq_put_tail() */
 		uint64_t n = atomic_load_explicit(&victim->tail, memory_order_acquire) - h;
 		n -= n / 2;
-		if (n == 0)
+		if (n == 0) /* the exchange pairs with the release in runq_put_next() */
 			return last ? atomic_exchange_explicit(&victim->next, NULL, memory_order_acq_rel)
 				    : NULL;
 		if (n > RUNQ_SIZE / 2)
@@ -153,6 +156,7 @@ struct g *runq_steal(struct runq *q, struct runq *victim, bool last)
 		}
 		if (!atomic_compare_exchange_strong(&victim->head, &h, h + n))
 			continue;
+		/* pairs with the acquire of tail above, by the next thief */
 		atomic_store_explicit(&q->tail, t + n - 1, memory_order_release);
 		return first;
 	}

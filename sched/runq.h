@@ -54,6 +54,7 @@ static inline void runq_put_next(struct runq *q, struct g *g)
 /* Takes the next goroutine, which goes on in the running slice; NULL when there is none. The owner. */
 static inline struct g *runq_take_next(struct runq *q)
 {
+	/* pairs with the release in runq_put_next() */
 	return atomic_exchange_explicit(&q->next, NULL, memory_order_acquire);
 }
 

@@ -71,6 +71,7 @@ static bool swap(struct chan_select *s, uintptr_t from, uintptr_t to)
 
 static uintptr_t state(const struct chan_select *s)
 {
+	/* pairs with the release in swap() and win_both() */
 	return atomic_load_explicit(&s->state, memory_order_acquire);
 }
 
@@ -108,6 +109,7 @@ static enum outcome win_both(struct chan_select *a, struct chan_case *mine, stru
 		while ((was = state(b)) == SELECT_CLAIMED || was == SELECT_OPEN || was == SELECT_PARKED) {
 			if (was != SELECT_CLAIMED && swap(b, was, (uintptr_t)other)) {
 				*parked = was == SELECT_PARKED;
+				/* pairs with the acquire in state() */
 				atomic_store_explicit(&a->state, (uintptr_t)mine, memory_order_release);
 				return DONE;
 			}
@@ -119,6 +121,7 @@ static enum outcome win_both(struct chan_select *a, struct chan_case *mine, stru
 #endif
 			spin_pause(n++);
 		}
+		/* the same */
 		atomic_store_explicit(&a->state, SELECT_OPEN, memory_order_release);
 		if (was != SELECT_CLAIMED)
 			return STALE;

@@ -101,7 +101,8 @@ void waitgroup_wait(struct waitgroup *w)
 	do {
 		if (count_in(state) == 0) {
 			spin_unlock(l);
-			atomic_thread_fence(memory_order_acquire);
+			atomic_thread_fence(
+				memory_order_acquire); /* pairs with the release in waitgroup_add() */
 			return;
 		}
 		/* pairs with the addition in waitgroup_add(), which comes before this or sees the waiter */
