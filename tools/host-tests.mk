@@ -4,8 +4,8 @@
 #	host-tests-build    builds, and writes the list for tests/run-tests: $(HOST_TEST_LIST)
 #
 # NAME_SOURCES are what tests/host/NAME.c links beside the harness, NAME_LIBS its libraries. A name in HOST_STUB_TESTS (HOST_SCHED_TESTS,
-# HOST_TIMER_TESTS, HOST_SYNC_TESTS, HOST_CHAN_TESTS) finds the headers of tests/host/stub (stub_sched and stub_lock, stub_timer and stub_lock,
-# stub_sync, stub_chan) before the kernel's. FUZZ_SECONDS: for each fuzz target.
+# HOST_TIMER_TESTS, HOST_G_TESTS, HOST_SYNC_TESTS, HOST_CHAN_TESTS) finds the headers of tests/host/stub (stub_sched, stub_timer or stub_g, each
+# with stub_lock; stub_sync, stub_chan) before the kernel's. FUZZ_SECONDS: for each fuzz target.
 
 HOST := $(BUILD)/host
 HOST_TEST_LIST := $(HOST)/tests.list
@@ -26,6 +26,7 @@ HOST_TESTS := test_builder test_fdt test_framing test_gzip test_hbdump test_http
 HOST_STUB_TESTS := test_heap test_malloc test_page
 HOST_SCHED_TESTS := test_runq
 HOST_TIMER_TESTS := test_ktimer
+HOST_G_TESTS := test_g
 HOST_SYNC_TESTS := test_sync
 HOST_CHAN_TESTS := test_chan
 # Run once more with the thread sanitizer.
@@ -40,6 +41,7 @@ HOST_FUZZ := fuzz_fdt fuzz_hbdump fuzz_http fuzz_options fuzz_profile fuzz_pvh f
 test_builder_SOURCES := prof/builder.c prof/intern.c
 test_chan_SOURCES := $(addprefix sched/, chan.c chan_wait.c select.c)
 test_fdt_SOURCES := tests/host/fdt_builder.c tests/host/boot_sane.c $(addprefix boot/, info.c fdt.c fdt_info.c line.c)
+test_g_SOURCES := sched/area.c sched/g.c
 test_framing_SOURCES := $(FRAMING_SOURCES) tools/hbdump/lines.c tools/hbdump/parse.c
 test_gzip_SOURCES := prof/gzip.c
 test_gzip_LIBS := -lz
@@ -87,6 +89,7 @@ HOST_PATHS := -I. -Iinclude
 HOST_COMPILE_asan = $(HOST_ASAN) $(HOST_PATHS)
 HOST_COMPILE_asan_stub = $(HOST_ASAN) -Itests/host/stub $(HOST_PATHS)
 HOST_COMPILE_asan_sched = $(HOST_ASAN) -Itests/host/stub_sched -Itests/host/stub_lock $(HOST_PATHS)
+HOST_COMPILE_asan_g = $(HOST_ASAN) -Itests/host/stub_g -Itests/host/stub_lock $(HOST_PATHS)
 HOST_COMPILE_asan_timer = $(HOST_ASAN) -Itests/host/stub_timer -Itests/host/stub_lock $(HOST_PATHS)
 HOST_COMPILE_asan_sync = $(HOST_ASAN) -Itests/host/stub_sync $(HOST_PATHS)
 HOST_COMPILE_tsan_timer = $(HOST_TSAN) -Itests/host/stub_timer -Itests/host/stub_lock $(HOST_PATHS)
@@ -100,6 +103,7 @@ HOST_COMPILE_fuzz = $$(cat $(HOST)/fuzz/compiler) $(HOST_PATHS)
 HOST_LINK_asan := $(HOST_ASAN)
 HOST_LINK_asan_stub := $(HOST_ASAN)
 HOST_LINK_asan_sched := $(HOST_ASAN)
+HOST_LINK_asan_g := $(HOST_ASAN)
 HOST_LINK_asan_timer := $(HOST_ASAN)
 HOST_LINK_asan_sync := $(HOST_ASAN)
 HOST_LINK_tsan_timer := $(HOST_TSAN)
@@ -146,6 +150,7 @@ $(eval $(call host_kind,asan_stub,$(HOST_STUB_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_sched,$(HOST_SCHED_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan,$(HOST_TSAN_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_stub,$(HOST_TSAN_STUB_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,asan_g,$(HOST_G_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_timer,$(HOST_TIMER_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_sync,$(HOST_SYNC_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_timer,$(HOST_TSAN_TIMER_TESTS),$(HOST_HARNESS)))
@@ -191,6 +196,7 @@ host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $
 	$(foreach n,$(HOST_SCHED_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_sched/$(n)";) \
 	$(foreach n,$(HOST_TSAN_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan/$(n)";) \
 	$(foreach n,$(HOST_TSAN_STUB_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_stub/$(n)";) \
+	$(foreach n,$(HOST_G_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_g/$(n)";) \
 	$(foreach n,$(HOST_TIMER_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_timer/$(n)";) \
 	$(foreach n,$(HOST_SYNC_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_sync/$(n)";) \
 	$(foreach n,$(HOST_TSAN_TIMER_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_timer/$(n)";) \

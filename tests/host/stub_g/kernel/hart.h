@@ -1,0 +1,27 @@
+/* Host stand-in for kernel/hart.h, for test_g.c: as much of a hart as descriptors know. */
+#ifndef KERNEL_HART_H
+#define KERNEL_HART_H
+
+#include <stdint.h>
+
+#include "arch/arch.h"
+#include "kernel/limits.h"
+
+enum { STACK_SYS };
+
+enum switch_reason { SWITCH_NONE, SWITCH_YIELD, SWITCH_PARK, SWITCH_EXIT, SWITCH_TRAP };
+
+struct sched_hart;
+
+struct hart {
+	uint32_t index;
+	struct sched_hart *sched;
+	struct g *cur, *g0;
+	uintptr_t stack_lo[1], sys_stack_top;
+	void *spare_area;
+};
+
+extern struct hart *harts[HART_MAX];
+extern uint32_t hart_count;
+
+#endif
