@@ -165,6 +165,8 @@ void arch_call_on(uintptr_t stack_top, void (*fn)(void *), void *arg);
 _Noreturn void arch_jump(const uintptr_t *regs);
 /* Where a suspended or fresh context stands. */
 void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u);
+/* Where the direct call leads that returns to ret; 0: that is no such call, as far as its bytes tell. Any context. */
+uintptr_t arch_call_target(uintptr_t ret);
 extern const char __switch_start[], __switch_end[];
 
 /* ---- frames and floating point ------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
  */
 #include "boot/program.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include <hartbeat/go.h>
 #include <hartbeat/prof.h>
+#include <hartbeat/profile.h>
 #include <hartbeat/trace.h>
 
 #include "arch/arch.h"
@@ -37,7 +39,7 @@ enum { TOP_ROWS = 10 };
 
 int main(int argc, char **argv);
 
-static bool prof_cpu = true, trace_wanted;
+static bool prof_cpu = true, prof_goroutine_end = true, trace_wanted;
 static char flight_text[32] = "off";
 static uint64_t prof_hz = 100;
 static uint64_t prof_wall_hz = 10;
@@ -61,6 +63,10 @@ static struct option options[] = {
 	 .type = OPTION_BOOL,
 	 .value = &prof_cpu,
 	 .help = "profile the program from start to end"},
+	{.name = "prof.goroutine",
+	 .type = OPTION_BOOL,
+	 .value = &prof_goroutine_end,
+	 .help = "send the goroutine profile when the program ends"},
 	{.name = "prof.hz",
 	 .type = OPTION_U64,
 	 .value = &prof_hz,
@@ -220,6 +226,8 @@ static void end(int status)
 		prof_stop_with("cpu.pb.gz", look, NULL);
 	if (prof_wall_running())
 		prof_wall_stop("wall.pb.gz");
+	if (prof_goroutine_end && profile_dump("goroutine", 0, "goroutine.pb.gz") != 0)
+		print_line("hb: the goroutine profile could not be written: error %d", errno);
 	print_line("hb: exit %d", status);
 	console_flush();
 	arch_exit(exit_code(status));

@@ -41,7 +41,7 @@ struct g {
 	/* immutable while alive */
 	uint64_t id;      /* never reused; 0 for a hart's g0 */
 	const char *name; /* static text or NULL */
-	bool system;      /* part of the kernel: not counted for deadlock */
+	bool system; /* part of the kernel: not counted for deadlock; written by itself too (sched/cleanup.c), so read by its owner only */
 	uint64_t parent_id;
 	uintptr_t created_at;         /* pc of the go statement */
 	uintptr_t stack_lo, stack_hi; /* for the life of the descriptor */
@@ -81,6 +81,7 @@ struct g {
 	_Atomic(struct g *) owner; /* with G_OWNED: who owns the stack; written by the owner */
 	_Atomic uint64_t trace;    /* generation and sequence number (trace/go.c) */
 	_Atomic uintptr_t wanted;  /* the mutex it waits for, or 0; bit 0: see sched/deadlock.c */
+	_Atomic uint64_t barrier;  /* how far the barrier is with it (sched/barrier.c) */
 	_Atomic bool resched; /* set by this hart's interrupt: give way when preemption is possible again */
 };
 

@@ -99,8 +99,16 @@ struct hart {
 	_Atomic bool online;       /* set by this hart when it can run goroutines */
 	_Atomic bool stopped;      /* set by this hart when it answered a panic stop */
 	_Atomic bool timers_hit;   /* timers_due has passed: interrupt sets, scheduler clears */
-	_Atomic uint64_t
-		asked; /* the scheduler is wanted: set with cur->resched, cleared by the scheduler with interrupts off */
+	union {
+		_Atomic uint64_t asked_or_aside; /* both, for one look at them */
+		struct {
+			_Atomic uint32_t
+				asked; /* the scheduler is wanted: set with cur->resched, cleared by the scheduler with interrupts off */
+			_Atomic uint32_t
+				aside; /* a barrier is up (sched/barrier.c): a switch looks whom it switches to; set and cleared
+						   by the barrier's walker */
+		};
+	};
 };
 
 _Static_assert(offsetof(struct hart, self) == HART_SELF, "assembly offset");

@@ -176,6 +176,18 @@ void traceback_frames(struct report *r, const struct arch_unwind *u, const struc
 	walk_print(r, &w, skip);
 }
 
+/* It has not run yet: where it will begin. */
+static void entry_print(struct report *r, uintptr_t fn)
+{
+	struct symtab_frame f;
+	if (symtab_frames(fn, &f, 1) == 0) {
+		report_line(r, "%p", (void *)fn);
+	} else {
+		report_line(r, "%s(...)", f.function);
+		report_line(r, "\t%s:%u", f.file, f.line);
+	}
+}
+
 void traceback_parked(struct report *r, const struct g *g)
 {
 	struct arch_unwind u;
@@ -184,6 +196,10 @@ void traceback_parked(struct report *r, const struct g *g)
 	else
 		arch_context_unwind(&g->ctx, &u);
 	struct walk w = {.u = u, .g = g, .returns = g->area == NULL};
+	uintptr_t pcs[2];
+	unsigned flags;
+	if (g->area == NULL && walk_frames(&u, NULL, g, pcs, 2, &flags) == 1 && flags == WALK_COMPLETE)
+		entry_print(r, (uintptr_t)g->fn);
 	walk_print(r, &w, 0);
 }
 

@@ -34,7 +34,7 @@ enum {
 }; /* bytes; measured by guest profile.little_stack: less than half of it is used */
 
 /* In the order of their names. */
-static struct profile *const built_in[] = {NULL};
+static struct profile *const built_in[] = {&prof_goroutine};
 
 static struct mutex registry; /* protects first and the links */
 static struct profile *first;
@@ -76,7 +76,7 @@ bool profile_register(struct profile *p)
 void profiles_init(void)
 {
 	for (size_t i = 0; i < sizeof built_in / sizeof built_in[0]; i++) {
-		bool new = built_in[i] == NULL || profile_register(built_in[i]);
+		bool new = profile_register(built_in[i]);
 		ASSERT(new, "the kernel's profiles have different names");
 	}
 }
@@ -118,26 +118,46 @@ static void labels_drop_all(const struct builder *b)
 		labels_drop(r->labels);
 }
 
-/* Adds the records of `from`, or takes them away; labels as the snapshot holds them. */
-static void records_add(struct snapshot *s, const struct builder *from, bool less)
+static void record_add(struct snapshot *s, const struct prof_sample *sample)
 {
-	for (const struct prof_record *r = builder_first(from); r != NULL; r = builder_next(from, r)) {
-		struct prof_sample sample = builder_sample(r, less);
-		if (builder_is_lost(from, r))
-			builder_add_lost(&s->records, &sample);
-		else if (s->holds_labels)
-			snapshot_add(&s->records, &sample);
-		else
-			builder_put(&s->records, &sample);
-	}
+	if (s->holds_labels)
+		snapshot_add(&s->records, sample);
+	else
+		builder_put(&s->records, sample);
 }
 
-void snapshot_merge(struct snapshot *s, struct builder *b)
+void snapshot_merge(struct snapshot *s, struct builder *b,
+		    void (*edit)(struct prof_sample *sample, uintptr_t *pcs))
 {
+	uintptr_t pcs[PROF_DEPTH_MAX + 1];
 	s->holds_labels = true;
-	records_add(s, b, false);
+	for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r)) {
+		struct prof_sample sample = builder_sample(r, false);
+		if (builder_is_lost(b, r)) {
+			builder_add_lost(&s->records, &sample);
+			continue;
+		}
+		memcpy(pcs, r->pcs, r->depth * sizeof *pcs);
+		sample.pcs = pcs;
+		if (edit != NULL)
+			edit(&sample, pcs);
+		record_add(s, &sample);
+	}
 	labels_drop_all(b);
 	builder_free(b);
+}
+
+/* Takes what was there before away. */
+static void snapshot_subtract(struct snapshot *s, const struct snapshot *before)
+{
+	const struct builder *b = &before->records;
+	for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r)) {
+		struct prof_sample sample = builder_sample(r, true);
+		if (builder_is_lost(b, r))
+			builder_add_lost(&s->records, &sample);
+		else
+			record_add(s, &sample);
+	}
 }
 
 static void snapshot_free(struct snapshot *s)
@@ -243,7 +263,7 @@ static int write_with(struct request *r, struct snapshot *s, struct snapshot *be
 		error = snapshot_take(r->p, s);
 	if (error == 0 && before != NULL) {
 		s->duration_nanos = s->time_nanos - before->time_nanos;
-		records_add(s, &before->records, true);
+		snapshot_subtract(s, before);
 	}
 	if (error == 0)
 		error = r->debug == 0 ? write_proto(r->p, s, before != NULL, r->to)
@@ -284,11 +304,10 @@ static int submit(struct request *r)
 	if (arch_sp() - g_self()->stack_lo >= STACK_NEEDED) {
 		serve(r);
 	} else {
+		/* of the program: its sleep keeps that alive */
 		waitgroup_add(&r->done, 1);
-		if (go_system(serve_elsewhere, r, "profile") == 0) {
-			errno = ENOMEM;
+		if (go_with(serve_elsewhere, r, &(struct go_options){.name = "profile"}) == 0)
 			return -1;
-		}
 		waitgroup_wait(&r->done);
 	}
 	if (r->error != 0)

@@ -71,11 +71,16 @@ struct profile {
 /* Adds a sample whose `labels` is the id of a set that the caller keeps from going away; the snapshot then keeps it. Any context in which
  * memory may be allocated. As builder_put(). */
 struct prof_record *snapshot_add(struct builder *b, const struct prof_sample *s);
-/* Adds what b holds, whose records were put in by snapshot_add(), to s, and empties it. Goroutine context. */
-void snapshot_merge(struct snapshot *s, struct builder *b);
+/* Adds what b holds, whose records were put in by snapshot_add(), to s, and empties it. edit, if not NULL, may change each first: the
+ * sample, whose pcs are those in pcs[]. Goroutine context. */
+void snapshot_merge(struct snapshot *s, struct builder *b,
+		    void (*edit)(struct prof_sample *sample, uintptr_t *pcs));
 
 /* Adds a profile for good. False: there is one of that name. Goroutine context. */
 bool profile_register(struct profile *p) __attribute__((warn_unused_result));
+
+/* The kernel's. */
+extern struct profile prof_goroutine;
 
 /* prof/custom.c */
 bool profile_is_custom(const struct profile *p);

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "kernel/assert.h"
+#include "prof/intern.h"
 
 enum { PRINT_MAX = 1024, TAB = 8, CELL_MAX = 320 };
 
@@ -109,29 +110,101 @@ static size_t cell_function(const struct frame_line *l, char *cell)
 	return (size_t)n < CELL_MAX ? (size_t)n : CELL_MAX - 1;
 }
 
+/* What is known of one pc: looked up once for the whole text. */
+struct site {
+	struct intern_head head;
+	uintptr_t pc, offset;
+	uint32_t first, n; /* frames */
+};
+
+struct names {
+	const struct text_options *o;
+	const struct mem_ops *mem;
+	struct intern sites;
+	struct pprof_frame *frames;
+	uint32_t n, room;
+};
+
+static bool site_equal(const void *entry, const void *other)
+{
+	return ((const struct site *)entry)->pc == ((const struct site *)other)->pc;
+}
+
+static bool names_grow(struct names *t)
+{
+	uint32_t room = t->room > 0 ? 2 * t->room : 8 * PPROF_INLINE_MAX;
+	struct pprof_frame *more = mem_alloc(t->mem, room * sizeof *more);
+	if (more == NULL)
+		return false;
+	if (t->n > 0)
+		memcpy(more, t->frames, t->n * sizeof *more);
+	mem_free(t->mem, t->frames);
+	t->frames = more;
+	t->room = room;
+	return true;
+}
+
+/* Looks the pc of a new site up. */
+static void site_fill(struct names *t, struct site *site)
+{
+	const struct text_options *o = t->o;
+	struct pprof_frame *frames = t->frames + t->n;
+	site->first = t->n;
+	site->offset = UINTPTR_MAX;
+	if (site->pc < PROF_FRAME_MAX) {
+		frames[site->n++] = (struct pprof_frame){.function = prof_frame_name(site->pc)};
+	} else {
+		uintptr_t entry = o->entry(site->pc);
+		unsigned n = 0;
+		if (o->symbolize(o->symbolize_ctx, site->pc, frames, PPROF_INLINE_MAX, &n))
+			site->n = n;
+		site->offset = entry != 0 ? site->pc - entry : UINTPTR_MAX;
+	}
+	t->n += site->n;
+}
+
+/* What is known of every pc of a record; false without memory. */
+static bool names_add(struct names *t, const struct prof_record *r)
+{
+	for (uint32_t i = 0; i < r->depth; i++) {
+		struct site site = {.pc = prof_pc_address(i + t->o->returns, r->pcs[i])};
+		uint32_t id;
+		site.head.hash = hash_word(0, site.pc);
+		if (intern_find(&t->sites, &site, site_equal, &id))
+			continue;
+		if (t->room - t->n < PPROF_INLINE_MAX && !names_grow(t))
+			return false;
+		site_fill(t, &site);
+		if (intern_put(&t->sites, &site, site_equal, &id) < 0)
+			return false;
+	}
+	return true;
+}
+
+static void names_free(struct names *t)
+{
+	intern_free(&t->sites);
+	mem_free(t->mem, t->frames);
+}
+
 /* Calls fn for each frame of a record, the innermost first. */
-static void frames_each(const struct text_options *o, const struct prof_record *r,
+static void frames_each(const struct names *t, const struct prof_record *r,
 			void (*fn)(void *ctx, const struct frame_line *l), void *ctx)
 {
-	struct pprof_frame frames[PPROF_INLINE_MAX];
 	for (uint32_t i = 0; i < r->depth; i++) {
-		struct frame_line l = {.pc = prof_pc_address(i + o->returns, r->pcs[i]),
-				       .offset = UINTPTR_MAX};
-		unsigned n = 0;
-		if (l.pc < PROF_FRAME_MAX) {
-			frames[n++] = (struct pprof_frame){.function = prof_frame_name(l.pc)};
-			l.pc = 0;
-		} else {
-			uintptr_t entry = o->entry(l.pc);
-			if (!o->symbolize(o->symbolize_ctx, l.pc, frames, PPROF_INLINE_MAX, &n))
-				n = 0;
-			l.offset = entry != 0 ? l.pc - entry : UINTPTR_MAX;
-		}
-		for (unsigned k = 0; k < n; k++) {
-			l.frame = &frames[k];
+		struct site key = {.pc = prof_pc_address(i + t->o->returns, r->pcs[i])};
+		uint32_t id = 0;
+		key.head.hash = hash_word(0, key.pc);
+		bool there = intern_find(&t->sites, &key, site_equal, &id);
+		ASSERT(there, "every pc of a record was looked up");
+		const struct site *site = intern_at(&t->sites, id);
+		struct frame_line l = {.pc = site->pc < PROF_FRAME_MAX ? 0 : site->pc,
+				       .offset = site->offset};
+		for (uint32_t k = 0; k < site->n; k++) {
+			l.frame = &t->frames[site->first + k];
 			fn(ctx, &l);
 		}
-		if (n == 0)
+		if (site->n == 0)
 			fn(ctx, &l);
 	}
 }
@@ -200,17 +273,21 @@ static void frame_write(void *ctx, const struct frame_line *l)
 	s->i++;
 }
 
-static void stack_write(const struct text_options *o, const struct prof_record *r, struct text *t)
+/* False without memory. */
+static bool stack_write(struct names *names, const struct prof_record *r, struct text *t)
 {
-	struct stack s = {.o = o, .t = t};
-	frames_each(o, r, frame_see, &s);
+	struct stack s = {.o = names->o, .t = t};
+	if (!names_add(names, r))
+		return false;
+	frames_each(names, r, frame_see, &s);
 	if (!s.any)
 		s.end = s.i;
 	s.i = 0;
-	frames_each(o, r, frame_measure, &s);
+	frames_each(names, r, frame_measure, &s);
 	s.i = 0;
-	frames_each(o, r, frame_write, &s);
+	frames_each(names, r, frame_write, &s);
 	text_put(t, "\n", 1);
+	return true;
 }
 
 /* ---- the records ---- */
@@ -240,6 +317,8 @@ int text_write(const struct builder *b, const struct text_options *o, const stru
 	for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r))
 		list[i++] = (struct sorted){r->values[o->sort_by], r};
 	qsort(list, i, sizeof *list, sorted_order);
+	struct names names = {.o = o, .mem = mem};
+	intern_init(&names.sites, mem, sizeof(struct site));
 	o->head(o, b, &t);
 	for (size_t k = 0; k < i && t.error == 0; k++) {
 		const struct prof_record *r = list[k].r;
@@ -249,8 +328,10 @@ int text_write(const struct builder *b, const struct text_options *o, const stru
 			text_printf(&t, " 0x%llx", (unsigned long long)r->pcs[j]);
 		text_printf(&t, "\n");
 		labels_write(o, r->labels, &t);
-		stack_write(o, r, &t);
+		if (!stack_write(&names, r, &t) && t.error == 0)
+			t.error = -ENOMEM;
 	}
+	names_free(&names);
 	if (o->tail != NULL)
 		o->tail(o, b, &t);
 	mem_free(mem, list);

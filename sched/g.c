@@ -61,6 +61,15 @@ uint64_t go_id(void)
 	return g_self()->id;
 }
 
+void go_class_set(bool system)
+{
+	struct g *self = g_self();
+	ASSERT(self->preempt_off > 0 && self->system != system,
+	       "a goroutine changes its class with preemption off");
+	self->system = system;
+	atomic_fetch_add_explicit(&n_user, system ? UINT32_MAX : 1, memory_order_relaxed);
+}
+
 void goroutine_entry(struct g *g, struct arch_context *from, uintptr_t why)
 {
 	arrive(arch_hart(), from, why, SWITCH_EXIT);
@@ -390,6 +399,9 @@ static inline __attribute__((always_inline)) uint64_t start(struct g *self, void
 	g->arg = arg;
 	g->preempt_off = 1; /* until goroutine_entry() */
 	g->run_ticks = 0;
+#ifndef MUTANT_born_absent
+	store_relaxed(&g->barrier, atomic_load_explicit(&barrier_passed, memory_order_relaxed));
+#endif
 	tls_reset(g->tls, g);
 	g->ctx.sp = arch_context_fresh(g->stack_hi);
 	g->careful = G_FRESH;

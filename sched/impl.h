@@ -63,6 +63,8 @@ struct arch_context;
 void g_init_boot(struct hart *h);
 /* The goroutine has ended and stands on no stack: takes its descriptor back. On the hart it left, preemption off. */
 void g_free(struct hart *h, struct g *g);
+/* From here on the calling goroutine is of the kernel, or of the program: it is counted or not, seen in profiles or not. Preemption off. */
+void go_class_set(bool system);
 /* For the shrinker, goroutine context. How many magazines of ended goroutines with the default stack are in the depot, or how many were there
  * all the time since the last call; *later: there are more. One of them at a time leaves the depot, its descriptors linked by next, and comes
  * back without pages: those that are out cannot be started. The same for one with a bigger stack of a class, if it has pages. */
@@ -76,10 +78,6 @@ void goroutine_entry(struct g *g, struct arch_context *from, uintptr_t why);
 _Noreturn void goroutine_end(void); /* the running one, from any depth of its stack */
 /* crash.c */
 void goroutines_print(void); /* panic context */
-/* report.c */
-struct report;
-/* The first line and the stack of a goroutine that does not run and that the caller owns. */
-void goroutine_report(struct report *r, const struct g *g);
 
 /* sched.c */
 extern _Atomic uint64_t idle_mask; /* bit per hart that sleeps or is about to */
@@ -108,6 +106,13 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why);
 void preempt_now(void);
 /* Runs this hart's timers that are due. */
 void timers_turn_sys(struct hart *h);
+
+/* barrier.c */
+extern _Atomic uint64_t barrier_passed; /* the state of a goroutine that has passed, or was started since */
+/* While a barrier is up: whether g has to pass it before it runs. */
+bool barrier_stops(const struct g *g);
+/* g, taken from a queue, passes. False: its stack is owned, and its owner queues it. */
+bool barrier_pass_sys(struct g *g);
 
 /* pin.c */
 /* Queues a pinned goroutine, which is runnable and in no queue, where it belongs. Preemption off; a lock ranked before sched may be held. */

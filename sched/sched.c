@@ -114,6 +114,8 @@ static struct g *pick(struct hart *h, bool *inherit)
 	struct sched_hart *s = h->sched;
 	struct g *g = NULL;
 	*inherit = false;
+	if (s->handed != NULL) /* first: who ran before it could leave another one here */
+		return handed_take(h, inherit);
 	if (!s->pinned_went && (g = pin_take_sys(h)) != NULL) {
 		s->pinned_went = true;
 		s->tick++;
@@ -121,8 +123,6 @@ static struct g *pick(struct hart *h, bool *inherit)
 		return g;
 	}
 	s->pinned_went = false;
-	if (s->handed != NULL)
-		return handed_take(h, inherit);
 	uint64_t dice = s->shaken ? random_step(&s->rng) >> 32 : 0;
 	if ((dice & 3) == 3)
 		runq_next_last(&s->q);

@@ -12,6 +12,7 @@
 
 #include "kernel/g.h"
 #include "kernel/hart.h"
+#include "sched/stw.h"
 
 /* sched/sched.c */
 
@@ -137,6 +138,31 @@ void labels_drop(uint32_t id);
 
 /* How many sets there are in memory. */
 uint32_t labels_count(void);
+
+/* sched/barrier.c */
+
+/*
+ * A consistent look at all goroutines: each that was alive at one moment, those of the kernel too, is visited exactly once, before it runs
+ * again. The world stands for that moment only. Embed it; what a visit records is its own affair.
+ */
+struct barrier {
+	/* g does not run and is owned by the caller, or is the caller; its stack may be walked. Goroutine or system context, preemption
+	 * off, on any hart and on several at once; it may allocate, and takes no lock that is not ranked after OWN. */
+	void (*visit)(struct barrier *b, struct g *g);
+	/* While the world stands, or NULL. */
+	void (*stopped)(struct barrier *b);
+	/* By the caller of barrier_run(), before it looks at each further one, preemption on; or NULL. For tests. */
+	void (*step)(struct barrier *b);
+};
+/* Returns when everybody has passed; visits on other harts have happened before that. One at a time, others wait. Goroutine context,
+ * preemption on, no spinlock held. */
+void barrier_run(struct barrier *b, enum stw_kind kind);
+
+/* sched/report.c */
+
+struct report;
+/* The first line and the stack of a goroutine that does not run and that the caller owns. */
+void goroutine_report(struct report *r, const struct g *g);
 
 /* sched/deadlock.c */
 

@@ -17,6 +17,13 @@ __attribute__((noinline)) static void yield_traced(struct g *self)
 	preempt_enable_last();
 }
 
+/* Whether g has to pass a barrier before it runs on h, this hart. */
+static inline bool barrier_due(const struct hart *h, const struct g *g)
+{
+	return __builtin_expect(atomic_load_explicit(&h->aside, memory_order_relaxed) != 0, 0) &&
+	       barrier_stops(g);
+}
+
 void go_yield(void)
 {
 	struct g *self = g_self();
@@ -74,15 +81,44 @@ void switch_to_scheduler(enum switch_reason why)
 	arrive(arch_hart(), arch_arrival_from(a), arch_arrival_word(a), SWITCH_PARK);
 }
 
+static void switch_handed(enum switch_reason why, struct g *next, bool inherit)
+{
+	struct sched_hart *s = arch_hart()->sched;
+	ASSERT(s->handed == NULL, "one goroutine is handed to the scheduler at a time");
+	s->handed = next;
+	s->handed_inherits = inherit;
+	switch_to_scheduler(why);
+}
+
+/* What is not usual: a lock held, the scheduler asked for, or a barrier up; with that only, those who have passed it run directly. */
+void switch_aside(enum switch_reason why)
+{
+	struct hart *h = arch_hart();
+	struct runq *q = &h->sched->q;
+	struct g *next = NULL;
+	bool inherit = false;
+	if (h->lock_one == NULL && atomic_load_explicit(&h->asked, memory_order_relaxed) == 0) {
+		inherit = atomic_load_explicit(&q->next, memory_order_relaxed) != NULL;
+		if (inherit)
+			next = runq_take_next(q);
+		else if (!runq_take_head(q, GLOBAL_EVERY, &next))
+			next = NULL;
+	}
+	if (next == NULL)
+		switch_to_scheduler(why);
+	else if (barrier_due(h, next))
+		switch_handed(why, next, inherit);
+	else
+		switch_taken(h, h->cur, next, inherit, why);
+}
+
 /* next was taken from the queue, and something is to be done first: it lies in a save area, has not begun, its wait is measured, or its stack
  * is owned. */
 void switch_later(enum switch_reason why, struct g *next, bool inherit)
 {
 	struct hart *h = arch_hart();
 	if ((next->careful & G_IN_AREA) != 0) {
-		h->sched->handed = next;
-		h->sched->handed_inherits = inherit;
-		switch_to_scheduler(why);
+		switch_handed(why, next, inherit);
 		return;
 	}
 	bool begun = next->careful == 0 && !trace_active(); /* by switch_taken() */
@@ -153,10 +189,12 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	else if (__builtin_expect(h->sched->n_areas > AREAS_KEPT, 0))
 		area_trim_sys(h);
 	arch_irq_disable(); /* until the hart is marked as not asked, and its slice set */
-	while (atomic_load(&stw_wanted) ||
+	while (atomic_load(&stw_wanted) || barrier_due(h, g) ||
 	       (atomic_load_explicit(&h->timers_hit, memory_order_relaxed) && !h->sched->timers_went)) {
 		arch_irq_enable();
 		stw_stop_sys(h, g);
+		if (barrier_due(h, g) && !barrier_pass_sys(g))
+			return NULL;
 		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
 			timers_turn_sys(h);
 		arch_irq_disable();

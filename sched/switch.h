@@ -28,6 +28,7 @@
 
 /* The slow ends of what follows, out of line so that the short way saves no registers for them. */
 __attribute__((noinline)) void switch_to_scheduler(enum switch_reason why);
+__attribute__((noinline)) void switch_aside(enum switch_reason why);
 __attribute__((noinline)) void switch_later(enum switch_reason why, struct g *next, bool inherit);
 __attribute__((noinline)) void settle_slow(struct g *left, uintptr_t why);
 
@@ -129,8 +130,8 @@ static inline __attribute__((always_inline)) void switch_out(struct g *g, enum s
 	struct g *next;
 	struct runq *q = &h->sched->q;
 	if (__builtin_expect(h->lock_one != NULL, 0) ||
-	    __builtin_expect(atomic_load_explicit(&h->asked, memory_order_relaxed) != 0, 0)) {
-		switch_to_scheduler(why);
+	    __builtin_expect(atomic_load_explicit(&h->asked_or_aside, memory_order_relaxed) != 0, 0)) {
+		switch_aside(why);
 	} else if (atomic_load_explicit(&q->next, memory_order_relaxed) != NULL) {
 		next = runq_take_next(q);
 		if (__builtin_expect(next != NULL, 1))

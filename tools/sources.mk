@@ -109,8 +109,10 @@ TRACE_ROOM := \
 SCHED_ROOM := \
 	sched/apptimer.c \
 	sched/area.c \
+	sched/barrier.c \
 	sched/chan.c \
 	sched/chan_wait.c \
+	sched/cleanup.c \
 	sched/cond.c \
 	sched/context.c \
 	sched/context_after.c \
@@ -153,6 +155,7 @@ PROF_ROOM := \
 	prof/custom.c \
 	prof/decimal.c \
 	prof/drain.c \
+	prof/goroutine.c \
 	prof/gzip.c \
 	prof/image.c \
 	prof/intern.c \

@@ -43,6 +43,7 @@ E2E := \
 	docs \
 	dumps \
 	faults \
+	goroutine \
 	limits \
 	live \
 	mandelbrot \

@@ -9,7 +9,9 @@
  * to 1; the numbers that STUCK divides are given to a goroutine that never answers, which each worker gives up on after a deadline of its
  * own. The sink waits with a timeout, so that a pipeline that stands still is an error and no silence.
  *
- *	make run APP=pipeline [ARGS="numbers=2000 workers=8"]
+ *	make run APP=pipeline [ARGS="numbers=2000 workers=8 profile=1"]
+ *
+ * profile=1: half-way, who is where, as text and for go tool pprof (goroutines.txt, goroutines.pb.gz).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +22,7 @@
 #include <hartbeat/chan.h>
 #include <hartbeat/context.h>
 #include <hartbeat/go.h>
+#include <hartbeat/profile.h>
 #include <hartbeat/select.h>
 #include <hartbeat/sync.h>
 #include <hartbeat/time.h>
@@ -37,7 +40,7 @@ struct result {
 static struct context *running; /* cancelled when the sink has enough */
 static struct chan *numbers, *results;
 static struct waitgroup workers;
-static uint32_t wanted = NUMBERS, n_workers = WORKERS;
+static uint32_t wanted = NUMBERS, n_workers = WORKERS, profile;
 
 static _Noreturn void fail(const char *what)
 {
@@ -114,6 +117,10 @@ static void sink(void)
 		if (r.number > wanted)
 			continue; /* a later number overtook */
 		had++;
+		if (profile && had == (wanted + 1) / 2 &&
+		    (profile_dump("goroutine", 1, "goroutines.txt") != 0 ||
+		     profile_dump("goroutine", 0, "goroutines.pb.gz") != 0))
+			fail("no profile");
 		gave_up += r.gave_up;
 		steps += r.steps;
 		if (r.steps > longest || (r.steps == longest && r.number < at)) {
@@ -143,9 +150,11 @@ int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		if (!number(argv[i], "numbers=", 1000000, &wanted) &&
-		    !number(argv[i], "workers=", WORKERS_MAX, &n_workers)) {
+		    !number(argv[i], "workers=", WORKERS_MAX, &n_workers) &&
+		    !number(argv[i], "profile=", 1, &profile)) {
 			fprintf(stderr,
-				"pipeline: %s: expected numbers=N, 1 to 1000000, or workers=N, 1 to %d\n",
+				"pipeline: %s: expected numbers=N, 1 to 1000000, workers=N, 1 to %d, or "
+				"profile=1\n",
 				argv[i], WORKERS_MAX);
 			return 1;
 		}

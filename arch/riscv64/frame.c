@@ -62,6 +62,23 @@ void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u)
 		*u = (struct arch_unwind){.pc = r->ra, .sp = c->sp + sizeof *r, .fp = r->s[0]};
 }
 
+/* jal ra, or auipc ra and jalr ra, ra (the RISC-V Instruction Set Manual, volume I, 2.5 and chapter 24). */
+uintptr_t arch_call_target(uintptr_t ret)
+{
+	uint16_t half[4];
+	memcpy(half, (const void *)(ret - 8), sizeof half);
+	uint32_t before = half[0] | (uint32_t)half[1] << 16, last = half[2] | (uint32_t)half[3] << 16;
+	if ((last & 0xfff) == 0x0ef) {
+		uint32_t offset = (last >> 31) << 20 | (last >> 12 & 0xff) << 12 | (last >> 20 & 1) << 11 |
+				  (last >> 21 & 0x3ff) << 1;
+		return ret - 4 + (uintptr_t)((int64_t)((uint64_t)offset << 43) >> 43);
+	}
+	if ((last & 0xfffff) == 0x080e7 && (before & 0xfff) == 0x097)
+		return ret - 8 + (uintptr_t)(int64_t)(int32_t)(before & 0xfffff000u) +
+		       (uintptr_t)((int32_t)last >> 20);
+	return 0;
+}
+
 size_t arch_fpu_size(void)
 {
 	return 320; /* flag, fcsr, 32 registers (fpu.S), rounded up to 64 */

@@ -2,6 +2,8 @@
  */
 #include "arch/x86_64/context.h"
 
+#include <string.h>
+
 #include "arch/x86_64/context_offsets.h"
 #include "kernel/assert.h"
 #include "kernel/hart.h"
@@ -35,6 +37,16 @@ void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u)
 void switch_irq_off(void)
 {
 	panic("assertion failed: a switch happens with interrupts on");
+}
+
+/* call rel32. */
+uintptr_t arch_call_target(uintptr_t ret)
+{
+	int32_t offset;
+	if (*(const uint8_t *)(ret - 5) != 0xe8)
+		return 0;
+	memcpy(&offset, (const void *)(ret - 4), sizeof offset);
+	return ret + (uintptr_t)(intptr_t)offset;
 }
 
 void arch_leave_trap(struct arch_context *to, uintptr_t word)

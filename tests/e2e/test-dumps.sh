@@ -153,7 +153,7 @@ files() { # files FOLDER
 all_at_once() { # all_at_once NAME SETTING...
 	local name=$1 bad=0 p made=$OUT/program
 	shift
-	boot "$app" BOOT=prof.cpu=off TIMEOUT=200 "$@"
+	boot "$app" BOOT="prof.cpu=off prof.goroutine=off" TIMEOUT=200 "$@"
 	equal status "$status" 0 || bad=1
 	files "$made" || bad=1
 	ok $bad "$name: every dump is exact"

@@ -33,9 +33,16 @@ for harts in 1 2 4; do check 2000 8 $harts; done
 check 1 1 2
 check 3000 100 4
 
+boot pipeline ARGS="numbers=400 workers=20 profile=1" BOOT=prof.cpu=off
+bad=0
+equal status "$status" 0 || bad=1
+equal goroutines "$(awk '/^[0-9]+ @ / { s += $1 } END { print s }' "$OUT/pipeline/goroutines.txt")" 22 || bad=1
+has "$OUT/pipeline/goroutines.txt" '^goroutine profile: total 22$' '	work\+0x' '	source\+0x' '	sink\+0x' || bad=1
+ok $bad "half-way a profile holds the source, each worker and the sink"
+
 boot pipeline ARGS="workers=0"
 bad=0
 equal status "$status" 1 || bad=1
-has "$dir/out" '^pipeline: workers=0: expected numbers=N, 1 to 1000000, or workers=N, 1 to 1000$' || bad=1
+has "$dir/out" '^pipeline: workers=0: expected numbers=N, 1 to 1000000, workers=N, 1 to 1000, or profile=1$' || bad=1
 ok $bad "a bad argument is status 1 and one line"
 done_testing

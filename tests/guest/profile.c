@@ -1,4 +1,5 @@
 /* Profiles by name: the registry, custom profiles, their text, sinks, little stack and little memory. */
+#include "profiles.h"
 #include "suite.h"
 
 #include <hartbeat/go.h>
@@ -21,19 +22,6 @@ static struct profile *things(void)
 	return p;
 }
 
-/* The text of a profile, to be freed; NULL when it could not be written. */
-static char *text_of(const char *name, int debug)
-{
-	struct sink_memory m;
-	sink_memory_init(&m);
-	if (profile_write(name, debug, &m.sink) != 0 || sink_write(&m.sink, "", 1) != 0) {
-		guest_fail(__FILE__, __LINE__, "profile %s: errno %d", name, errno);
-		sink_memory_free(&m);
-		return NULL;
-	}
-	return m.data;
-}
-
 static bool has(const char *text, const char *what)
 {
 	bool found = text != NULL && strstr(text, what) != NULL;
@@ -47,7 +35,7 @@ GUEST_TEST(profile, empty_call_stack, "a stack of which everything is left out h
 {
 	static const char value;
 	CHECK_EQ(profile_add(things(), &value, 47674), 0);
-	char *text = text_of("test.things", 1);
+	char *text = profile_text("test.things", 1);
 	CHECK(has(text, "test.things profile: total 1\n1 @ 0x4\n#\t0x0\t[lost]\n"));
 	free(text);
 	profile_remove(things(), &value);
@@ -72,7 +60,7 @@ GUEST_TEST(profile, custom,
 	add_some(values, 299);
 	add_for_caller(values + 299);
 	CHECK_EQ(profile_count(things()), 300);
-	char *text = text_of("test.things", 1);
+	char *text = profile_text("test.things", 1);
 	CHECK(has(text, "test.things profile: total 300\n299 @ 0x"));
 	CHECK(has(text, "\tadd_some+0x"));
 	CHECK(has(text, "\ttests/guest/profile.c:") || has(text, "\tprofile.c:"));
@@ -90,7 +78,7 @@ GUEST_TEST(profile, custom,
 		profile_remove(things(), values + i);
 	profile_remove(things(), values); /* nothing happens */
 	CHECK_EQ(profile_count(things()), 0);
-	text = text_of("test.things", 1);
+	text = profile_text("test.things", 1);
 	CHECK(text != NULL && strcmp(text, "test.things profile: total 0\n") == 0);
 	free(text);
 }

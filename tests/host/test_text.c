@@ -166,7 +166,15 @@ TEST(text_sink_fails)
 		CHECK_EQ(text_write(&b, &o, &m.ops, &store.sink), -EIO);
 		CHECK_EQ(store.after_error, 0);
 	}
-	m.fail_at = m.allocations + 1;
-	CHECK_EQ(text_write(&b, &o, &m.ops, &store.sink), -ENOMEM);
+	/* and at every allocation */
+	unsigned before = m.allocations, n = 1;
+	store_init(SIZE_MAX);
+	CHECK_EQ(text_write(&b, &o, &m.ops, &store.sink), 0);
+	for (unsigned all = m.allocations - before; n <= all; n++) {
+		m.fail_at = m.allocations + n;
+		store_init(SIZE_MAX);
+		CHECK_EQ(text_write(&b, &o, &m.ops, &store.sink), -ENOMEM);
+	}
+	CHECK(n > 5);
 	TEARDOWN();
 }

@@ -1,0 +1,145 @@
+/* The goroutine profile in bad times: in a panic, without memory, while goroutines end. */
+#include "profiles.h"
+#include "suite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hartbeat/chan.h>
+#include <hartbeat/go.h>
+#include <hartbeat/panic.h>
+#include <hartbeat/profile.h>
+#include <hartbeat/time.h>
+
+#include "kernel/page.h"
+#include "kernel/system.h"
+
+static struct chan *gate;
+static struct guest_group waiters;
+
+static void wait_at_gate(void *arg)
+{
+	(void)arg;
+	chan_recv(gate, NULL);
+}
+
+static void gate_make(int n)
+{
+	gate = chan_make(0, 0);
+	for (int i = 0; i < n; i++)
+		guest_go(&waiters, wait_at_gate, NULL);
+}
+
+static void gate_open(void)
+{
+	chan_close(gate);
+	guest_wait(&waiters);
+	chan_free(gate);
+}
+
+static void profile_now(void *arg)
+{
+	char *text = goroutine_text(1);
+	*(bool *)arg = profile_sum(text) == profile_total(text) && strstr(text, "\tfails") != NULL;
+	free(text);
+}
+
+static __attribute__((noinline)) void fails(bool *fine)
+{
+	DEFER(profile_now, fine);
+	go_panic("a panic");
+}
+
+GUEST_TEST(goroutine, in_a_panic,
+	   "a deferred function takes a profile while a panic runs it, and the panicking stack is in it")
+{
+	static bool fine;
+	fine = false;
+	RECOVER_SCOPE (r) {
+		fails(&fine);
+	}
+	CHECK(fine);
+}
+
+enum { LEFT_PAGES = 1024 };
+
+struct taken {
+	struct taken *next;
+	unsigned order;
+};
+
+/* Takes memory until it is so short that it stays so, whatever the shrinker gives back meanwhile. On the system stack, as the next. */
+static void memory_take_sys(void *list)
+{
+	struct taken **all = list;
+	struct page_stats left;
+	for (unsigned order = 12;;) {
+		page_stats(&left);
+		if (left.unused < LEFT_PAGES)
+			break;
+		struct taken *one = page_alloc(order);
+		if (one != NULL) {
+			*one = (struct taken){*all, order};
+			*all = one;
+		} else if (order-- == 0) {
+			break;
+		}
+	}
+}
+
+static void memory_give_sys(void *list)
+{
+	struct taken *next;
+	for (struct taken *one = list; one != NULL; one = next) {
+		next = one->next;
+		page_free(one, one->order);
+	}
+}
+
+GUEST_TEST(goroutine, without_memory,
+	   "when memory is short the profile says what it lacks, and holds everybody all the same")
+{
+	gate_make(100);
+	struct sink_memory m;
+	sink_memory_init(&m);
+	CHECK_EQ(sink_write(&m.sink, "", 1), 0); /* its memory */
+	m.size = 0;
+	struct taken *all = NULL;
+	on_system_stack(memory_take_sys, &all);
+	CHECK(page_short());
+	CHECK_EQ(profile_write("goroutine", 1, &m.sink), 0);
+	on_system_stack(memory_give_sys, all);
+	CHECK_EQ(sink_write(&m.sink, "", 1), 0);
+	char want[100];
+	CHECK_EQ(profile_total(m.data), go_count());
+	CHECK_EQ(profile_sum(m.data), profile_total(m.data));
+	snprintf(want, sizeof want,
+		 "# truncated: goroutine: no memory for the stacks of %u of %u goroutine/count\n",
+		 (unsigned)go_count(), (unsigned)go_count());
+	CHECK(strstr(m.data, want) != NULL);
+	CHECK(strstr(m.data, "\t[lost]\n") != NULL);
+	sink_memory_free(&m);
+	gate_open();
+}
+
+static void end_after(void *arg)
+{
+	(void)arg;
+	time_sleep(5 * TIME_MILLISECOND);
+	gate_open();
+}
+
+/* What it holds is looked at on the host (tests/e2e/test-goroutine.sh). */
+GUEST_TEST(goroutine, delta, "a difference is written while goroutines end")
+{
+	struct guest_group all = {0};
+	struct sink_memory m;
+	gate_make(20);
+	sink_memory_init(&m);
+	guest_go(&all, end_after, NULL);
+	CHECK_EQ(profile_write_delta("goroutine", 20 * TIME_MILLISECOND, &m.sink), 0);
+	CHECK(m.size > 100);
+	sink_memory_free(&m);
+	guest_wait(&all);
+}
