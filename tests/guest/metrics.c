@@ -326,12 +326,17 @@ GUEST_TEST(metrics, cpu_classes, "time is idle, the kernel's or the program's, a
 	uint64_t slept = value("/cpu/classes/idle:cpu-seconds") - idle;
 	CHECK(slept >= 20 * TIME_MILLISECOND);
 	/* They are read one after the other, and the host may take its time in between. */
-	uint64_t before = value("/cpu/classes/total:cpu-seconds"),
-		 sum = value("/cpu/classes/user:cpu-seconds") + value("/cpu/classes/idle:cpu-seconds") +
-		       value("/cpu/classes/system:cpu-seconds"),
-		 after = value("/cpu/classes/total:cpu-seconds");
-	CHECK(sum <= after + 20 * TIME_MILLISECOND);
-	CHECK(sum + 20 * TIME_MILLISECOND >= before);
+	uint64_t before = 0;
+	bool all = false;
+	for (int i = 0; i < GUEST_ATTEMPTS && !all; i++) {
+		before = value("/cpu/classes/total:cpu-seconds");
+		uint64_t sum = value("/cpu/classes/user:cpu-seconds") +
+			       value("/cpu/classes/idle:cpu-seconds") +
+			       value("/cpu/classes/system:cpu-seconds");
+		uint64_t after = value("/cpu/classes/total:cpu-seconds");
+		all = sum <= after + 20 * TIME_MILLISECOND && sum + 20 * TIME_MILLISECOND >= before;
+	}
+	CHECK(all);
 	CHECK(before - total >= 60 * TIME_MILLISECOND * go_harts() - TIME_MILLISECOND);
 }
 
