@@ -109,7 +109,7 @@ void switch_aside(enum switch_reason why)
 	else if (barrier_due(h, next))
 		switch_handed(why, next, inherit);
 	else
-		switch_taken(h, h->cur, next, inherit, why);
+		switch_taken(h, h->cur, next, inherit, why, true);
 }
 
 /* next was taken from the queue, and something is to be done first: it lies in a save area, has not begun, its wait is measured, or its stack

@@ -63,7 +63,7 @@ static inline __attribute__((always_inline)) void settle(struct g *left, uintptr
 	if (usual == SWITCH_YIELD && why == SWITCH_YIELD)
 		settle_yield(left);
 	else if (usual == SWITCH_EXIT && why == SWITCH_EXIT)
-		g_free_sys(arch_hart(), left);
+		g_free(arch_hart(), left);
 	else if (why == SWITCH_PARK)
 		settle_park(left);
 	else if (usual != SWITCH_YIELD && why == SWITCH_YIELD)
