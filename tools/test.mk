@@ -59,7 +59,8 @@ E2E := \
 	wordcount \
 	mutants
 e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";) \
-	echo "docs-api-$(1) ARCH=$(1) BUILD=$(BUILD) DOC=docs/api.md tests/e2e/test-docs.sh";
+	echo "docs-api-$(1) ARCH=$(1) BUILD=$(BUILD) DOC=docs/api.md tests/e2e/test-docs.sh"; \
+	echo "docs-looking-$(1) ARCH=$(1) BUILD=$(BUILD) DOC=docs/api-looking.md tests/e2e/test-docs.sh";
 
 # Images that the scripts run.
 TEST_APPS := \

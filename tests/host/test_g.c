@@ -25,6 +25,7 @@ enum { HARTS = 2, MANY = 500, ROOM = 2000, SLOT = 192 << 10, TLS = 64, FRAME = 2
 static struct sched_hart sched_harts[HARTS];
 static struct hart hart[HARTS] = {{.index = 0, .sched = &sched_harts[0]},
 				  {.index = 1, .sched = &sched_harts[1]}};
+_Atomic uint64_t barrier_passed;
 struct hart *harts[HART_MAX] = {&hart[0], &hart[1]};
 uint32_t hart_count = HARTS;
 static unsigned here; /* the hart that this thread is */

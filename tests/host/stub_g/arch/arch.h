@@ -13,7 +13,7 @@ struct hart;
 struct arch_frame;
 
 struct arch_context {
-	uintptr_t sp;
+	uintptr_t sp, tls;
 };
 
 struct hart *arch_hart(void);
@@ -21,13 +21,9 @@ uint64_t arch_ticks(void);
 size_t arch_frame_size(void);
 size_t arch_fpu_size(void);
 
-static inline void arch_context_init(struct arch_context *c, uintptr_t sp, uintptr_t tls,
-				     void (*entry)(void *, struct arch_context *, uintptr_t), void *arg)
+static inline uintptr_t arch_context_fresh(uintptr_t stack_top)
 {
-	(void)tls;
-	(void)entry;
-	(void)arg;
-	c->sp = sp;
+	return stack_top;
 }
 
 #endif

@@ -16,10 +16,16 @@ static inline void arrive(struct hart *h, struct arch_context *from, uintptr_t w
 	(void)usual;
 }
 
-static inline void switch_out(struct g *g, enum switch_reason why)
+static inline void switch_out(struct g *g, enum switch_reason why, bool traced)
 {
 	(void)g;
 	(void)why;
+	(void)traced;
+}
+
+static inline bool trace_active(void)
+{
+	return false;
 }
 
 #endif
