@@ -30,7 +30,7 @@ SHAKES := sched.seed=1 debug.preempt=1 debug.shrink=1
 SHAKEN := go chan select sync sema context deadlock panic own idle proc stw.stop_the_world_deadlock stw.trace_stw shrink.parked \
 	shrink.stack_during_blocked_send shrink.no_stack_while_parking shrink.stack_cache timer.stale ticker.stale
 # ARCH, OPTION
-shake_line = guest-$(1)-$(2) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOOT='prof.cpu=off $(2)' ARGS='$(SHAKEN) $(FULL_ARG)' INPUT=LICENSE \
+shake_line = guest-$(1)-$(subst =,-,$(2)) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOOT='prof.cpu=off $(2)' ARGS='$(SHAKEN) $(FULL_ARG)' INPUT=LICENSE \
 	BUILD=$(BUILD) OUT=$(BUILD)/test/$(1)-$(2) TIMEOUT=$(if $(FULL_ARG),3600,300)
 shake_lines = $(foreach o,$(SHAKES),echo "$(call shake_line,$(1),$(o))";)
 
