@@ -1,8 +1,8 @@
 /*
  * The program: main() in the first goroutine, between the start and the stop of its CPU profile.
  *
- * The end, whoever asks for it (return from main, exit()): standard streams are flushed, the profile is stopped and sent, the table of
- * the ten most expensive functions printed, then "hb: exit N" and QEMU's status. A panic takes its own way (kernel/panic.c).
+ * The end, whoever asks for it (return from main, exit()): standard streams are flushed, the CPU profile is stopped and sent, the table of
+ * the ten most expensive functions printed, what was not freed if that was asked for, the other profiles that are on sent, then "hb: exit N" and QEMU's status. A panic takes its own way (kernel/panic.c).
  */
 #include "boot/program.h"
 
@@ -14,6 +14,7 @@
 
 #include <hartbeat/go.h>
 #include <hartbeat/prof.h>
+#include <hartbeat/prof_rates.h>
 #include <hartbeat/profile.h>
 #include <hartbeat/trace.h>
 
@@ -35,7 +36,7 @@
 #include "sched/sched.h"
 #include "trace/trace.h"
 
-enum { TOP_ROWS = 10 };
+enum { TOP_ROWS = 10, LEAK_ROWS = 20 };
 
 int main(int argc, char **argv);
 
@@ -43,6 +44,8 @@ static bool prof_cpu = true, prof_goroutine_end = true, trace_wanted;
 static char flight_text[32] = "off";
 static uint64_t prof_hz = 100;
 static uint64_t prof_wall_hz = 10;
+static uint64_t heap_rate = 512 << 10, block_rate = 10000,
+		mutex_fraction = 10; /* with prof.cpu=off: only if given */
 static char input_name[256] = "input";
 static char app_name[64] = "hartbeat";
 static bool boot_quiet, live, crash_dump = true;
@@ -73,6 +76,28 @@ static struct option options[] = {
 	 .min = 1,
 	 .max = 10000,
 	 .help = "samples a second and hart"},
+	{.name = "heap.rate",
+	 .type = OPTION_BYTES,
+	 .value = &heap_rate,
+	 .min = 0,
+	 .max = 1ull << 40,
+	 .help = "heap profile: one sampled allocation for so many bytes; 0: none"},
+	{.name = "heap.leaks",
+	 .type = OPTION_BOOL,
+	 .value = &heap_leaks,
+	 .help = "print what is still allocated at the end; heap.rate=1 unless given"},
+	{.name = "block.rate",
+	 .type = OPTION_DURATION,
+	 .value = &block_rate,
+	 .min = 0,
+	 .max = 3600ull * 1000000000,
+	 .help = "block profile: waits so long are counted for certain; 0ns: none"},
+	{.name = "mutex.fraction",
+	 .type = OPTION_U64,
+	 .value = &mutex_fraction,
+	 .min = 0,
+	 .max = 1000000000,
+	 .help = "mutex profile: one contention in so many is counted; 0: none"},
 	{.name = "prof.label.hart",
 	 .type = OPTION_BOOL,
 	 .value = &prof_label_hart,
@@ -181,6 +206,45 @@ static struct option options[] = {
 static struct option_table table = {options, sizeof options / sizeof options[0], NULL};
 static struct option_args args;
 
+static bool given(const void *value)
+{
+	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+		if (options[i].value == value)
+			return options[i].given;
+	return false;
+}
+
+/* Turns on the profiles that a program has by default, or that were asked for. */
+static void profiles_start(void)
+{
+	if (heap_leaks && !given(&heap_rate))
+		heap_rate = 1;
+	if ((prof_cpu || heap_leaks || given(&heap_rate)) && heap_rate > 0 &&
+	    prof_heap_rate_set(heap_rate) != 0)
+		print_line("hb: no heap profile");
+	if ((prof_cpu || given(&block_rate)) && block_rate > 0 && prof_block_rate_set(block_rate) != 0)
+		print_line("hb: no block profile");
+	if ((prof_cpu || given(&mutex_fraction)) && mutex_fraction > 0 &&
+	    prof_mutex_fraction_set(mutex_fraction) != 0)
+		print_line("hb: no mutex profile");
+}
+
+/* Sends those that are on as files. */
+static void profiles_end(void)
+{
+	static const struct {
+		const char *name, *file;
+		uint64_t (*on)(void);
+	} all[] = {
+		{"heap", "heap.pb.gz", prof_heap_rate},
+		{"block", "block.pb.gz", prof_block_rate},
+		{"mutex", "mutex.pb.gz", prof_mutex_fraction},
+	};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (all[i].on() > 0 && profile_dump(all[i].name, 0, all[i].file) != 0)
+			print_line("hb: profile %s could not be written: error %d", all[i].file, errno);
+}
+
 static void look(void *ctx, const struct builder *b, uint64_t duration_ns)
 {
 	(void)ctx;
@@ -228,6 +292,9 @@ static void end(int status)
 		prof_wall_stop("wall.pb.gz");
 	if (prof_goroutine_end && profile_dump("goroutine", 0, "goroutine.pb.gz") != 0)
 		print_line("hb: the goroutine profile could not be written: error %d", errno);
+	profiles_end();
+	if (heap_leaks)
+		heap_leaks_print(LEAK_ROWS);
 	print_line("hb: exit %d", status);
 	console_flush();
 	arch_exit(exit_code(status));
@@ -291,5 +358,6 @@ void program_run(void *arg)
 		print_line("hb: no memory for a wall-clock profile");
 	sched_shake(sched_seed, (uint32_t)debug_preempt);
 	sched_trace_start();
+	profiles_start();
 	exit(main(args.argc, args.argv));
 }

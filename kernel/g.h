@@ -66,7 +66,11 @@ struct g {
 	void *area;                   /* non-NULL: suspended by preemption; frame and FP state lie there */
 	enum wait_reason wait_reason; /* of the last wait */
 	uint64_t wait_since;          /* arch_ticks() */
-	uint64_t ready_at;  /* arch_ticks() when it became runnable, if followed, or 0 (sched/latency.h) */
+	uint64_t ready_at; /* arch_ticks() when it became runnable, if followed, or 0 (sched/latency.h) */
+	uint64_t
+		woken_at; /* arch_ticks() of the last wake-up that a profile of waits wanted (sched/park.h) */
+	const uintptr_t *
+		wait_pcs; /* the stack of the last wait that was profiled (prof/wait.c); never NULL, the first is 0: none */
 	uint64_t run_ticks; /* on-CPU time so far */
 	uint64_t run_since;
 	struct g *next;        /* in a queue or a free list */
@@ -75,6 +79,10 @@ struct g {
 	bool bare;             /* while dead: the first page is missing, maybe */
 	struct g *batch;       /* while dead and first of a magazine: the next magazine */
 	void *wait_data;       /* of the primitive it waits on */
+	/* guarded by the lock of the queue it waits in (sched/contend.h) */
+	uint64_t contend_sum;
+	uint32_t contend_n;
+	bool contend_in;
 
 	/* atomic */
 	_Atomic uint32_t status;   /* enum g_status; transitions in sched/g.c */
@@ -82,7 +90,15 @@ struct g {
 	_Atomic uint64_t trace;    /* generation and sequence number (trace/go.c) */
 	_Atomic uintptr_t wanted;  /* the mutex it waits for, or 0; bit 0: see sched/deadlock.c */
 	_Atomic uint64_t barrier;  /* how far the barrier is with it (sched/barrier.c) */
-	_Atomic bool resched; /* set by this hart's interrupt: give way when preemption is possible again */
+	union {
+		_Atomic uint16_t resched_or_woken; /* both, for one look at them */
+		struct {
+			_Atomic bool
+				resched; /* set by this hart's interrupt: give way when preemption is possible again */
+			_Atomic bool
+				woken; /* set with woken_at, cleared by itself when it runs again (sched/park.h) */
+		};
+	};
 };
 
 enum g_grown {

@@ -1,5 +1,5 @@
 /*
- * Owns each hart's caches of free objects, the large objects, and the public interface.
+ * Owns each hart's caches of free objects, and the public interface.
  *
  *	heap_alloc -- bin of this hart: head, spare --(system stack)-- slabs of the class --(system stack)--
  *pages
@@ -13,7 +13,8 @@
  * 1. A bin is touched only by its hart with preemption off. Otherwise two goroutines would pop one object.
  * 2. Slabs and pages are asked on the system stack. Otherwise the page lock would be taken on a stack that
  *may need it to grow.
- * 3. A free object carries its mark from slab_make() or heap_free() on until it is handed out. Otherwise
+ * 3. An object is sampled before its caller has it, and its page marked until it is freed. Otherwise its end would be missed.
+ * 4. A free object carries its mark from slab_make() or heap_free() on until it is handed out. Otherwise
  *    freeing it twice, or writing to it after free, would not be noticed. (Of 8-byte objects only the last
  *one freed is recognised.)
  */
@@ -23,23 +24,24 @@
 #include <string.h>
 
 #include "kernel/assert.h"
+#include "kernel/large.h"
 #include "kernel/page.h"
 #include "kernel/preempt.h"
 #include "kernel/size_class.h"
 #include "kernel/slab.h"
+#include "kernel/store.h"
 #include "kernel/system.h"
-
-enum {
-	POISON_FREE = 0xdb,  /* fill of a free object while heap_poison is set */
-	POISON_FRESH = 0xa5, /* fill of an object handed out while heap_poison is set */
-};
 
 struct bin {
 	/* owned by this hart */
 	struct object *head, *spare;
 	/* atomic: written by this hart, read by heap_stats(); spare_count is 0 or batch */
-	_Atomic uint16_t count,
-		spare_count; /* 16 bits: gcc for riscv64 stores wider atomics with an amoswap */
+	union {
+		_Atomic uint16_t count; /* 16 bits: gcc for riscv64 stores wider atomics with an amoswap */
+		_Atomic int32_t
+			count_and_left; /* the upper half: objects to be handed out before the sampled one, see bin_pop() */
+	};
+	_Atomic uint16_t spare_count;
 	/* immutable after heap_init() */
 	uint16_t batch;
 };
@@ -53,8 +55,17 @@ _Static_assert(sizeof(struct heap_hart) == 2048, "a hart's bins fill 2 KiB");
 
 bool heap_poison;
 
+enum { LEFT_MAX = 1 << 15 }; /* what the upper half of count_and_left can count */
+
+_Static_assert(offsetof(struct bin, count) == offsetof(struct bin, count_and_left) &&
+		       __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "the count is the lower half");
+
 static struct heap_hart heap_harts[HART_MAX];
-static _Atomic size_t large_bytes, large_objects, failed;
+/* Of each bin, owned by its hart: of the objects before the sampled one, those that do not fit into the upper half. */
+static uint64_t left_more[HART_MAX][CLASS_COUNT];
+const struct heap_sampling *heap_sampling;
+static _Atomic size_t failed;
 
 static unsigned get(_Atomic uint16_t *v)
 {
@@ -66,11 +77,54 @@ static void set(_Atomic uint16_t *v, unsigned to)
 	atomic_store_explicit(v, (uint16_t)to, memory_order_relaxed);
 }
 
+/* Notes that the sampled object is the one after n others. Preemption off. */
+static void left_set(struct bin *b, uint64_t *more, uint64_t n)
+{
+	uint32_t now = n < LEFT_MAX ? (uint32_t)n : LEFT_MAX - 1;
+	*more = n == UINT64_MAX ? n : n - now;
+	store_relaxed(&b->count_and_left, (int32_t)(now << 16 | get(&b->count)));
+}
+
+static uint64_t distance(unsigned class)
+{
+	uint64_t d = heap_sampling != NULL ? heap_sampling->distance(size_classes[class].size) : UINT64_MAX;
+	return d == UINT64_MAX ? d : d - 1;
+}
+
+void heap_sampling_set(const struct heap_sampling *s)
+{
+	heap_sampling = s;
+	for (unsigned h = 0; h < HART_MAX; h++)
+		for (unsigned c = 0; c < CLASS_COUNT; c++)
+			left_set(&heap_harts[h].bins[c], &left_more[h][c], distance(c));
+}
+
+void heap_sampled_set(const void *p, bool sampled)
+{
+	struct page *page = page_find((uintptr_t)p);
+	uint8_t kind = page->kind & (uint8_t)~PAGE_SAMPLED;
+	__atomic_store_n(&page->kind, sampled ? kind | PAGE_SAMPLED : kind, __ATOMIC_RELAXED);
+}
+
 void heap_init(unsigned n_harts)
 {
 	for (unsigned h = 0; h < n_harts; h++)
 		for (unsigned c = 0; c < CLASS_COUNT; c++)
 			heap_harts[h].bins[c].batch = size_classes[c].batch;
+	heap_sampling_set(NULL);
+}
+
+/* bin_pop() came below 0: whether the object it took is the sampled one. Preemption off. */
+static bool left_over(struct bin *b, unsigned class)
+{
+	uint64_t *more = &left_more[hart_index()][class], n = *more;
+	bool sampled = n == 0;
+	if (sampled)
+		n = distance(class);
+	else if (n != UINT64_MAX)
+		n--; /* the one that was just taken */
+	left_set(b, more, n);
+	return sampled;
 }
 
 /* System context: gives everything this hart caches back. */
@@ -184,11 +238,33 @@ static void *__attribute__((noinline)) unmark_after_hook(struct object *o, unsig
 	return object_unmark(o, class);
 }
 
-static inline struct object *bin_pop(struct bin *b)
+/* This hart's bin. The compiler would compute the address again for each atomic field. Preemption off. */
+static inline struct bin *bin_here(unsigned class)
+{
+	struct bin *b = &heap_harts[hart_index()].bins[class];
+	__asm__("" : "+r"(b));
+	return b;
+}
+
+/* Takes one off both halves of the word at once; it holds an object, so nothing is borrowed. *due: below 0, see left_over(). */
+static inline struct object *bin_pop(struct bin *b, bool *due)
 {
 	struct object *o = b->head;
 	b->head = o->next;
-	set(&b->count, get(&b->count) - 1);
+	int32_t left = atomic_load_explicit(&b->count_and_left, memory_order_relaxed) - (1 << 16) - 1;
+	store_relaxed(&b->count_and_left, left);
+	*due = left < 0;
+	return o;
+}
+
+/* Goes on where small_alloc() has taken an object and left_over() is to be asked, with preemption off. */
+static void *__attribute__((noinline)) small_alloc_due(struct object *o, struct bin *b, unsigned class)
+{
+	bool sampled = left_over(b, class);
+	object_unmark(o, class);
+	if (sampled)
+		heap_sampling->taken(o, size_classes[class].size, (uintptr_t)__builtin_frame_address(0));
+	preempt_enable();
 	return o;
 }
 
@@ -196,7 +272,10 @@ static inline struct object *bin_pop(struct bin *b)
 static void *__attribute__((noinline)) small_alloc_slow(struct bin *b, unsigned class)
 {
 	bin_refill(b, class);
-	struct object *o = b->head != NULL ? bin_pop(b) : NULL;
+	bool due = false;
+	struct object *o = b->head != NULL ? bin_pop(b, &due) : NULL;
+	if (due)
+		return small_alloc_due(o, b, class);
 	preempt_enable();
 	if (o == NULL) {
 		atomic_fetch_add_explicit(&failed, 1, memory_order_relaxed);
@@ -205,96 +284,36 @@ static void *__attribute__((noinline)) small_alloc_slow(struct bin *b, unsigned 
 	return object_unmark(o, class);
 }
 
-static inline void *small_alloc(unsigned class)
+static inline __attribute__((always_inline)) void *small_alloc(unsigned class)
 {
 	preempt_disable();
 	ASSERT(arch_hart()->in_irq == 0, "an interrupt does not allocate");
-	struct bin *b = &heap_harts[hart_index()].bins[class];
+	struct bin *b = bin_here(class);
 	if (__builtin_expect(b->head == NULL, 0))
 		return small_alloc_slow(b, class);
-	struct object *o = bin_pop(b);
+	bool due;
+	struct object *o = bin_pop(b, &due);
+	if (__builtin_expect(due, 0))
+		return small_alloc_due(o, b, class);
 	if (preempt_enable_due())
 		return unmark_after_hook(o, class);
 	return object_unmark(o, class);
 }
 
-struct large_request {
-	size_t pages;
-	unsigned align_order;
-	char *base;
-	size_t keep;
-};
-
-static void large_alloc_sys(void *arg)
+/* Out of line, so that the short way has no frame. */
+static void *__attribute__((noinline)) large(size_t size, unsigned align_order)
 {
-	struct large_request *r = arg;
-	r->base = page_alloc_span(r->pages, r->align_order);
-	if (r->base == NULL) {
-		drain_sys(NULL);
-		r->base = page_alloc_span(r->pages, r->align_order);
-	}
-}
-
-static void large_free_sys(void *arg)
-{
-	struct large_request *r = arg;
-	page_free_span(r->base, r->pages);
-}
-
-static void large_trim_sys(void *arg)
-{
-	struct large_request *r = arg;
-	page_trim_span(r->base, r->pages, r->keep);
-}
-
-static void large_run(void (*fn)(void *), struct large_request *r)
-{
-	preempt_disable();
-	ASSERT(arch_hart()->in_irq == 0, "an interrupt does not allocate");
-	on_system_stack(fn, r);
-	preempt_enable();
-}
-
-static void *large_alloc(size_t size, unsigned align_order)
-{
-	struct large_request r = {.align_order = align_order};
-	if (size <= PTRDIFF_MAX) {
-		r.pages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-		if (r.pages <= UINT32_MAX)
-			large_run(large_alloc_sys, &r);
-	}
-	if (r.base == NULL) {
+	void *p = large_alloc(size, align_order);
+	if (p == NULL)
 		atomic_fetch_add_explicit(&failed, 1, memory_order_relaxed);
-		return NULL;
-	}
-	struct page *page = page_find((uintptr_t)r.base);
-	page->kind = PAGE_LARGE;
-	page->large.pages = (uint32_t)r.pages;
-	atomic_fetch_add_explicit(&large_bytes, r.pages << PAGE_SHIFT, memory_order_relaxed);
-	atomic_fetch_add_explicit(&large_objects, 1, memory_order_relaxed);
-	if (heap_poison)
-		memset(r.base, POISON_FRESH, r.pages << PAGE_SHIFT);
-	return r.base;
-}
-
-static void __attribute__((noinline)) large_free(void *p, struct page *page)
-{
-	ASSERT(page->kind == PAGE_LARGE, "a heap pointer points to a live heap object");
-	ASSERT((uintptr_t)p % PAGE_SIZE == 0, "a heap pointer is the start of an object");
-	struct large_request r = {.pages = page->large.pages, .base = p};
-	page->kind = PAGE_PLAIN;
-	atomic_fetch_sub_explicit(&large_bytes, r.pages << PAGE_SHIFT, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&large_objects, 1, memory_order_relaxed);
-	if (heap_poison)
-		memset(p, POISON_FREE, r.pages << PAGE_SHIFT);
-	large_run(large_free_sys, &r);
+	return p;
 }
 
 void *heap_alloc(size_t size)
 {
 	if (__builtin_expect(size <= CLASS_SIZE_MAX, 1))
 		return small_alloc(size_class_of(size));
-	return large_alloc(size, 0);
+	return large(size, 0);
 }
 
 void *heap_alloc_zero(size_t size)
@@ -321,7 +340,7 @@ void *heap_aligned(size_t align, size_t size)
 	unsigned order = 0;
 	while ((size_t)PAGE_SIZE << order < align)
 		order++;
-	return large_alloc(size > 0 ? size : 1, order);
+	return large(size > 0 ? size : 1, order);
 }
 
 /* The page of a heap object; asserts that p points into one. */
@@ -352,7 +371,7 @@ static void __attribute__((noinline)) small_free_slow(struct object *o, struct b
 static inline void small_free(struct object *o, unsigned class)
 {
 	preempt_disable();
-	struct bin *b = &heap_harts[hart_index()].bins[class];
+	struct bin *b = bin_here(class);
 	if (__builtin_expect(get(&b->count) >= b->batch || b->head == o || arch_hart()->in_irq != 0, 0)) {
 		small_free_slow(o, b, class);
 		return;
@@ -378,11 +397,41 @@ static void __attribute__((noinline)) free_refuse(const void *p, struct page *pa
 	ASSERT(p == NULL, "a heap object is freed once");
 }
 
-/* All that is no tail call is in functions of their own, so that the fast path saves no register. */
-static inline void object_free(void *p, struct page *page)
+/* Whether p is the start of an object that is in use, as far as that can be seen. */
+static bool object_valid(void *p, struct page *page)
 {
-	if (page->kind != PAGE_SLAB && page->kind != PAGE_SLAB_BODY) {
+	unsigned index, class = page->class, kind = page->kind & ~PAGE_SAMPLED;
+	struct page *first;
+	struct object *o = p;
+	if (kind == PAGE_LARGE)
+		return (uintptr_t)p % PAGE_SIZE == 0;
+	return (kind == PAGE_SLAB || kind == PAGE_SLAB_BODY) &&
+	       slab_index((uintptr_t)p, page, &index, &first) && (class == 0 || object_mark(o) - o->mark > 1);
+}
+
+static void object_free_unsampled(void *p, struct page *page, unsigned kind);
+
+/* A large object, or one in a page where one is sampled. */
+static void __attribute__((noinline)) object_free_other(void *p, struct page *page)
+{
+	unsigned kind = page->kind;
+	if ((kind & PAGE_SAMPLED) != 0 && object_valid(p, page)) {
+		heap_sampling->freed(p);
+		kind &= ~(unsigned)PAGE_SAMPLED;
+	}
+	if (kind == PAGE_SLAB || kind == PAGE_SLAB_BODY)
+		object_free_unsampled(p, page, kind);
+	else if (kind == (PAGE_SLAB | PAGE_SAMPLED) || kind == (PAGE_SLAB_BODY | PAGE_SAMPLED))
+		free_refuse(p, page);
+	else
 		large_free(p, page);
+}
+
+/* All that is no tail call is in functions of their own, so that the fast path saves no register. */
+static inline __attribute__((always_inline)) void object_free(void *p, struct page *page, unsigned kind)
+{
+	if (kind != PAGE_SLAB && kind != PAGE_SLAB_BODY) {
+		object_free_other(p, page);
 		return;
 	}
 	unsigned index, class = page->class;
@@ -404,11 +453,17 @@ static inline void object_free(void *p, struct page *page)
 	small_free(o, class);
 }
 
+static void object_free_unsampled(void *p, struct page *page, unsigned kind)
+{
+	object_free(p, page, kind);
+}
+
 /* NULL, an object outside the largest zone, or no object at all. */
 static void __attribute__((noinline)) free_elsewhere(void *p)
 {
-	if (p != NULL)
-		object_free(p, object_page(p));
+	struct page *page = p != NULL ? object_page(p) : NULL;
+	if (page != NULL)
+		object_free(p, page, page->kind);
 }
 
 void heap_free(void *p)
@@ -417,14 +472,14 @@ void heap_free(void *p)
 	if (__builtin_expect(page == NULL, 0))
 		free_elsewhere(p);
 	else
-		object_free(p, page);
+		object_free(p, page, page->kind);
 }
 
 size_t heap_usable(const void *p)
 {
 	const struct page *page = object_page(p);
-	return page->kind == PAGE_LARGE ? (size_t)page->large.pages << PAGE_SHIFT
-					: size_classes[page->class].size;
+	return (page->kind & ~PAGE_SAMPLED) == PAGE_LARGE ? (size_t)page->large.pages << PAGE_SHIFT
+							  : size_classes[page->class].size;
 }
 
 void *heap_realloc(void *p, size_t size)
@@ -433,19 +488,8 @@ void *heap_realloc(void *p, size_t size)
 		return heap_alloc(size);
 	struct page *page = object_page(p);
 	size_t usable = heap_usable(p);
-	if (page->kind == PAGE_LARGE && size > CLASS_SIZE_MAX && size <= usable) {
-		struct large_request r = {.pages = page->large.pages, .base = p};
-		r.keep = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-		if (r.keep == r.pages)
-			return p;
-		page->kind = PAGE_PLAIN;
-		large_run(large_trim_sys, &r);
-		page->kind = PAGE_LARGE;
-		page->large.pages = (uint32_t)r.keep;
-		atomic_fetch_sub_explicit(&large_bytes, (r.pages - r.keep) << PAGE_SHIFT,
-					  memory_order_relaxed);
-		return p;
-	}
+	if ((page->kind & ~PAGE_SAMPLED) == PAGE_LARGE && size > CLASS_SIZE_MAX && size <= usable)
+		return large_trim(p, page, size);
 	if (size <= usable && size >= usable / 2)
 		return p;
 	void *to = heap_alloc(size);
@@ -474,8 +518,7 @@ bool heap_class_stats(unsigned class, struct heap_class_stats *s)
 
 void heap_stats(struct heap_stats *s)
 {
-	s->large_bytes = atomic_load_explicit(&large_bytes, memory_order_relaxed);
-	s->large_objects = atomic_load_explicit(&large_objects, memory_order_relaxed);
+	large_stats(&s->large_bytes, &s->large_objects);
 	s->failed = atomic_load_explicit(&failed, memory_order_relaxed);
 	s->used_bytes = s->held_bytes = s->large_bytes;
 	s->used_objects = s->large_objects;

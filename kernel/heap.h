@@ -33,6 +33,26 @@ size_t heap_usable(const void *p);
 /* Gives this hart's cached objects and pages back. An idle hart calls it so that its memory serves others. */
 void heap_drain(void);
 
+/*
+ * Sampling of allocations, for a profile (prof/heap.c). Sizes are those of heap_usable(). The functions run in every context that allocates,
+ * with any lock held that its caller holds, and must not allocate themselves.
+ */
+struct heap_sampling {
+	/* Which of the next objects of this size, of this hart and size, is the sampled one: 1 is the next; UINT64_MAX: none. Preemption off. */
+	uint64_t (*distance)(size_t size);
+	/* p was allocated, and nobody knows it yet; fp: frame pointer of a function of the heap, whose callers are the stack. It calls
+	 * heap_sampled_set() if it wants to hear of the end of p. Preemption off since distance() said so. */
+	void (*taken)(void *p, size_t size, uintptr_t fp);
+	/* p, whose page is marked, is about to be freed, maybe one that was never taken. */
+	void (*freed)(void *p);
+};
+
+extern const struct heap_sampling *heap_sampling; /* NULL: none; changes while the world is stopped */
+/* Sets the functions, and asks for all distances anew. The world is stopped, or at boot. NULL: no sampling, and no page is marked. */
+void heap_sampling_set(const struct heap_sampling *s);
+/* Marks p's page, or takes the mark away: then no object that starts in it is in the profile. One caller at a time for a page. */
+void heap_sampled_set(const void *p, bool sampled);
+
 /* While set, freed objects are filled with a pattern that is checked when they are handed out again, and
  * fresh objects with another. May change at any time. */
 extern bool heap_poison;

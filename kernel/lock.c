@@ -23,6 +23,7 @@
 #include "kernel/irq_off.h"
 #include "kernel/panic.h"
 #include "kernel/stack.h"
+#include "kernel/store.h"
 #include "kernel/traceback.h"
 
 enum { SPINS_TO_KICK = 1 << 14 };
@@ -92,6 +93,51 @@ static void wait_for_free(const struct spinlock *l)
 {
 	for (uint32_t n = 1; atomic_load_explicit(&l->state, memory_order_relaxed) == LOCK_HELD; n++)
 		spin_pause(n);
+}
+
+static bool contention_timed; /* relaxed */
+static struct contention contentions[HART_MAX][CONTENTION_MAX];
+
+void locks_time_contention(bool on)
+{
+	__atomic_store_n(&contention_timed, on, __ATOMIC_RELAXED);
+}
+
+uint64_t contention_begin(void)
+{
+	return __atomic_load_n(&contention_timed, __ATOMIC_RELAXED) ? arch_ticks() : 0;
+}
+
+void contention_end(uint32_t rank, uintptr_t pc, uint64_t since)
+{
+	if (since == 0)
+		return;
+	struct contention *all = contentions[hart_index()], *c = NULL;
+	uint32_t at = (uint32_t)(pc >> 1 ^ pc >> 7 ^ rank) % CONTENTION_PLACES;
+	for (uint32_t i = 0; i < CONTENTION_PLACES && c == NULL; i++, at = (at + 1) % CONTENTION_PLACES)
+		if (all[at].pc == 0 || (all[at].pc == pc && all[at].rank == rank))
+			c = &all[at];
+	if (c == NULL) {
+		c = &all[CONTENTION_PLACES + rank];
+		pc = 0;
+	}
+	if (c->pc != pc || c->rank != rank) {
+		c->rank = rank;
+		__atomic_store_n(&c->pc, pc,
+				 __ATOMIC_RELEASE); /* pairs with the acquire in locks_contention() */
+	}
+	store_relaxed(&c->count, c->count + 1);
+	store_relaxed(&c->ticks, c->ticks + (arch_ticks() - since));
+}
+
+bool locks_contention(uint32_t h, uint32_t i, struct contention *c)
+{
+	const struct contention *from = &contentions[h][i];
+	c->pc = __atomic_load_n(&from->pc, __ATOMIC_ACQUIRE);
+	c->rank = i < CONTENTION_PLACES ? from->rank : i - CONTENTION_PLACES;
+	c->count = atomic_load_explicit(&from->count, memory_order_relaxed);
+	c->ticks = atomic_load_explicit(&from->ticks, memory_order_relaxed);
+	return c->count > 0;
 }
 
 /* What the short way holds goes on the list, as if it had been taken the long way. */
@@ -164,9 +210,20 @@ void spin_lock_contended(struct spinlock *l, uint32_t was)
 		h->irq_was_on = true;
 		return;
 	}
+	uint64_t since = contention_begin();
 	do
 		wait_for_free(l);
 	while (atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD);
+	contention_end(l->rank, h->lock_one_pc, since);
+}
+
+static void wait_listed(struct spinlock *l, uintptr_t pc)
+{
+	uint64_t since = contention_begin();
+	do
+		wait_for_free(l);
+	while (atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD);
+	contention_end(l->rank, pc, since);
 }
 
 void spin_lock_listed(struct spinlock *l, bool on)
@@ -185,8 +242,9 @@ void spin_lock_listed(struct spinlock *l, bool on)
 			irq_off_begin(h, h->held[0].pc);
 	}
 	/* pairs with the release in spin_unlock() */
-	while (atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD)
-		wait_for_free(l);
+	if (__builtin_expect(
+		    atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD, 0))
+		wait_listed(l, (uintptr_t)__builtin_return_address(0));
 }
 
 void spin_unlock_listed(struct spinlock *l)

@@ -116,6 +116,25 @@ void lock_may(uint8_t rank);
 /* Turn n (from 1) of waiting, for tens of instructions, for what another hart does. Interrupts or preemption off. */
 void spin_pause(uint32_t n);
 
+/*
+ * How often, and how long, harts have waited for spinlocks of a rank that somebody asked for at pc (0: at other places than the record has
+ * room for): of one hart, while it is counted.
+ */
+struct contention {
+	uintptr_t pc;
+	uint32_t rank;
+	_Atomic uint64_t count, ticks; /* this hart writes */
+};
+enum { CONTENTION_PLACES = 32, CONTENTION_MAX = CONTENTION_PLACES + RANK_COUNT };
+
+/* Whether it is counted. Any context. */
+void locks_time_contention(bool on);
+/* Record i of hart h; false: there is none, of any number from there on up to CONTENTION_MAX. */
+bool locks_contention(uint32_t h, uint32_t i, struct contention *c);
+/* A hart has begun to wait for a lock of this rank; and got it: returns and takes arch_ticks(). Interrupts or preemption off. */
+uint64_t contention_begin(void);
+void contention_end(uint32_t rank, uintptr_t pc, uint64_t since);
+
 /* From here on every lock of every hart goes the long way, and locks_release_hook() is called after each last release that turned interrupts
  * on. Boot context. */
 void locks_watch(void (*release)(void));

@@ -44,14 +44,17 @@ enum page_kind {
 	PAGE_SLAB,      /* first page of a slab: size class and live count are here */
 	PAGE_SLAB_BODY, /* another page of a slab: says how far back the first one is */
 	PAGE_LARGE,     /* first page of a heap object of whole pages */
+
+	PAGE_SAMPLED =
+		4, /* with one of these three: an object that starts here is in the heap profile (kernel/heap.h) */
 };
 
 /* One per frame of RAM. */
 struct page {
 	_Atomic uint8_t state; /* enum page_state; under the page lock, or by the hart that owns the page */
 	uint8_t order;         /* of a block's first frame; under the page lock */
-	uint8_t kind;          /* enum page_kind; immutable while an object lives in the page */
-	uint8_t class;         /* of a slab; immutable while an object lives in the page */
+	uint8_t kind; /* enum page_kind; immutable, but for PAGE_SAMPLED, while an object lives in the page */
+	uint8_t class; /* of a slab; immutable while an object lives in the page */
 	union {
 		struct {
 			uint32_t next, prev; /* frame numbers, 0 ends the list; under the page lock */

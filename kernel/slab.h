@@ -29,10 +29,10 @@ unsigned slab_take(unsigned class, unsigned want, struct object **list);
  * context. */
 void slab_give(unsigned class, struct object *list);
 /* Whether p is the start of an object; if so, its index in its slab is stored in *index and the slab's first
- * page in *first. `page` is p's page, of kind PAGE_SLAB or PAGE_SLAB_BODY. Any context. */
+ * page in *first. `page` is p's page, of kind PAGE_SLAB or PAGE_SLAB_BODY, sampled or not. Any context. */
 static inline bool slab_index(uintptr_t p, struct page *page, unsigned *index, struct page **first)
 {
-	uint32_t back = page->kind == PAGE_SLAB_BODY ? page->body.back : 0;
+	uint32_t back = (page->kind & ~PAGE_SAMPLED) == PAGE_SLAB_BODY ? page->body.back : 0;
 	uint32_t offset = (uint32_t)(p % PAGE_SIZE) + (back << PAGE_SHIFT);
 	const struct size_class *c = &size_classes[page->class];
 	*index = (unsigned)((uint64_t)offset * c->reciprocal >> 32);

@@ -339,3 +339,22 @@ unsigned unwind_fp(uintptr_t pc, uintptr_t fp, const struct unwind_bounds *b, ui
 {
 	return unwind_fp_record(pc, fp, frame_record(), b, pcs, max);
 }
+
+UNALIGNED_MEANT unsigned unwind_fp_callers(uintptr_t *fp, const struct unwind_bounds *b, uintptr_t *pcs,
+					   unsigned max)
+{
+	const intptr_t record = frame_record();
+	uintptr_t at = *fp, next, top = b->hi - 16 - (uintptr_t)record;
+	unsigned n = 0;
+	if (at + (uintptr_t)record < b->lo || at > top)
+		return 0;
+	for (;; at = next) {
+		const uintptr_t *words = (const uintptr_t *)(at + (uintptr_t)record);
+		pcs[n++] = words[1];
+		next = words[0];
+		if (n == max || next <= at || next > top)
+			break;
+	}
+	*fp = next;
+	return n;
+}

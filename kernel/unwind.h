@@ -57,6 +57,13 @@ unsigned unwind_walk_known(struct unwind_regs *r, const struct unwind_bounds *b,
  */
 unsigned unwind_fp(uintptr_t pc, uintptr_t fp, const struct unwind_bounds *b, uintptr_t *pcs, unsigned max);
 
+/*
+ * The callers of the function whose frame pointer is *fp, without itself: pcs[0] is where its caller goes on.
+ * Returns their number, 0 when the record at *fp is not inside; max is at least 1. *fp becomes the frame pointer
+ * at which the walk ended, which may be one of another stack.
+ */
+unsigned unwind_fp_callers(uintptr_t *fp, const struct unwind_bounds *b, uintptr_t *pcs, unsigned max);
+
 /* The same for frame records {caller's fp, return address} at fp + record: for tests of the other
  * architecture. */
 unsigned unwind_fp_record(uintptr_t pc, uintptr_t fp, intptr_t record, const struct unwind_bounds *b,

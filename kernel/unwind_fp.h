@@ -1,9 +1,10 @@
 /*
- * The walk by frame pointers, inline, so that the place of a frame's record is part of the loads: for kernel/unwind.c and kernel/walk.c.
+ * The walk by frame pointers, inline, so that the place of a frame's record is part of the loads: for kernel/unwind.c, kernel/walk.c and prof/wait.c.
  */
 #ifndef KERNEL_UNWIND_FP_H
 #define KERNEL_UNWIND_FP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,24 @@ UNALIGNED_MEANT static inline __attribute__((always_inline)) unsigned unwind_fp_
 	}
 #undef FRAME_RECORD
 	return (unsigned)(p + 1 - pcs);
+}
+
+/*
+ * Whether a walk of the callers from fp would begin with exactly these return addresses, which an earlier one gave: in 6 instructions a frame. A frame's record is looked at only when the return address below it is the expected one, so the function that has the frame is the
+ * one in which the earlier walk found it in place; a function keeps its frame pointer wherever it calls.
+ */
+UNALIGNED_MEANT static inline __attribute__((always_inline)) bool unwind_fp_are(uintptr_t fp,
+										const intptr_t record,
+										const uintptr_t *pcs,
+										const uintptr_t *end)
+{
+	for (; pcs != end; pcs++) {
+		const uintptr_t *words = (const uintptr_t *)(fp + (uintptr_t)record);
+		if (__builtin_expect(words[1] != *pcs, 0))
+			return false;
+		fp = words[0];
+	}
+	return true;
 }
 
 #endif

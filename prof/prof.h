@@ -114,4 +114,12 @@ bool serve_start(const struct serve_options *o) __attribute__((warn_unused_resul
 /* From now on requests on this line are answered; ctx is not used. Lines beyond the eighth are not served. System or goroutine context. */
 void serve_line(void *ctx, struct serial *line);
 
+/* prof/heap.c */
+
+/* Prints what was sampled and is still allocated, by stack, the most bytes first: at most `rows` stacks. Goroutine context. */
+void heap_leaks_print(unsigned rows);
+
+/* Boot option heap.leaks: the report is wanted when the program ends. */
+extern bool heap_leaks;
+
 #endif

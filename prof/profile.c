@@ -34,7 +34,10 @@ enum {
 }; /* bytes; measured by guest profile.little_stack: less than half of it is used */
 
 /* In the order of their names. */
-static struct profile *const built_in[] = {&prof_goroutine};
+static struct profile *const built_in[] = {
+	&profile_allocs, &profile_block,  &prof_goroutine,   &profile_heap,
+	&profile_mutex,  &profile_parked, &profile_runnable,
+};
 
 static struct mutex registry; /* protects first and the links */
 static struct profile *first;

@@ -81,6 +81,9 @@ bool profile_register(struct profile *p) __attribute__((warn_unused_result));
 
 /* The kernel's. */
 extern struct profile prof_goroutine;
+/* Those of prof/heap.c and prof/block.c. */
+extern struct profile profile_allocs, profile_block, profile_heap, profile_mutex, profile_parked,
+	profile_runnable;
 
 /* prof/custom.c */
 bool profile_is_custom(const struct profile *p);

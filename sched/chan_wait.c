@@ -50,14 +50,19 @@ void chan_free(struct chan *c)
 
 uint64_t chan_lock_long(struct chan *c)
 {
+	uint64_t since = 0;
 	rank_hold_short(arch_hart(), &c->rank);
 	for (uint32_t n = 1;; n++) {
 		/* pairs with the release in chan_unlock() and in chan.c */
 		uint64_t word = atomic_load_explicit(&c->word, memory_order_relaxed);
 		if ((word & CHAN_LOCKED) == 0 &&
 		    atomic_compare_exchange_weak_explicit(&c->word, &word, word | CHAN_LOCKED,
-							  memory_order_acquire, memory_order_relaxed))
+							  memory_order_acquire, memory_order_relaxed)) {
+			contention_end(RANK_CHAN, (uintptr_t)__builtin_return_address(0), since);
 			return word | CHAN_LOCKED;
+		}
+		if (since == 0)
+			since = contention_begin();
 		spin_pause(n);
 	}
 }

@@ -140,6 +140,7 @@ static void g_make_sys(void *arg)
 		g->stack_hi = g->stack_lo + slot - STACK_GUARD;
 		g->bare = true;
 		store_relaxed(&g->status, G_DEAD);
+		g->wait_pcs = wait_no_pcs;
 		g->tls = g->ctx.tls = tls_make(block + i * size, g);
 		g->next = m->first;
 		m->first = g;
@@ -486,6 +487,7 @@ void g_init_boot(struct hart *h)
 	struct g *g = (struct g *)(block + tls_size());
 	memset(block, 0, tls_size() + sizeof *g);
 	g->name = "scheduler";
+	g->wait_pcs = wait_no_pcs;
 	g->system = true;
 	g->stack_lo = h->stack_lo[STACK_SYS];
 	g->stack_hi = h->sys_stack_top;

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "kernel/store.h"
+
 enum {
 	HISTOGRAM_MIN_BIT = 9, /* Go's timeHistMinBucketBits and so on */
 	HISTOGRAM_MAX_BIT = 48,
@@ -45,7 +47,7 @@ static inline uint64_t histogram_bound(unsigned bucket)
 
 static inline void histogram_add_(_Atomic uint64_t *to, uint64_t n)
 {
-	atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + n, memory_order_relaxed);
+	store_relaxed(to, atomic_load_explicit(to, memory_order_relaxed) + n);
 }
 
 /* n times. */

@@ -30,6 +30,7 @@
 #include "kernel/hart.h"
 #include "kernel/lock.h"
 #include "kernel/panic.h"
+#include "sched/contend.h"
 #include "sched/deadlock.h"
 #include "sched/sched.h"
 #include "sched/waitq.h"
@@ -43,6 +44,8 @@ _Static_assert(sizeof(struct spinlock) <= sizeof(((struct mutex *)0)->lock),
 	       "the public struct has room for a spinlock");
 _Static_assert(_Alignof(struct g) > MUTEX_FLAGS, "the flags fit below a goroutine's address");
 
+bool contend_on;
+contend_fn *contend_hook;
 static _Atomic uint64_t waited_ticks; /* relaxed; a figure for people */
 
 uint64_t mutex_wait_ticks(void)
@@ -125,6 +128,7 @@ static bool wait(struct mutex *m, bool again, bool woken, bool starving)
 		waitq_put_first_locked(&m->waiters, self);
 	else
 		waitq_put_locked(&m->waiters, self);
+	contend_put_locked(&m->waiters, self);
 	self->wait_data = m;
 	park_prepare(WAIT_MUTEX);
 	spin_unlock(l);
@@ -192,9 +196,10 @@ void mutex_lock_slow(struct mutex *m)
 }
 
 /* Takes the first waiter out of the queue and either hands the mutex over to it or frees the mutex and wakes it. */
-static struct g *release_to_waiter_locked(struct mutex *m, uintptr_t old, bool *handed)
+static struct g *release_to_waiter_locked(struct mutex *m, uintptr_t old, bool *handed, uint64_t *blame)
 {
 	struct g *g = waitq_take_locked(&m->waiters);
+	*blame = contend_take_locked(&m->waiters, g);
 	uintptr_t waiters = m->waiters.first != NULL ? MUTEX_WAITERS : 0, new;
 	do {
 #ifndef MUTANT_mutex_handoff
@@ -233,9 +238,11 @@ void mutex_unlock_slow(struct mutex *m)
 		spin_unlock(l); /* one that spins has said so meanwhile */
 	}
 	bool handed;
-	struct g *g = release_to_waiter_locked(m, old, &handed);
+	uint64_t blame;
+	struct g *g = release_to_waiter_locked(m, old, &handed, &blame);
 	spin_unlock(l);
 	ready(g);
+	contend_charge(blame);
 	if (handed && g_self()->preempt_off == 0)
 		go_yield(); /* the new holder runs at once */
 }

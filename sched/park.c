@@ -12,6 +12,24 @@
 #include "kernel/assert.h"
 #include "sched/park.h"
 
+const uintptr_t wait_no_pcs[1];
+
+/* For a wake-up that was written down before a profile was turned off. */
+static void drop(struct g *g, uintptr_t fp)
+{
+	(void)g;
+	(void)fp;
+}
+
+sched_wait_fn *sched_wait_hook = drop;
+
+void sched_waits(sched_wait_fn *fn)
+{
+	/* pairs with the acquire in wait_told(): whoever is woken from now on finds it */
+	__atomic_store_n(&sched_wait_hook, fn != NULL ? fn : drop, __ATOMIC_RELEASE);
+	__atomic_store_n(&watched.waits, fn != NULL, __ATOMIC_RELEASE);
+}
+
 void park_prepare_traced(struct g *self, enum wait_reason reason)
 {
 #ifndef MUTANT_trace_late
@@ -32,7 +50,7 @@ void park_prepare(enum wait_reason reason)
 		park_prepare_raised(g_self(), reason);
 }
 
-void park_commit(void)
+void park_commit_out(void)
 {
 	park_commit_short(g_self(), true);
 }
@@ -69,6 +87,10 @@ void ready_rest(struct g *g, uint32_t left)
 		TRACE(go_unblock(g));
 		if (__builtin_expect(latency_due(g), 0))
 			latency_follow(g);
+		if (__atomic_load_n(&watched.waits, __ATOMIC_RELAXED)) {
+			g->woken_at = arch_ticks();
+			store_relaxed(&g->woken, true);
+		}
 		left = ready_plain(&g);
 		if (left == READY_DONE)
 			return;

@@ -33,7 +33,7 @@ static inline __attribute__((always_inline)) uint32_t ready_plain(struct g **g)
 /* ready() for g, as long as nothing is special about it; then ready_rest(*g, what was returned). Preemption off. */
 static inline __attribute__((always_inline)) uint32_t ready_short(struct g **g)
 {
-	if (trace_active())
+	if (watched_any())
 		return READY_ALL;
 	if (__builtin_expect(latency_due(*g), 0))
 		latency_follow(*g);
@@ -62,17 +62,49 @@ static inline void park_prepare_either(struct g *self, enum wait_reason reason)
 		park_prepare_raised(self, reason);
 }
 
-/* The wait itself, with preemption off by one before and after. traced: as for switch_out(). */
-static inline __attribute__((always_inline)) void park_out(struct g *self, bool traced)
+/* self has waited, was woken while waits were wanted, and runs again; preemption off. Inline: profiles begin in the function this is in. */
+static inline __attribute__((always_inline)) void wait_told(struct g *self)
+{
+	store_relaxed(&self->woken, false);
+	/* pairs with the release of who set it */
+	__atomic_load_n(&sched_wait_hook, __ATOMIC_ACQUIRE)(self, (uintptr_t)__builtin_frame_address(0));
+}
+
+/* The wait itself, with preemption off by one before and after. traced: as for switch_out(). Then g->woken is looked at. */
+static inline __attribute__((always_inline)) void park_out_silent(struct g *self, bool traced)
 {
 	ASSERT(self->preempt_off == 1, "park with preemption off only by park_prepare()");
 	switch_out(self, SWITCH_PARK, traced);
 }
 
+static inline __attribute__((always_inline)) void park_out(struct g *self, bool traced)
+{
+	park_out_silent(self, traced);
+	if (__builtin_expect(atomic_load_explicit(&self->woken, memory_order_relaxed), 0))
+		wait_told(self);
+}
+
 static inline __attribute__((always_inline)) void park_commit_short(struct g *self, bool traced)
 {
-	park_out(self, traced);
-	preempt_enable_last();
+	park_out_silent(self, traced);
+	self = g_self(); /* looked up again: it need not be kept over the switch */
+	/* preempt_enable_last(), with one look more that costs nothing */
+	atomic_signal_fence(memory_order_seq_cst);
+	self->preempt_off = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (__builtin_expect(atomic_load_explicit(&self->resched_or_woken, memory_order_relaxed) != 0, 0)) {
+		if (atomic_load_explicit(&self->woken, memory_order_relaxed)) {
+			self->preempt_off = 1;
+			atomic_signal_fence(memory_order_seq_cst);
+			wait_told(self);
+			self = g_self(); /* again: the short way saves no register for this */
+			atomic_signal_fence(memory_order_seq_cst);
+			self->preempt_off = 0;
+			atomic_signal_fence(memory_order_seq_cst);
+		}
+		if (atomic_load_explicit(&self->resched, memory_order_relaxed))
+			preempt_hook();
+	}
 }
 
 #endif

@@ -22,7 +22,6 @@
 #include "kernel/timer.h"
 #include "kernel/trap.h"
 #include "sched/impl.h"
-#include "sched/latency.h"
 #include "sched/metrics.h"
 #include "sched/own.h"
 #include "sched/schedtrace.h"

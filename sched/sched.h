@@ -45,7 +45,12 @@ void sched_shake(uint64_t seed, uint32_t every);
  * From park_prepare() on the goroutine may be made ready by whoever finds it on x; park_commit() returns after that. Goroutine context.
  */
 void park_prepare(enum wait_reason reason);
-void park_commit(void);
+void park_commit_out(void);
+static inline __attribute__((always_inline)) void park_commit(void)
+{
+	park_commit_out();
+	__asm__ volatile(""); /* no tail call: who waits is on the stack that profiles show */
+}
 /* Instead of park_commit(): the goroutine goes on, because nobody will make it ready for this park. */
 void park_cancel(void);
 /* Makes a goroutine that is parking or waiting runnable. Exactly one ready for each park. Goroutine or system context; a spinlock ranked
@@ -163,6 +168,34 @@ void barrier_run(struct barrier *b, enum stw_kind kind);
 struct report;
 /* The first line and the stack of a goroutine that does not run and that the caller owns. */
 void goroutine_report(struct report *r, const struct g *g);
+/* sched/park.c: waits for a profile */
+
+/*
+ * What each goroutine that was woken while waits are wanted calls when it runs again, with preemption off. g is the caller; wait_since, woken_at
+ * and run_since are in arch_ticks(), in this order but for a goroutine that was made ready while it was parking. fp: the
+ * frame pointer of the function that called.
+ */
+typedef void sched_wait_fn(struct g *g, uintptr_t fp);
+/* From now on waits are told to fn, NULL: to nobody. One that is not over yet may still be told to the one before. */
+void sched_waits(sched_wait_fn *fn);
+extern sched_wait_fn *sched_wait_hook;
+/* What g->wait_pcs is at first. */
+extern const uintptr_t wait_no_pcs[1];
+
+/* sched/mutex.c: what unlocks are to blame for (sched/contend.h) */
+
+/* A mutex profile is on (prof/contention.c). */
+extern bool contend_on;
+
+/* Set by the mutex profile: the caller has just let somebody go, for whom, and for those behind, goroutines had waited so long. fp: the frame
+ * pointer of a function that the unlocking code called. Preemption may be on. Set once (release). */
+typedef void contend_fn(uint64_t ticks, uintptr_t fp);
+extern contend_fn *contend_hook;
+
+/* sched/stw.c */
+
+/* Runs fn(arg) while every other hart stands in its scheduler. Goroutine context with preemption on; fn may not park. */
+void sched_stopped(void (*fn)(void *), void *arg);
 
 /* sched/deadlock.c */
 

@@ -10,6 +10,7 @@
 #include <hartbeat/panic.h>
 
 #include "kernel/lock.h"
+#include "sched/contend.h"
 #include "sched/sched.h"
 #include "sched/waitq.h"
 
@@ -51,6 +52,9 @@ void semaphore_acquire_for(struct semaphore *s, uint64_t n, enum wait_reason rea
 	struct g *self = g_self();
 	self->wait_data = &n; /* read under the spinlock by who releases */
 	waitq_put_locked(&s->waiters, self);
+	if (reason == WAIT_RWMUTEX_READ ||
+	    reason == WAIT_RWMUTEX_WRITE) /* what a mutex profile is about, as in Go */
+		contend_put_locked(&s->waiters, self);
 	park_prepare(reason);
 	spin_unlock(l);
 	park_commit(); /* the units are ours */
@@ -66,6 +70,7 @@ static bool release(struct semaphore *s, uint64_t n)
 {
 	struct spinlock *l = lock_of(s);
 	struct waitq woken = {NULL, NULL};
+	uint64_t blame = 0;
 	spin_lock(l);
 	if (s->units + n < n) {
 		spin_unlock(l);
@@ -77,12 +82,15 @@ static bool release(struct semaphore *s, uint64_t n)
 		if (wants > s->units)
 			break;
 		s->units -= wants;
-		waitq_put_locked(&woken, waitq_take_locked(&s->waiters));
+		struct g *g = waitq_take_locked(&s->waiters);
+		blame += contend_take_locked(&s->waiters, g);
+		waitq_put_locked(&woken, g);
 	}
 	spin_unlock(l);
 	bool any = woken.first != NULL;
 	for (struct g *g = waitq_take_locked(&woken); g != NULL; g = waitq_take_locked(&woken))
 		ready(g);
+	contend_charge(blame);
 	return any;
 }
 

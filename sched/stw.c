@@ -91,6 +91,13 @@ void stw_end(void)
 	mutex_unlock(&turn);
 }
 
+void sched_stopped(void (*fn)(void *), void *arg)
+{
+	stw_begin(STW_UNKNOWN);
+	fn(arg);
+	stw_end();
+}
+
 bool stw_stopped(enum stw_kind *kind)
 {
 	*kind = now_for;

@@ -63,6 +63,7 @@ KERNEL_ROOM := \
 	kernel/framing.c \
 	kernel/heap.c \
 	kernel/ktimer.c \
+	kernel/large.c \
 	kernel/lock.c \
 	kernel/malloc.c \
 	kernel/memory.c \
@@ -149,14 +150,19 @@ SCHED_ROOM := \
 	sched/tracing.c \
 	sched/waitgroup.c
 PROF_ROOM := \
+	prof/block.c \
 	prof/builder.c \
+	prof/contention.c \
 	prof/cpu.c \
 	prof/crash.c \
 	prof/custom.c \
 	prof/decimal.c \
 	prof/drain.c \
+	prof/expo.c \
 	prof/goroutine.c \
 	prof/gzip.c \
+	prof/heap.c \
+	prof/heap_sample.c \
 	prof/image.c \
 	prof/intern.c \
 	prof/pprof.c \
@@ -168,10 +174,13 @@ PROF_ROOM := \
 	prof/serve/http.c \
 	prof/serve/pages.c \
 	prof/serve/serve.c \
+	prof/stack_trim.c \
+	prof/stacks.c \
 	prof/text.c \
 	prof/top.c \
 	prof/trace_file.c \
 	prof/trace_out.c \
+	prof/wait.c \
 	prof/wall.c \
 	prof/wall_hart.c \
 	prof/watch.c \
@@ -191,6 +200,7 @@ KERNEL_SOURCES = $(ARCH_SOURCES_$(ARCH)) $(KERNEL_ROOM) $(TRACE_ROOM) $(SCHED_RO
 
 FILE_FLAGS_kernel/memory.c := -fno-builtin
 # Its functions need no frame: see there. They are tens of instructions, and a frame costs six of them.
+FILE_FLAGS_prof/wait.c := -fomit-frame-pointer
 FILE_FLAGS_sched/chan.c := -fomit-frame-pointer -fno-jump-tables -fno-bit-tests
 # The same; what it walks begins with its caller's frame.
 FILE_FLAGS_kernel/walk_fp.c := -fomit-frame-pointer

@@ -50,6 +50,7 @@ E2E := \
 	notable \
 	pipeline \
 	profile \
+	profiles \
 	run \
 	sched \
 	sieve \

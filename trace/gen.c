@@ -13,7 +13,7 @@ enum {
 	UNIT_HZ_MAX = 160000000, /* a unit is 6 ns or more: shorter ones would only make events longer */
 };
 
-bool trace_on;
+union watched watched;
 struct trace_gen *trace_gen, *trace_ending;
 static uint32_t last_number;
 static struct trace_symbols *symbols; /* set once by the first trace */
@@ -88,14 +88,14 @@ void trace_gen_begin(struct trace_gen *to, uint64_t idle)
 	}
 	trace_self_begin(g_self());
 	/* seen by everybody who comes back from the stop */
-	__atomic_store_n(&trace_on, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&watched.trace, true, __ATOMIC_RELEASE);
 }
 
 struct trace_gen *trace_gen_end(void)
 {
 	struct trace_gen *t = trace_gen;
 	ASSERT(g_self()->preempt_off > 0, "a generation ends while the world is stopped");
-	__atomic_store_n(&trace_on, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&watched.trace, false, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < hart_count; i++)
 		trace_buf_end(harts[i]->trace, t);
 	t->end = arch_ticks();

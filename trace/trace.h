@@ -123,14 +123,27 @@ struct trace_hart {
 extern const char *const *trace_stw_texts;
 extern unsigned trace_stw_count;
 
-/* Written while the world is stopped. */
-extern bool trace_on;
-extern struct trace_gen *trace_gen; /* the running generation, while trace_on */
+/* What wake-ups are looked at for. */
+extern union watched {
+	uint16_t any; /* both, for one look at them */
+	struct {
+		bool trace; /* a trace runs; written while the world is stopped */
+		bool waits; /* a profile of waits is on; changes at any time (sched/park.c) */
+	};
+} watched;
+extern struct trace_gen *trace_gen; /* the running generation, while a trace runs */
 
 static inline __attribute__((always_inline)) bool trace_active(void)
 {
 	return __builtin_expect(
-		trace_on, 0); /* a plain load, compared in memory: it only changes while this hart stands */
+		watched.trace,
+		0); /* a plain load, compared in memory: it only changes while this hart stands */
+}
+
+/* The same for both; a wake-up at the moment that a profile begins may be missed by it. */
+static inline __attribute__((always_inline)) bool watched_any(void)
+{
+	return __builtin_expect(watched.any, 0) != 0;
 }
 
 /* TRACE(go_block(g, reason)): the event, if a trace runs. Two or three instructions otherwise. */
@@ -141,7 +154,7 @@ static inline __attribute__((always_inline)) bool trace_active(void)
 	} while (0)
 
 /* go.c: goroutines. Preemption off, on the hart that does it; any lock may be held that ranks before `trace`. Out of line: what stands at
- * the places that emit is the look at trace_on. */
+ * the places that emit is the look at watched.trace. */
 
 __attribute__((noinline)) void trace_go_create(struct g *g);
 /* g runs now on this hart. */

@@ -28,12 +28,12 @@ static const struct subject {
 	const char *name;
 	const struct bench *table;
 } subjects[] = {
-	{"cpu", bench_cpu},           {"sched", bench_sched},           {"chan", bench_chan},
-	{"select", bench_select},     {"mutex", bench_mutex},           {"latency", bench_latency},
-	{"parallel", bench_parallel}, {"parked", bench_parked},         {"profile", bench_profile},
-	{"go_chan", bench_go_chan},   {"go_select", bench_go_select},   {"go_sched", bench_go_sched},
-	{"go_sync", bench_go_sync},   {"go_rwmutex", bench_go_rwmutex}, {"go_pool", bench_go_pool},
-	{"go_time", bench_go_time},   {"trace", bench_trace},
+	{"cpu", bench_cpu},           {"sched", bench_sched},       {"chan", bench_chan},
+	{"select", bench_select},     {"mutex", bench_mutex},       {"latency", bench_latency},
+	{"profiles", bench_profiles}, {"parallel", bench_parallel}, {"parked", bench_parked},
+	{"profile", bench_profile},   {"go_chan", bench_go_chan},   {"go_select", bench_go_select},
+	{"go_sched", bench_go_sched}, {"go_sync", bench_go_sync},   {"go_rwmutex", bench_go_rwmutex},
+	{"go_pool", bench_go_pool},   {"go_time", bench_go_time},   {"trace", bench_trace},
 };
 
 static const struct setting {

@@ -15,6 +15,9 @@ enum { G_RUNNING = 2, G_STATUS_MASK = 0xff };
 struct g {
 	struct g *next;
 	void *wait_data;
+	uint64_t contend_sum;
+	uint32_t contend_n;
+	bool contend_in;
 	uint32_t preempt_off;
 	_Atomic uint32_t status; /* G_RUNNING for ever: waiters spin */
 	sem_t wake;

@@ -4,6 +4,10 @@
 
 #include "kernel/g.h"
 
+extern bool contend_on;
+typedef void contend_fn(uint64_t ticks, uintptr_t fp);
+extern contend_fn *contend_hook;
+
 static inline void park_prepare(enum wait_reason reason)
 {
 	(void)reason;

@@ -1,0 +1,80 @@
+/* What heap, block and mutex profiles cost: the allocator and a round trip over channels, without and with them. */
+#include "tests/bench/bench.h"
+
+#include <stdlib.h>
+
+#include <hartbeat/prof_rates.h>
+
+static uint64_t pair(uint64_t n)
+{
+	uint64_t start = time_now();
+	for (uint64_t i = 0; i < n; i++) {
+		char *p = malloc(64);
+		bench_sink += (uintptr_t)p;
+		free(p);
+	}
+	return time_now() - start;
+}
+
+/* 64 objects at once, so that the bins give and take lists. */
+static uint64_t batch(uint64_t n)
+{
+	enum { AT_ONCE = 64 };
+	void *p[AT_ONCE];
+	uint64_t start = time_now();
+	for (uint64_t i = 0; i < n; i += AT_ONCE) {
+		for (int k = 0; k < AT_ONCE; k++)
+			p[k] = malloc(64);
+		for (int k = 0; k < AT_ONCE; k++)
+			free(p[k]);
+	}
+	return time_now() - start;
+}
+
+static uint64_t pair_sampled(uint64_t n)
+{
+	uint64_t was = prof_heap_rate();
+	if (prof_heap_rate_set(512 << 10) != 0)
+		return 0;
+	uint64_t d = pair(n);
+	return prof_heap_rate_set(was) == 0 ? d : 0;
+}
+
+static uint64_t pair_all_sampled(uint64_t n)
+{
+	uint64_t was = prof_heap_rate();
+	if (prof_heap_rate_set(1) != 0)
+		return 0;
+	uint64_t d = pair(n);
+	return prof_heap_rate_set(was) == 0 ? d : 0;
+}
+
+static uint64_t pingpong_block(uint64_t rate, uint64_t n)
+{
+	uint64_t was = prof_block_rate();
+	if (prof_block_rate_set(rate) != 0)
+		return 0;
+	uint64_t d = bench_pingpong(n);
+	return prof_block_rate_set(was) == 0 ? d : 0;
+}
+
+/* Every wait counted; as by default, those of 10 us or more; and every contention, of which there is none: the profile is on. */
+static uint64_t pingpong_all(uint64_t n)
+{
+	return pingpong_block(1, n);
+}
+
+static uint64_t pingpong_10us(uint64_t n)
+{
+	return pingpong_block(10000, n);
+}
+
+const struct bench bench_profiles[] = {
+	{.name = "malloc_free", .sample = pair, .alone = true},
+	{.name = "malloc_free_batch", .sample = batch, .alone = true},
+	{.name = "malloc_free_heap_512K", .sample = pair_sampled, .alone = true},
+	{.name = "malloc_free_heap_1", .sample = pair_all_sampled, .alone = true},
+	{.name = "chan_pingpong_block_1", .sample = pingpong_all},
+	{.name = "chan_pingpong_block_10us", .sample = pingpong_10us},
+	{0},
+};
