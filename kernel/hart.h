@@ -67,7 +67,8 @@ struct hart {
 		uintptr_t pc;
 	} held[HELD_MAX];
 	struct arch_frame *
-		stop_frame; /* stopped for a panic: what was interrupted, on the stack that stopped it, or NULL */
+		stop_frame; /* stopped for a panic: what was interrupted, on the stack that stopped it, or NULL: */
+	struct arch_unwind stop_place; /* it stopped by itself, in a function that this is in */
 	struct {
 		uintptr_t pc;          /* where interrupts last went off */
 		uint64_t since, until; /* and when they were off; in arch_ticks(), while `timed` */

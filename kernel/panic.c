@@ -305,6 +305,8 @@ void upcall_stop(struct arch_frame *f)
 {
 	struct hart *h = arch_hart();
 	h->stop_frame = f;
+	if (f == NULL)
+		traceback_here(&h->stop_place);
 	atomic_store(&h->stopped, true);
 	arch_halt();
 }

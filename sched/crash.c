@@ -45,9 +45,13 @@ static bool place_of(const struct g *g, const struct hart *h, struct arch_unwind
 		return panic_place(u, call);
 	}
 	if (h != NULL) {
-		if (!atomic_load(&h->stopped) || h->stop_frame == NULL)
+		if (!atomic_load(&h->stopped))
 			return false;
-		arch_frame_unwind(h->stop_frame, u);
+		*call = h->stop_frame == NULL;
+		if (*call)
+			*u = h->stop_place;
+		else
+			arch_frame_unwind(h->stop_frame, u);
 		return true;
 	}
 	if (g->area != NULL) {
@@ -166,13 +170,12 @@ static void group_add(void *ctx, const struct g *g, const char *state, const uin
 static void on_hart_print(const struct g *g, const struct hart *h)
 {
 	struct arch_unwind u;
+	bool call;
 	traceback_header(&report_panic, g, "running", 0);
-	if (atomic_load(&h->stopped) && h->stop_frame != NULL) {
-		arch_frame_unwind(h->stop_frame, &u);
-		traceback_frames(&report_panic, &u, h, g, 0);
-	} else {
+	if (place_of(g, h, &u, &call))
+		traceback_frames(&report_panic, &u, h, g, call); /* who says that it stops is left out */
+	else
 		panic_line("\tgoroutine running on hart %u; stack unavailable", h->index);
-	}
 	traceback_created_by(&report_panic, g);
 }
 
