@@ -230,13 +230,28 @@ enum arch_fill arch_mmu_fill(uintptr_t va, uint64_t pa)
 	return ARCH_FILL_PRESENT;
 }
 
+/* A leaf of 2 MiB becomes a table of the same pages; returns the entry for va in it. Boot only: a guard page in the middle of a large .bss. */
+static _Atomic uint64_t *split(_Atomic uint64_t *entry, uintptr_t va)
+{
+	uint64_t page = upcall_table_page(), pte = atomic_load_explicit(entry, memory_order_relaxed);
+	ASSERT(page != 0, "there is memory for the kernel's page tables");
+	_Atomic uint64_t *table = (_Atomic uint64_t *)page;
+	for (uint64_t i = 0; i < ENTRIES; i++)
+		atomic_store_explicit(&table[i], pte + (i << 10), memory_order_relaxed);
+	/* pairs with the acquire in entry_find() */
+	atomic_store_explicit(entry, page >> 12 << 10 | PTE_V, memory_order_release);
+	return entry_at(table, va, 0);
+}
+
 uint64_t arch_mmu_clear(uintptr_t va)
 {
 	int level = 0;
 	_Atomic uint64_t *entry = entry_find(va, &level);
 	if (entry == NULL)
 		return 0;
-	ASSERT(level == 0, "only a page of 4 KiB is cleared");
+	ASSERT(level <= 1, "a page of 1 GiB is not split");
+	if (level == 1)
+		entry = split(entry, va);
 	return pte_address(atomic_exchange(entry, 0));
 }
 
