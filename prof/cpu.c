@@ -15,11 +15,9 @@
 #include "arch/arch.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
-#include "kernel/dump.h"
 #include "kernel/hart.h"
 #include "kernel/print.h"
 #include "kernel/symtab.h"
-#include "prof/gzip.h"
 #include "prof/image.h"
 #include "prof/impl.h"
 #include "prof/pprof.h"
@@ -237,8 +235,8 @@ static void add_lost(uint64_t lost_ticks)
 		builder_add(&builder, &s);
 }
 
-/* Encodes what was collected. Caller holds prof_mutex. 0 or a negative error number. */
-static int profile_encode(struct sink *to, uint64_t duration)
+/* Writes what was collected, to the sink or to the console under a name. Caller holds prof_mutex. 0 or a negative error number. */
+static int profile_write_out(struct sink *to, const char *name, uint64_t duration)
 {
 	static char text[COMMENTS_MAX][COMMENT_SIZE]; /* under prof_mutex */
 	static const char *comments[COMMENTS_MAX];
@@ -250,24 +248,8 @@ static int profile_encode(struct sink *to, uint64_t duration)
 	o.comments = comments;
 	o.time_nanos = (int64_t)start_wall;
 	o.duration_nanos = (int64_t)duration;
-	prof_image_options(&o);
 	o.label = label_get;
-	struct gzip *z = gzip_open(to, &prof_mem, GZIP_LEVEL_PROFILE);
-	if (z == NULL)
-		return -ENOMEM;
-	int error = pprof_write_builder(&builder, &o, &prof_mem, gzip_sink(z));
-	int closed = gzip_close(z);
-	return error ? error : closed;
-}
-
-static int profile_send(const char *name, uint64_t duration)
-{
-	struct dump *d = dump_open(name);
-	if (d == NULL)
-		return -EINVAL;
-	int error = profile_encode(dump_sink(d), duration);
-	dump_close(d);
-	return error;
+	return to != NULL ? prof_write_to(to, &o, &builder) : prof_write(name, &o, &builder);
 }
 
 /* To the sink, or to the console under a name, or nowhere. */
@@ -280,10 +262,7 @@ static int stop(struct sink *to, const char *name, prof_look_fn *look, void *ctx
 		uint64_t duration = clock_ns() - start_ns;
 		atomic_fetch_add(&profile_number, 1);
 		drain_end(DRAIN_CPU);
-		if (to != NULL)
-			error = profile_encode(to, duration);
-		else
-			error = name != NULL ? profile_send(name, duration) : 0;
+		error = to != NULL || name != NULL ? profile_write_out(to, name, duration) : 0;
 		if (error != 0 && to == NULL)
 			print_line("hb: profile %s could not be written: error %d", name, error);
 		if (name != NULL) {

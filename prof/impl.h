@@ -98,7 +98,9 @@ void drain_done(enum drain_profile p);
 /* prof/write.c */
 
 struct pprof_options;
-/* Sends b as the profile `name`; fills in of o what is the same for every profile. 0, or a negative error number. Goroutine context. */
+/* Writes b to a sink, compressed; fills in of o what is the same for every profile. 0, or a negative error number. Goroutine context. */
+int prof_write_to(struct sink *to, struct pprof_options *o, const struct builder *b);
+/* The same, sent as the profile `name`. */
 int prof_write(const char *name, struct pprof_options *o, const struct builder *b);
 
 /* prof/watch.c */

@@ -24,8 +24,8 @@
 #include "kernel/dump.h"
 #include "kernel/g.h"
 #include "kernel/heap.h"
-#include "prof/gzip.h"
 #include "prof/image.h"
+#include "prof/impl.h"
 #include "prof/prof.h"
 #include "sched/sched.h"
 
@@ -212,13 +212,7 @@ static int write_proto(const struct profile *p, const struct snapshot *s, bool d
 		comments[o.n_comments] = s->comments[o.n_comments];
 	if (truncated(p, s, lack, sizeof lack))
 		comments[o.n_comments++] = lack;
-	prof_image_options(&o);
-	struct gzip *z = gzip_open(to, &prof_mem, GZIP_LEVEL_PROFILE);
-	if (z == NULL)
-		return -ENOMEM;
-	int error = pprof_write_builder(&s->records, &o, &prof_mem, gzip_sink(z));
-	int closed = gzip_close(z);
-	return error != 0 ? error : closed;
+	return prof_write_to(to, &o, &s->records);
 }
 
 static int write_text(const struct profile *p, const struct snapshot *s, struct sink *to)

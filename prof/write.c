@@ -1,5 +1,5 @@
 /*
- * A sampled profile's way out: builder -> pprof -> gzip -> dump -> console.
+ * A profile's way out: builder -> pprof -> gzip -> a sink, or dump -> console.
  */
 #include "prof/impl.h"
 
@@ -10,19 +10,23 @@
 #include "prof/image.h"
 #include "prof/pprof.h"
 
-int prof_write(const char *name, struct pprof_options *o, const struct builder *b)
+int prof_write_to(struct sink *to, struct pprof_options *o, const struct builder *b)
 {
 	prof_image_options(o);
+	struct gzip *z = gzip_open(to, &prof_mem, GZIP_LEVEL_PROFILE);
+	if (z == NULL)
+		return -ENOMEM;
+	int error = pprof_write_builder(b, o, &prof_mem, gzip_sink(z));
+	int closed = gzip_close(z);
+	return error != 0 ? error : closed;
+}
+
+int prof_write(const char *name, struct pprof_options *o, const struct builder *b)
+{
 	struct dump *d = dump_open(name);
 	if (d == NULL)
 		return -EINVAL;
-	int error = -ENOMEM;
-	struct gzip *z = gzip_open(dump_sink(d), &prof_mem, GZIP_LEVEL_PROFILE);
-	if (z != NULL) {
-		error = pprof_write_builder(b, o, &prof_mem, gzip_sink(z));
-		int closed = gzip_close(z);
-		error = error ? error : closed;
-	}
+	int error = prof_write_to(dump_sink(d), o, b);
 	dump_close(d);
 	return error;
 }
