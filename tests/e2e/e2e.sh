@@ -75,6 +75,15 @@ make_here() {
 	make -s -j"$(nproc)" MUTANT= BUILD="$BUILD" ARCH="$ARCH" "$@"
 }
 
+# Sets go to the go command: HB_GO, or the one that make installs under BUILD.
+find_go() {
+	go=${HB_GO:-}
+	[ -n "$go" ] || {
+		make_here "$BUILD/deps/go/goroot" >"$dir/build" 2>&1 || bail "no go command"
+		go=$(cat "$BUILD/deps/go/goroot")/bin/go
+	}
+}
+
 image() { # image APP [MUTANT]
 	make_here all APP="$1" MUTANT="${2:-}" >"$dir/build" 2>&1 || {
 		sed 's/^/# /' "$dir/build" | tail -n 20

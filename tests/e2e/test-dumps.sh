@@ -134,11 +134,7 @@ gcc -O1 -I"$app" "$dir/host/main.c" -o "$dir/host/make" 2>"$dir/build" || bail "
 mkdir "$dir/wanted"
 (cd "$dir/wanted" && ../host/make) || bail "the host's half does not run"
 image "$app"
-go=${HB_GO:-}
-[ -n "$go" ] || {
-	make_here "$BUILD/deps/go/goroot" >"$dir/build" 2>&1 || bail "no go command"
-	go=$(cat "$BUILD/deps/go/goroot")/bin/go
-}
+find_go
 export PPROF_TMPDIR=$dir TZ=UTC
 
 # The files of a folder are the dumps and two profiles, and nothing else.

@@ -6,11 +6,7 @@
 cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
 image tests/faults "${MUTANT:-}"
-go=${HB_GO:-}
-[ -n "$go" ] || {
-	make_here "$BUILD/deps/go/goroot" >"$dir/build" 2>&1 || bail "no go command"
-	go=$(cat "$BUILD/deps/go/goroot")/bin/go
-}
+find_go
 export PPROF_TMPDIR=$dir TZ=UTC
 dump=$OUT/faults/crash-goroutine.pb.gz cpu_dump=$OUT/faults/crash-cpu.pb.gz
 

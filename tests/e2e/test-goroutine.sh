@@ -110,11 +110,7 @@ int main(void)
 C
 sed -i 's|#include <hartbeat/chan.h>|&\n#include <hartbeat/dump.h>|' "$app/main.c"
 image "$app"
-go=${HB_GO:-}
-[ -n "$go" ] || {
-	make_here "$BUILD/deps/go/goroot" >"$dir/build" 2>&1 || bail "no go command"
-	go=$(cat "$BUILD/deps/go/goroot")/bin/go
-}
+find_go
 export PPROF_TMPDIR=$dir
 
 pprof() { # pprof FILE FLAG...: standard output to $dir/out

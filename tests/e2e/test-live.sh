@@ -40,8 +40,7 @@ served() { # ends it
 }
 
 image tests/live
-make_here "$BUILD/deps/go/goroot" >"$dir/build" 2>&1 || bail "no Go"
-go=$(cat "$BUILD/deps/go/goroot")/bin/go
+find_go
 machines=$([ "$ARCH" = riscv64 ] && echo virt || echo "q35 microvm")
 
 for machine in $machines; do

@@ -7,11 +7,7 @@
 cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
 image wordcount
-go=${HB_GO:-}
-[ -n "$go" ] || {
-	make_here "$BUILD/deps/go/goroot" >"$dir/build" 2>&1 || bail "no go command"
-	go=$(cat "$BUILD/deps/go/goroot")/bin/go
-}
+find_go
 export PPROF_TMPDIR=$dir TZ=UTC
 file=$OUT/wordcount/cpu.pb.gz
 pprof() { # pprof TO FLAG...

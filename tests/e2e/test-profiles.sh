@@ -6,11 +6,7 @@
 # The go command is HB_GO, or the one that make installed under BUILD.
 cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
-go=${HB_GO:-}
-[ -n "$go" ] || {
-	make_here "$BUILD/deps/go/goroot" >"$dir/build" 2>&1 || bail "no go command"
-	go=$(cat "$BUILD/deps/go/goroot")/bin/go
-}
+find_go
 export PPROF_TMPDIR=$dir TZ=UTC
 app=$dir/waits
 mkdir "$app"

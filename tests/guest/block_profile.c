@@ -1,4 +1,5 @@
 /* The block and mutex profiles as programs get them: Go's tests of them. Texts are compared by the functions of a stack, in order. */
+#include "profiles.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -24,18 +25,6 @@
 #include "sched/sched.h"
 
 #define NOINLINE __attribute__((noipa)) /* nor merged with one that does the same */
-
-static char *text_of(const char *name)
-{
-	struct sink_memory m;
-	sink_memory_init(&m);
-	if (profile_write(name, 1, &m.sink) != 0 || sink_write(&m.sink, "", 1) != 0) {
-		guest_fail(__FILE__, __LINE__, "profile %s: errno %d", name, errno);
-		sink_memory_free(&m);
-		return NULL;
-	}
-	return m.data;
-}
 
 /* How many functions a stack has that begin a line of their own with "#", at most max; names[i] begins at the name. */
 static unsigned functions_of(const char *stack, const char **names, unsigned max)
@@ -229,7 +218,7 @@ GUEST_TEST(block_profile, block_profile,
 			guest_wait(&g);
 		}
 		CHECK_EQ(prof_block_rate_set(rate), 0);
-		char *text = text_of("block");
+		char *text = profile_text("block", 1);
 		CHECK(text != NULL && strncmp(text, "--- contention:\ncycles/second=1000000000\n", 41) == 0);
 		for (unsigned i = 0; text != NULL && i < CASES; i++) {
 			uint64_t ns, n;
@@ -276,7 +265,7 @@ __attribute__((noipa)) static void frequent_short(uint64_t ticks)
 static void waited(const char *function, uint64_t *ns, uint64_t *n)
 {
 	const char *const stack[] = {"made_up_wait", function, NULL};
-	char *text = text_of("block");
+	char *text = profile_text("block", 1);
 	*ns = *n = 0;
 	if (text != NULL)
 		stack_of(text, stack, ns, n);
@@ -355,7 +344,7 @@ static void contend(void)
 static char *contended(uint64_t *ns, uint64_t *n)
 {
 	static const char *const stack[] = {"mutex_unlock", "give_back", NULL};
-	char *text = text_of("mutex");
+	char *text = profile_text("mutex", 1);
 	*ns = *n = 0;
 	if (text != NULL)
 		stack_of(text, stack, ns, n);
@@ -421,7 +410,7 @@ GUEST_TEST(block_profile, spinlocks,
 			}
 	CHECK(after >= before + 3);
 	CHECK_EQ(prof_mutex_fraction_set(fraction), 0);
-	char *text = text_of("mutex");
+	char *text = profile_text("mutex", 1);
 	CHECK(text != NULL && strstr(text, "# labels: {\"spinlock\":\"profile\"}") != NULL);
 	free(text);
 }
@@ -473,11 +462,11 @@ GUEST_TEST(block_profile, profiler_stack_depth,
 	CHECK_EQ(prof_block_rate_set(rate), 0);
 	CHECK_EQ(deepest(&wait_stacks), STACK_DEPTH_MAX + 1);
 	CHECK_EQ(deepest(&heap_stacks), STACK_DEPTH_MAX + 1);
-	char *text = text_of("block");
+	char *text = profile_text("block", 1);
 	const char *at = text != NULL ? strstr(text, "[truncated]") : NULL;
 	CHECK(at != NULL);
 	free(text);
-	text = text_of("heap");
+	text = profile_text("heap", 1);
 	CHECK(text != NULL && strstr(text, "\tallocate_deep+0x") != NULL &&
 	      strstr(text, "[truncated]") != NULL);
 	free(text);
@@ -496,7 +485,7 @@ GUEST_TEST(block_profile, mutex_block_full_aggregation, "no two records of a pro
 	CHECK_EQ(prof_block_rate_set(rate), 0);
 	static const char *const profiles[] = {"block", "mutex"};
 	for (unsigned k = 0; k < 2; k++) {
-		char *text = text_of(profiles[k]);
+		char *text = profile_text(profiles[k], 1);
 		/* a line of values for each record: the part from " @ " on is the stack */
 		for (char *a = text; a != NULL && (a = strstr(a, " @ ")) != NULL; a++) {
 			size_t n = strcspn(a, "\n") + 1;
@@ -535,7 +524,7 @@ GUEST_TEST(block_profile, block_mutex_profile_inline_expansion, "inlined callers
 	inline_a(&g);
 	guest_wait(&g);
 	CHECK_EQ(prof_block_rate_set(rate), 0);
-	char *text = text_of("block");
+	char *text = profile_text("block", 1);
 	CHECK(text != NULL && stack_of(text, stack, &ns, &n));
 	free(text);
 }
@@ -551,7 +540,7 @@ static NOINLINE void sleep_here(void)
 static void slept(const char *profile, uint64_t *ns, uint64_t *n)
 {
 	static const char *const stack[] = {"sleep_here", NULL};
-	char *text = text_of(profile);
+	char *text = profile_text(profile, 1);
 	*ns = *n = 0;
 	if (text != NULL)
 		stack_of(text, stack, ns, n);
@@ -587,7 +576,7 @@ GUEST_TEST(block_profile, off_the_harts,
 		CHECK_EQ(n[2], 0);
 	}
 	CHECK(ns[0] >= 4 * TIME_MILLISECOND);
-	char *text = text_of("parked");
+	char *text = profile_text("parked", 1);
 	CHECK(text != NULL && strstr(text, "# labels: {\"wait\":\"sleep\"}") != NULL);
 	free(text);
 }

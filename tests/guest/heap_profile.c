@@ -1,4 +1,5 @@
 /* Sampled allocations: what is counted, against the heap's own books, and under which stacks. */
+#include "profiles.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -120,18 +121,6 @@ GUEST_TEST(heap_profile, conservation,
 
 #define NOINLINE __attribute__((noipa))
 
-static char *text_of(const char *name)
-{
-	struct sink_memory m;
-	sink_memory_init(&m);
-	if (profile_write(name, 1, &m.sink) != 0 || sink_write(&m.sink, "", 1) != 0) {
-		guest_fail(__FILE__, __LINE__, "profile %s: errno %d", name, errno);
-		sink_memory_free(&m);
-		return NULL;
-	}
-	return m.data;
-}
-
 /* The sums over the records whose stack has this function: what the heap profile's four values are, unscaled as in its text. */
 struct values {
 	unsigned long long inuse, inuse_bytes, allocs, alloc_bytes;
@@ -195,7 +184,7 @@ GUEST_TEST(heap_profile, memory_profiler,
 	   "each place that allocates is in the text, with what it allocated and what is left of it")
 {
 	uint64_t rate = prof_heap_rate();
-	char *before = text_of("heap");
+	char *before = profile_text("heap", 1);
 	struct values t0 = values_of(before, "allocate_transient"),
 		      p0 = values_of(before, "allocate_persistent"), l0 = values_of(before, "allocate_large");
 	free(before);
@@ -205,7 +194,7 @@ GUEST_TEST(heap_profile, memory_profiler,
 	free(kept[0]);
 	allocate_persistent();
 	CHECK_EQ(prof_heap_rate_set(rate), 0);
-	char *text = text_of("heap");
+	char *text = profile_text("heap", 1);
 	struct values t = values_of(text, "allocate_transient"), p = values_of(text, "allocate_persistent"),
 		      l = values_of(text, "allocate_large");
 	CHECK(text != NULL && strncmp(text, "heap profile: ", 14) == 0);
@@ -222,7 +211,7 @@ GUEST_TEST(heap_profile, memory_profiler,
 	CHECK(text != NULL && strstr(text, "malloc+0x") == NULL && strstr(text, "heap_alloc") == NULL);
 	free(text);
 	kept_free();
-	text = text_of("allocs");
+	text = profile_text("allocs", 1);
 	p = values_of(text, "allocate_persistent");
 	CHECK(p.inuse == 0 && p.allocs - p0.allocs == 64);
 	free(text);
@@ -334,7 +323,7 @@ GUEST_TEST(heap_profile, rate_changes,
 	}
 	for (unsigned i = 0; i < guest_count(30, 300); i++) {
 		CHECK_EQ(prof_heap_rate_set(rates[i % 6]), 0);
-		char *text = i % 8 == 0 ? text_of("heap") : NULL;
+		char *text = i % 8 == 0 ? profile_text("heap", 1) : NULL;
 		free(text);
 		time_sleep(100 * TIME_MICROSECOND);
 	}
