@@ -40,7 +40,7 @@ static void worker(void *started)
 {
 	chan_send(started, NULL);
 	mutex_lock(&m);
-	time_sleep(2 * TIME_MILLISECOND);
+	time_sleep(20 * TIME_MILLISECOND); /* long enough for all others to come, on a busy host too */
 	mutex_unlock(&m);
 	waitgroup_done(&done);
 }
