@@ -49,7 +49,7 @@ _Static_assert(WALL_WAITING + WAIT_REASON_COUNT <= 256, "state and reason fit be
 
 static struct mutex wall_mutex; /* protects start and stop, and running */
 static bool running;
-static uint64_t period_ns, start_ns, start_wall;
+static uint64_t period_ns, start_wall;
 static _Atomic uintptr_t profile_number; /* of the running or last one; a goroutine of another ends */
 
 /* Within a turn of the drain. */
@@ -57,7 +57,8 @@ static struct builder builder;
 static struct {
 	struct g **runs; /* oldest first */
 	size_t n_runs, max_runs;
-	uint64_t last;             /* arch_ticks() of the round before */
+	uint64_t begin,
+		last; /* arch_ticks() of the profile's begin and of the round before: it lasts as long as its rounds */
 	const struct g *displaced; /* who had to make room, or NULL */
 	uint64_t rng;
 	struct wall_rounds count;
@@ -195,12 +196,11 @@ int prof_wall_start(unsigned hz)
 		period_ns = 1000000000u / hz;
 		uintptr_t number = atomic_fetch_add(&profile_number, 1) + 1;
 		builder_init(&builder, &prof_mem, BUILDER_LIMIT);
-		round_.last = arch_ticks();
+		round_.begin = round_.last = arch_ticks();
+		start_wall = clock_wall_ns();
 		round_.rng = round_.last * 0x9e3779b97f4a7c15u + 1;
 		round_.count = (struct wall_rounds){0};
 		if (go_system(wall_loop, (void *)number, "wall profile") != 0) {
-			start_ns = clock_ns();
-			start_wall = clock_wall_ns();
 			drain_begin(DRAIN_WALL, &builder);
 			sampler_wall_start(clock_to_ticks(period_ns));
 			running = true;
@@ -297,8 +297,8 @@ int prof_wall_stop_with(const char *name, prof_look_fn *look, void *ctx)
 	mutex_lock(&wall_mutex);
 	if (running) {
 		atomic_fetch_add(&profile_number, 1);
-		uint64_t duration = clock_ns() - start_ns;
 		drain_turn(round_take, NULL);
+		uint64_t duration = clock_from_ticks(round_.last - round_.begin);
 		sampler_wall_stop();
 		drain_end(DRAIN_WALL);
 		unsigned n = accounts_add(text, comments);
