@@ -123,6 +123,16 @@ static inline struct g *g_self(void)
 	return g_tls;
 }
 
+/* The same after a switch: looked up again where keeping it over the call, or a part of its address, costs more. */
+static inline struct g *g_self_again(void)
+{
+#ifdef arch_tls_again
+	return arch_tls_again(g_tls);
+#else
+	return g_tls;
+#endif
+}
+
 /* Whether the caller holds g's ownership bit. Any context. */
 static inline bool g_owned(const struct g *g)
 {

@@ -42,7 +42,7 @@ static inline void preempt_enable(void)
 /* preempt_enable() for who knows that the count is 1. */
 static inline void preempt_enable_last(void)
 {
-	struct g *g = g_self();
+	struct g *g = g_self_again();
 	atomic_signal_fence(memory_order_seq_cst);
 	g->preempt_off = 0;
 	atomic_signal_fence(memory_order_seq_cst);

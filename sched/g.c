@@ -265,7 +265,7 @@ __attribute__((noinline)) static void put_slow(struct g_cache *c, struct g *g)
 	c->n = 1;
 }
 
-void g_free(struct hart *h, struct g *g)
+void g_free(struct g *g, struct hart *h)
 {
 	struct g_cache *c = &h->sched->gs;
 	/* pairs with the acquire in g_own_dead(): who works on the stack comes after the goroutine */

@@ -62,7 +62,7 @@ struct arch_context;
 /* g.c */
 void g_init_boot(struct hart *h);
 /* The goroutine has ended and stands on no stack: takes its descriptor back. On the hart it left, preemption off. */
-void g_free(struct hart *h, struct g *g);
+void g_free(struct g *g, struct hart *h);
 /* From here on the calling goroutine is of the kernel, or of the program: it is counted or not, seen in profiles or not. Preemption off. */
 void go_class_set(bool system);
 /* For the shrinker, goroutine context. How many magazines of ended goroutines with the default stack are in the depot, or how many were there

@@ -87,7 +87,7 @@ static inline __attribute__((always_inline)) void park_out(struct g *self, bool 
 static inline __attribute__((always_inline)) void park_commit_short(struct g *self, bool traced)
 {
 	park_out_silent(self, traced);
-	self = g_self(); /* looked up again: it need not be kept over the switch */
+	self = g_self_again();
 	/* preempt_enable_last(), with one look more that costs nothing */
 	atomic_signal_fence(memory_order_seq_cst);
 	self->preempt_off = 0;
@@ -97,7 +97,7 @@ static inline __attribute__((always_inline)) void park_commit_short(struct g *se
 			self->preempt_off = 1;
 			atomic_signal_fence(memory_order_seq_cst);
 			wait_told(self);
-			self = g_self(); /* again: the short way saves no register for this */
+			self = g_self_again();
 			atomic_signal_fence(memory_order_seq_cst);
 			self->preempt_off = 0;
 			atomic_signal_fence(memory_order_seq_cst);

@@ -28,7 +28,9 @@ void go_yield(void)
 {
 	struct g *self = g_self();
 	ASSERT(self->preempt_off == 0, "a goroutine yields with preemption on");
-	store_relaxed(&self->preempt_off, 1);
+	uint32_t once = 1;
+	__asm__("" : "+r"(once)); /* else it is kept for SWITCH_YIELD, in a register that is saved for that */
+	store_relaxed(&self->preempt_off, once);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (trace_active()) {
 		yield_traced(self);
@@ -145,7 +147,7 @@ void settle_slow(struct g *left, uintptr_t why)
 {
 	struct hart *h = arch_hart();
 	if (why == SWITCH_EXIT) {
-		g_free(h, left);
+		g_free(left, h);
 		return;
 	}
 	if (why == SWITCH_YIELD)

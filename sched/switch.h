@@ -63,7 +63,7 @@ static inline __attribute__((always_inline)) void settle(struct g *left, uintptr
 	if (usual == SWITCH_YIELD && why == SWITCH_YIELD)
 		settle_yield(left);
 	else if (usual == SWITCH_EXIT && why == SWITCH_EXIT)
-		g_free(arch_hart(), left);
+		g_free(left, arch_hart());
 	else if (why == SWITCH_PARK)
 		settle_park(left);
 	else if (usual != SWITCH_YIELD && why == SWITCH_YIELD)
@@ -76,11 +76,11 @@ static inline __attribute__((always_inline)) void settle(struct g *left, uintptr
 static inline __attribute__((always_inline)) void arrive(struct hart *h, struct arch_context *from,
 							 uintptr_t why, enum switch_reason usual)
 {
-	ASSERT(h->cur == g_self(), "the running goroutine is its hart's");
+	ASSERT(h->cur == g_self_again(), "the running goroutine is its hart's");
 	settle((struct g *)((char *)from - offsetof(struct g, ctx)), why, usual);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (__builtin_expect(atomic_load_explicit(&arch_hart()->asked, memory_order_relaxed), 0))
-		store_relaxed(&g_self()->resched, true);
+		store_relaxed(&g_self_again()->resched, true);
 }
 
 /* From g to next at `now`: whose time it is. */

@@ -104,6 +104,17 @@ static inline struct hart *arch_hart(void)
 	return h;
 }
 
+/* Reads a thread-local word without keeping half of its address in a register over calls, as gcc does; the linker makes one instruction of it. */
+#define arch_tls_again(variable)                                               \
+	({                                                                     \
+		__typeof__(variable) word_;                                    \
+		__asm__ volatile("lui %0, %%tprel_hi(" #variable               \
+				 ")\n\tadd %0, %0, tp, %%tprel_add(" #variable \
+				 ")\n\tld %0, %%tprel_lo(" #variable ")(%0)"   \
+				 : "=r"(word_));                               \
+		word_;                                                         \
+	})
+
 static inline __attribute__((always_inline)) uintptr_t arch_pc(void)
 {
 	uintptr_t pc;

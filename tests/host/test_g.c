@@ -199,7 +199,7 @@ static void end(struct g *g)
 {
 	memset((void *)g->tls, 0x5a, TLS); /* it used what it had */
 	g->ctx.sp = 0;
-	g_free(arch_hart(), g);
+	g_free(g, arch_hart());
 }
 
 static uint32_t descriptors(void)
