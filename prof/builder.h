@@ -107,6 +107,13 @@ enum { BUILDER_LIMIT_MIN = 64 << 10 };
 bool builder_add(struct builder *b, const struct prof_sample *s);
 /* The same; returns the record that s went to (with times 1: a new one), NULL for [lost]. */
 struct prof_record *builder_put(struct builder *b, const struct prof_sample *s);
+/* Counts one more, without a weight, in a record that builder_put() gave. */
+static inline void builder_again(struct builder *b, struct prof_record *r)
+{
+	b->count++;
+	r->count++;
+	r->times += r->times < UINT32_MAX;
+}
 /* What the record says, to be added elsewhere; of a difference when less. Values are counted modulo 2^64, so that one may be below 0. */
 struct prof_sample builder_sample(const struct prof_record *r, bool less);
 /* Adds values to [lost]. */

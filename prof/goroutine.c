@@ -21,10 +21,12 @@
 #include "kernel/heap.h"
 #include "kernel/symtab.h"
 #include "kernel/traceback.h"
+#include "kernel/unwind.h"
 #include "kernel/walk.h"
 #include "prof/image.h"
 #include "prof/impl.h"
 #include "prof/profile.h"
+#include "prof/stack_memo.h"
 #include "sched/sched.h"
 
 enum { TEXT_MAX = 16 << 10 }; /* bytes of one goroutine's traceback: 100 frames */
@@ -43,6 +45,7 @@ struct shown {
 /* What one hart has recorded: touched by visits on it, with preemption off. */
 struct seen {
 	struct builder records;
+	struct stack_memo memo; /* of those records */
 	uint64_t n;
 	struct shown *first; /* debug=2 */
 	uint64_t unshown;    /* for which there was no memory */
@@ -62,8 +65,10 @@ static struct collector *collector_make(void (*visit)(struct barrier *b, struct 
 	if (c == NULL)
 		return NULL;
 	c->barrier.visit = visit;
-	for (uint32_t i = 0; i < hart_count; i++)
+	for (uint32_t i = 0; i < hart_count; i++) {
 		builder_init(&c->on[i].records, &prof_mem_spare, SNAPSHOT_LIMIT);
+		stack_memo_init(&c->on[i].memo, &prof_mem_spare);
+	}
 	return c;
 }
 
@@ -101,16 +106,36 @@ static __attribute__((noinline)) uint32_t stack_of(const struct g *g, uintptr_t 
 	return n;
 }
 
+/* regs: where g left its stack by a switch, or NULL. */
+static __attribute__((noinline)) void record_walked(struct seen *to, const struct g *g,
+						    const struct unwind_regs *regs)
+{
+	uintptr_t pcs[PROF_DEPTH_MAX + 1];
+	struct prof_sample s = {.count = 1, .pcs = pcs, .labels = labels_id_irq(g->labels)};
+	s.depth = stack_of(g, pcs, PROF_DEPTH_MAX + 1, &s.kind);
+	struct prof_record *r = snapshot_add(&to->records, &s);
+	if (r != NULL && r->times == 2 && regs != NULL) /* the first of many, maybe */
+		stack_memo_keep(&to->memo, regs, g->stack_hi, s.labels, r);
+}
+
 static void record(struct barrier *b, struct g *g)
 {
 	if (g->system)
 		return;
 	struct seen *to = &((struct collector *)b)->on[hart_index()];
-	uintptr_t pcs[PROF_DEPTH_MAX + 1];
-	struct prof_sample s = {.count = 1, .pcs = pcs, .labels = labels_id_irq(g->labels)};
-	s.depth = stack_of(g, pcs, PROF_DEPTH_MAX + 1, &s.kind);
-	snapshot_add(&to->records, &s);
 	to->n++;
+	if (g->area != NULL || g == g_self() || !g_owned(g)) { /* not owned: the walk says so */
+		record_walked(to, g, NULL);
+		return;
+	}
+	struct arch_unwind u;
+	arch_context_unwind(&g->ctx, &u);
+	struct unwind_regs regs = {u.pc, u.sp, u.fp, u.ra};
+	struct prof_record *r = stack_memo_find(&to->memo, &regs, g->stack_hi, labels_id_irq(g->labels));
+	if (r != NULL)
+		builder_again(&to->records, r);
+	else
+		record_walked(to, g, &regs);
 }
 
 /* A function of the kernel that the program called, or one below it. */
@@ -155,6 +180,7 @@ static int collect(struct profile *p, struct snapshot *s)
 	barrier_run(&c->barrier, STW_GOROUTINE_PROFILE);
 	for (uint32_t i = 0; i < hart_count; i++) {
 		n += c->on[i].n;
+		stack_memo_free(&c->on[i].memo);
 		snapshot_merge(s, &c->on[i].records, leaf_cut);
 	}
 	ASSERT(n == c->alive && s->records.count == n,

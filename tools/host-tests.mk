@@ -23,7 +23,7 @@ HOST_TESTS := test_builder test_expo test_fdt test_framing test_gzip test_hbdump
 	test_profile \
 	test_pvh \
 	test_sample_ring \
-	test_symtab test_text test_top test_trace_check test_unwind
+	test_symtab test_text test_top test_trace_check test_unwind test_unwind_trail
 HOST_STUB_TESTS := test_heap test_malloc test_page
 HOST_SCHED_TESTS := test_runq
 HOST_TIMER_TESTS := test_ktimer
@@ -71,6 +71,8 @@ test_trace_check_SOURCES := tests/host/trace_text.c $(HBDUMP_TRACE)
 test_trace_check_LIBS := -lz
 test_unwind_SOURCES := $(test_symtab_SOURCES)
 test_unwind_LIBS := -ldw -lelf
+test_unwind_trail_SOURCES := $(test_symtab_SOURCES) kernel/unwind_trail.c
+test_unwind_trail_LIBS := -ldw -lelf
 fuzz_fdt_SOURCES := $(test_fdt_SOURCES)
 fuzz_hbdump_SOURCES := $(test_hbdump_SOURCES)
 test_http_SOURCES := prof/serve/http.c

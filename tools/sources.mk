@@ -89,6 +89,7 @@ KERNEL_ROOM := \
 	kernel/traceback.c \
 	kernel/trap.c \
 	kernel/unwind.c \
+	kernel/unwind_trail.c \
 	kernel/virtio.c \
 	kernel/virtio_serial.c \
 	kernel/wait_reason.c \
@@ -174,6 +175,7 @@ PROF_ROOM := \
 	prof/serve/http.c \
 	prof/serve/pages.c \
 	prof/serve/serve.c \
+	prof/stack_memo.c \
 	prof/stack_trim.c \
 	prof/stacks.c \
 	prof/text.c \
