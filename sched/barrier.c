@@ -27,6 +27,11 @@
 #include "sched/impl.h"
 #include "sched/own.h"
 
+enum {
+	AT_ONCE = 64, /* goroutines in a stretch of the walk */
+	YIELDS = 16,
+};
+
 _Atomic uint64_t barrier_passed = 1; /* written while the world stands */
 
 static struct mutex turn;          /* of those who put a barrier up */
@@ -86,7 +91,7 @@ static bool runs(uint32_t status)
 	return status == G_RUNNING || status == G_PARKING || status == G_READIED;
 }
 
-/* One look at g by the walker; false: again, somebody else is at it. */
+/* One look at g by the walker, with preemption off; false: again, somebody else is at it. */
 static bool walk_one(struct barrier *b, struct g *g)
 {
 	if (passed(g))
@@ -98,20 +103,57 @@ static bool walk_one(struct barrier *b, struct g *g)
 		return true;
 	}
 #endif
-	preempt_disable();
-	bool mine = g_own(g);
-	if (mine) {
+	if (g_own(g)) {
 		visit_owned(b, g);
 		g_disown(g);
-	}
-	preempt_enable();
-	if (mine)
 		return true;
+	}
 	uint32_t status = atomic_load_explicit(&g->status, memory_order_acquire);
 	if ((status & G_STATUS_MASK) == G_IDLE || (status & G_STATUS_MASK) == G_DEAD)
 		return true;
 	ASSERT(!runs(status) || passed(g), "a goroutine that runs has passed the barrier");
 	return passed(g);
+}
+
+/*
+ * A stretch of the walk from g on, with preemption off: of AT_ONCE goroutines, or fewer when the hart is wanted. Returns where to go on.
+ */
+static struct g *walk_some(struct barrier *b, struct g *g)
+{
+	struct g *self = g_self();
+	preempt_disable();
+	g_owns_begin();
+	for (uint32_t n = 0; g != NULL && n < AT_ONCE && walk_one(b, g); n++, g = g->all_next)
+		if (atomic_load_explicit(&self->resched, memory_order_relaxed))
+			n = AT_ONCE;
+	g_owns_end();
+	preempt_enable();
+	return g;
+}
+
+/* Somebody could run on this hart. */
+static bool hart_wanted(void)
+{
+	preempt_disable();
+	const struct sched_hart *s = arch_hart()->sched;
+	bool wanted = !runq_empty(&s->q) || atomic_load_explicit(&s->n_pinned, memory_order_relaxed) > 0 ||
+		      !globq_empty();
+	preempt_enable();
+	return wanted;
+}
+
+/*
+ * Lets others have half of this hart or more, if there are any; those who give it back at once as often as YIELDS. run, since: self's
+ * run_ticks, and the time, when the walk began.
+ */
+static void share(const struct g *self, uint64_t run, uint64_t since)
+{
+	for (uint32_t n = 0; n < YIELDS; n++) {
+		uint64_t now = arch_ticks(), ran = self->run_ticks + (now - self->run_since) - run;
+		if (ran <= (now - since) / 2 || !hart_wanted())
+			return;
+		go_yield();
+	}
 }
 
 static void aside_set(uint32_t value)
@@ -135,11 +177,16 @@ void barrier_run(struct barrier *b, enum stw_kind kind)
 	stw_end();
 	visit_owned(b, self);
 	preempt_enable();
-	for (struct g *g = all; g != NULL; g = g->all_next) {
+	uint64_t since = arch_ticks(), run = self->run_ticks + (since - self->run_since);
+	for (struct g *g = all, *before = NULL; g != NULL;) {
 		if (b->step != NULL)
 			b->step(b);
-		while (!walk_one(b, g))
-			go_yield();
+		if (g == before)
+			go_yield(); /* somebody else is at it */
+		else
+			share(self, run, since);
+		before = g;
+		g = walk_some(b, g);
 	}
 	aside_set(0);
 	atomic_store(&up, NULL);

@@ -62,6 +62,21 @@ void g_disown(struct g *g)
 	}
 }
 
+void g_owns_begin(void)
+{
+	ASSERT(g_self()->preempt_off > 0, "an ownership bit is taken with preemption off");
+	if (arch_hart()->n_owned++ == 0)
+		rank_hold(&own_rank);
+}
+
+void g_owns_end(void)
+{
+	struct hart *h = arch_hart();
+	ASSERT(h->n_owned > 0, "ownership is given back on the hart that took it");
+	if (--h->n_owned == 0)
+		rank_drop(&own_rank);
+}
+
 void g_own_dead(struct g *g)
 {
 	uint32_t dead = G_DEAD;

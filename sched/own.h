@@ -14,6 +14,10 @@
 __attribute__((warn_unused_result)) bool g_own(struct g *g);
 void g_disown(struct g *g);
 
+/* Around many of them, one after the other: the checker of locks is told once. Preemption off from the first to the second. */
+void g_owns_begin(void);
+void g_owns_end(void);
+
 /* The same for a goroutine that has ended and that the caller has taken out of every list. */
 void g_own_dead(struct g *g);
 void g_disown_dead(struct g *g);

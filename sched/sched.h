@@ -156,7 +156,7 @@ struct barrier {
 	void (*visit)(struct barrier *b, struct g *g);
 	/* While the world stands, or NULL. */
 	void (*stopped)(struct barrier *b);
-	/* By the caller of barrier_run(), before it looks at each further one, preemption on; or NULL. For tests. */
+	/* By the caller of barrier_run(), before each stretch of its walk, preemption on; or NULL. For tests. */
 	void (*step)(struct barrier *b);
 };
 /* Returns when everybody has passed; visits on other harts have happened before that. One at a time, others wait. Goroutine context,
