@@ -66,6 +66,8 @@ void bench_done(void *waitgroup);
 
 /* chan_pingpong, for what is measured around it. */
 uint64_t bench_pingpong(uint64_t n);
+/* mutex_contended_8N, the same. */
+uint64_t bench_contended(uint64_t n);
 
 /* One multiply-add per iteration, each waiting for the last. */
 uint64_t bench_spin(uint64_t n);

@@ -52,7 +52,7 @@ static uint64_t contended_N(uint64_t n)
 }
 
 /* Eight times as many. */
-static uint64_t contended_8N(uint64_t n)
+uint64_t bench_contended(uint64_t n)
 {
 	return contended(n, 8 * go_harts());
 }
@@ -60,6 +60,6 @@ static uint64_t contended_8N(uint64_t n)
 const struct bench bench_mutex[] = {
 	{.name = "mutex_uncontended", .sample = uncontended, .alone = true},
 	{.name = "mutex_contended_N", .sample = contended_N, .harts_min = 2},
-	{.name = "mutex_contended_8N", .sample = contended_8N},
+	{.name = "mutex_contended_8N", .sample = bench_contended},
 	{0},
 };

@@ -62,23 +62,38 @@ static void churn(void *arg)
 	waitgroup_done(&s.churning);
 }
 
+static void step(void)
+{
+	bench_sink += bench_spin(100);
+	atomic_fetch_add_explicit(&s.steps, 1, memory_order_relaxed);
+}
+
 static void compute(void *arg)
 {
 	(void)arg;
-	while (!atomic_load(&s.stop)) {
-		bench_sink += bench_spin(100);
-		atomic_fetch_add_explicit(&s.steps, 1, memory_order_relaxed);
-		if (atomic_load_explicit(&s.steps, memory_order_relaxed) % 16 == 0)
+	while (!atomic_load(&s.stop))
+		step();
+	waitgroup_done(&s.churning);
+}
+
+/* The same, giving way after every 16 steps, some microseconds. */
+static void compute_polite(void *arg)
+{
+	(void)arg;
+	for (uint64_t i = 0; !atomic_load(&s.stop); i++) {
+		step();
+		if (i % 16 == 0)
 			go_yield();
 	}
 	waitgroup_done(&s.churning);
 }
 
-static void others_start(void (*fn)(void *))
+static void others_start(void (*fn)(void *), unsigned n)
 {
 	atomic_store(&s.stop, false);
-	waitgroup_add(&s.churning, 1);
-	bench_go(fn, NULL);
+	waitgroup_add(&s.churning, (int)n);
+	for (unsigned i = 0; i < n; i++)
+		bench_go(fn, NULL);
 }
 
 static void others_end(void)
@@ -131,18 +146,18 @@ static void measure(uint64_t n, const char *how)
 
 static void goroutine(void)
 {
-	const uint64_t counts[] = {50, 500, 5000, bench_parked_n};
+	const uint64_t counts[] = {50, 1000, 10000, bench_parked_n};
 	for (unsigned i = 0; i < 4; i++) {
 		waiting_start(counts[i]);
 		measure(counts[i], "idle");
-		others_start(churn);
+		others_start(churn, 1);
 		measure(counts[i], "churn");
 		others_end();
 		waiting_end();
 	}
 }
 
-/* Steps of a computing goroutine in a time: alone with the parked ones, and while profiles follow each other. */
+/* Steps a second of computing goroutines: alone with the parked ones, and while profiles follow each other. */
 static uint64_t steps_during(bool profiles, uint64_t ns)
 {
 	uint64_t start = time_now(), before = atomic_load(&s.steps);
@@ -155,24 +170,36 @@ static uint64_t steps_during(bool profiles, uint64_t ns)
 	return (uint64_t)((double)(atomic_load(&s.steps) - before) * 1e9 / (double)(time_now() - start));
 }
 
-static void progress(void)
+/* What is left to one computing goroutine for each hart. */
+static void progress(const char *name, void (*fn)(void *))
 {
 	char text[120];
 	waiting_start(bench_parked_n);
-	others_start(compute);
+	others_start(fn, go_harts());
 	for (uint64_t r = 0; r < bench_reps; r++) {
 		uint64_t alone = steps_during(false, bench_target_ns),
 			 with = steps_during(true, bench_target_ns);
 		snprintf(text, sizeof text, "steps_s=%llu with_profiles_s=%llu", (unsigned long long)alone,
 			 (unsigned long long)with);
-		bench_line("profile_progress", go_harts(), r, 1, (double)with / (double)(alone + 1), text);
+		bench_line(name, go_harts(), r, 1, (double)with / (double)(alone + 1), text);
 	}
 	others_end();
 	waiting_end();
 }
 
+static void progress_compute(void)
+{
+	progress("profile_progress", compute);
+}
+
+static void progress_polite(void)
+{
+	progress("profile_progress_yield", compute_polite);
+}
+
 const struct bench bench_profile[] = {
 	{.name = "profile_goroutine", .run = goroutine},
-	{.name = "profile_progress", .run = progress, .harts_min = 2},
+	{.name = "profile_progress", .run = progress_compute},
+	{.name = "profile_progress_yield", .run = progress_polite},
 	{0},
 };

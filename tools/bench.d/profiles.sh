@@ -1,0 +1,55 @@
+# profiles.sh: what named profiles cost beside what is asked: a goroutine profile of 50 to 100,000 goroutines, what is left to others meanwhile, and
+# what the heap, block and mutex profiles add to what they look at.
+#
+# Columns: the figure, what is asked, and whether that is what is asked. Pauses and totals are times of the host, costs of heap and block are
+# counted in instructions on one hart, and contention and progress are ratios of samples in turns.
+# shellcheck shell=bash
+
+make all APP=tests/bench > /dev/null
+
+# asked WHAT VALUE UNIT ASKED: a line; ASKED is <N, >=N or "-"
+asked() {
+	[[ $2 =~ ^-?[0-9] ]] || {
+		echo "bench: $arch: no figure for: $1" >&2
+		exit 1
+	}
+	awk -v arch="$arch" -v what="$1" -v v="$2" -v unit="$3" -v asked="$4" 'BEGIN {
+		yes = asked ~ /^</ ? (v < substr(asked, 2) + 0 ? "yes" : "no") : asked ~ /^>=/ ? (v >= substr(asked, 3) + 0 ? "yes" : "no") : ""
+		printf "%-8s %-58s %10s %-12s %-8s %s\n", arch, what, sprintf(v < 10 ? "%.2f" : "%.0f", v), unit, asked, yes
+	}'
+}
+scaled() { awk -v by="$1" '{ print $1 / by }'; }
+
+say "goroutine profiles of 50 to 100,000 goroutines, 2 harts"
+guest profiles-goroutine "profile_goroutine" SMP=2 MEM=2G TIMEOUT=1800
+for n in 50 1000 10000 100000; do
+	for how in idle churn; do
+		for p in p50 p99; do
+			want=- stop=-
+			[ "$n $how $p" != "100000 idle p50" ] || want='<200'
+			[ "$n $p" != "100000 p50" ] || stop='<1000'
+			asked "goroutine profile of $n, $how, $p" "$(field profiles-goroutine "profile_goroutine_${n}_$how" $p | scaled 1000000)" ms "$want"
+			asked "the world stands, $n, $how, $p" "$(field profiles-goroutine "profile_pause_${n}_$how" $p | scaled 1000)" us "$stop"
+		done
+	done
+done
+for harts in 1 2; do
+	say "progress of others during goroutine profiles, $harts harts"
+	guest "profiles-progress-$harts" "profile_progress profile_progress_yield t=1000 reps=5" SMP=$harts MEM=2G TIMEOUT=1800
+	for name in profile_progress profile_progress_yield; do
+		asked "$name of 100,000, $harts harts" "$(field "profiles-progress-$harts" $name ns_op | scaled 0.01)" % '>=50'
+	done
+done
+say "cost of heap and block profiles, instructions counted"
+guest profiles-cost-exact "profile_cost_heap_512K profile_cost_block_1 reps=1" SMP=1 EXACT=1
+asked "heap profile, 512 KiB: added to malloc and free" "$(field profiles-cost-exact profile_cost_heap_512K ns_op)" '% instr' '<5'
+asked "block profile, rate 1: added to chan_pingpong" "$(field profiles-cost-exact profile_cost_block_1 ns_op)" '% instr' '<25'
+for harts in 1 2; do
+	say "cost of heap, block and mutex profiles, in time, $harts harts"
+	guest "profiles-cost-$harts" "profile_cost_heap_512K profile_cost_block_1 profile_cost_mutex_1 reps=15" SMP=$harts
+done
+asked "heap profile, 512 KiB: added to malloc and free" "$(field profiles-cost-1 profile_cost_heap_512K ns_op)" '% time' '<5'
+for harts in 1 2; do
+	asked "block profile, rate 1: added to chan_pingpong, $harts harts" "$(field "profiles-cost-$harts" profile_cost_block_1 ns_op)" '% time' '<25'
+	asked "mutex profile, rate 1: added to mutex_contended_8N, $harts harts" "$(field "profiles-cost-$harts" profile_cost_mutex_1 ns_op)" '% time' '-'
+done
