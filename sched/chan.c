@@ -60,8 +60,9 @@ static inline __attribute__((always_inline)) bool short_win(struct chan_case *w)
 	uintptr_t parked = SELECT_PARKED;
 	if (LIKELY(s == NULL))
 		return true;
-	/* as in swap() in select.c */
-	if (!atomic_compare_exchange_strong_explicit(&s->state, &parked, (uintptr_t)w, memory_order_acq_rel,
+	/* Pairs with the release by which the select has parked, in enroll_short() or swap() (select.c). It releases nothing: who parked is
+	 * made ready, and who comes by without takes the channel's lock. */
+	if (!atomic_compare_exchange_strong_explicit(&s->state, &parked, (uintptr_t)w, memory_order_acquire,
 						     memory_order_relaxed))
 		return false;
 	w->queued = false; /* the caller takes it out */

@@ -46,14 +46,15 @@ static struct {
 	uint32_t n_warm, low_warm;    /* magazines; the fewest since the shrinker's last look */
 	struct g *big[STACK_CLASSES]; /* by next */
 } depot;
-static _Atomic bool depot_used; /* spares those who find it empty the lock */
+static _Atomic bool depot_used; /* relaxed, a hint: spares those who find it empty the lock */
 static _Atomic(struct g *) all_head;
-static _Atomic uint64_t last_id;
+static _Atomic uint64_t last_id; /* relaxed: ids only have to differ */
 static _Atomic uint32_t n_user;
 
 uint32_t go_count(void)
 {
-	return atomic_load(&n_user);
+	/* pairs with the release in g_free(): who sees that a goroutine has ended sees what it did */
+	return atomic_load_explicit(&n_user, memory_order_acquire);
 }
 
 uint64_t go_id(void)
@@ -109,9 +110,8 @@ static void publish(struct g *g)
 	struct g *head = atomic_load_explicit(&all_head, memory_order_relaxed);
 	do {
 		g->all_next = head;
-		/* pairs with the acquire in g_all() */
-	} while (!atomic_compare_exchange_weak_explicit(&all_head, &head, g, memory_order_release,
-							memory_order_relaxed));
+		/* pairs with the acquire in g_all(): the descriptor is complete. Rule 2 of sched/mutex.c. */
+	} while (!atomic_compare_exchange_weak(&all_head, &head, g));
 }
 
 /* A block of descriptors with slots for their stacks; one when memory is short or the slots are big. On the system stack. */
@@ -271,7 +271,8 @@ void g_free(struct g *g, struct hart *h)
 	/* pairs with the acquire in g_own_dead(): who works on the stack comes after the goroutine */
 	store_release(&g->status, G_DEAD);
 	if (!g->system)
-		atomic_fetch_sub_explicit(&n_user, 1, memory_order_release);
+		atomic_fetch_sub_explicit(&n_user, 1,
+					  memory_order_release); /* pairs with the acquire in go_count() */
 	if (__builtin_expect(g->stack_class != STACK_DEFAULT, 0)) {
 		put_big(g);
 		shrink_want();
@@ -410,13 +411,13 @@ static inline __attribute__((always_inline)) uint64_t start(struct g *self, void
 		TRACE(go_create(g));
 	if (__builtin_expect(id % LATENCY_STARTS == 0, 0))
 		latency_follow_eight(g);
-	/* pairs with the acquire in g_own(): the context is complete */
-	store_release(&g->status, G_RUNNABLE);
 	if (!system) {
 		atomic_fetch_add_explicit(&n_user, 1, memory_order_relaxed);
 		if (__builtin_expect(self->labels != NULL, 0))
 			g->labels = labels_share(self->labels);
 	}
+	/* pairs with the acquire in g_own(): the context is complete, and whatever an owner looks at */
+	store_release(&g->status, G_RUNNABLE);
 	if (__builtin_expect(pin != NULL, 0)) {
 		g->pinned = pin;
 		g->pin_depth = 1;

@@ -158,9 +158,8 @@ void labels_release(struct labels *s)
 	uint32_t n = atomic_load_explicit(&s->refs, memory_order_relaxed);
 	ASSERT(n > 0, "a set of labels is released once for each reference");
 	while (n > 1)
-		/* pairs with the acquire in give_locked() */
-		if (atomic_compare_exchange_weak_explicit(&s->refs, &n, n - 1, memory_order_release,
-							  memory_order_relaxed))
+		/* pairs with the acquire in give_locked(); rule 2 of sched/mutex.c */
+		if (atomic_compare_exchange_weak(&s->refs, &n, n - 1))
 			return;
 	spin_lock(&labels_lock);
 	s = give_locked(s);

@@ -64,9 +64,9 @@ enum outcome {
 
 static bool swap(struct chan_select *s, uintptr_t from, uintptr_t to)
 {
-	/* pairs with the acquire loads of state by others, and with the one behind the park */
-	return atomic_compare_exchange_strong_explicit(&s->state, &from, to, memory_order_acq_rel,
-						       memory_order_acquire);
+	/* Pairs with the acquire in state(), here and in short_win(): who finds PARKED finds the goroutine PARKING, too. Sequentially
+	 * consistent in both orders: rule 2 of sched/mutex.c. */
+	return atomic_compare_exchange_strong(&s->state, &from, to);
 }
 
 static uintptr_t state(const struct chan_select *s)
@@ -121,7 +121,7 @@ static enum outcome win_both(struct chan_select *a, struct chan_case *mine, stru
 #endif
 			spin_pause(n++);
 		}
-		/* the same */
+		/* pairs with the acquire in state() */
 		atomic_store_explicit(&a->state, SELECT_OPEN, memory_order_release);
 		if (was != SELECT_CLAIMED)
 			return STALE;
