@@ -50,7 +50,7 @@ __attribute__((warn_unused_result)) bool stack_commit(uintptr_t hi);
 bool stack_fault(struct arch_frame *f, uintptr_t addr);
 
 /* Raised when a stack got a page after its first one; lowered by the shrinker (sched/shrink.c). */
-extern _Atomic bool stack_grew;
+extern _Atomic bool stack_grew; /* written relaxed; rule 4 of sched/shrink.c */
 
 /* Where g's stack is not in use any more: the end of the whole pages below sp - 128 of one that waits; its top when it has ended. By the
  * owner. */

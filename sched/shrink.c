@@ -19,6 +19,9 @@
  *    write through an old translation into a page that is not its own any more, or lose one that it uses.
  * 2. A frame is given back after the shoot-down. Otherwise a hart would reach into what is somebody else's by then.
  * 3. Passes exclude each other. Otherwise they would share the batch.
+ * 4. Who wants a pass says why (stack_grew, hurry_wanted), then looks at `state`; the shrinker says in `state` that it sleeps or dozes, then
+ *    looks once more why it should not. A full barrier stands between, on both sides. Otherwise a wish that comes just then would wait for
+ *    the end of the doze, or for ever.
  */
 #include "sched/shrink.h"
 
@@ -64,18 +67,21 @@ static struct {
 
 static struct g *shrinker; /* immutable once state is not AWAKE */
 static struct ktimer doze_timer;
-static _Atomic uint32_t state;        /* enum state */
-static _Atomic uint32_t hurry_wanted; /* 1: yes */
-static _Atomic bool left_over;        /* a pass left something for the next */
-static _Atomic bool long_doze; /* the shrinker waits for more than a period: only for what was left over */
-static _Atomic uint64_t hurry_after; /* ticks */
-static _Atomic uint64_t n_passes, n_parked, n_dead;
+static _Atomic uint32_t state;        /* enum state; rule 4 */
+static _Atomic uint32_t hurry_wanted; /* 1: yes; rule 4 */
+static _Atomic bool
+	left_over; /* relaxed, written by passes, read by the shrinker: a pass left something for the next */
+static _Atomic bool
+	long_doze; /* the shrinker waits for more than a period: only for what was left over; rule 4 */
+static _Atomic uint64_t hurry_after;                /* ticks; relaxed, a figure */
+static _Atomic uint64_t n_passes, n_parked, n_dead; /* relaxed, figures for people */
 
 void shrink_stats(struct shrink_stats *s)
 {
-	s->passes = atomic_load(&n_passes);
-	s->parked_pages = atomic_load(&n_parked);
-	s->dead_pages = atomic_load(&n_dead);
+	/* pairs with the release in shrink_pass(): with a pass comes what it gave back */
+	s->passes = atomic_load_explicit(&n_passes, memory_order_acquire);
+	s->parked_pages = atomic_load_explicit(&n_parked, memory_order_relaxed);
+	s->dead_pages = atomic_load_explicit(&n_dead, memory_order_relaxed);
 }
 
 static uint64_t pages_given(void)
@@ -141,7 +147,7 @@ static bool batch_own(struct g *g)
 	if (batch.n_owned == 0)
 		preempt_disable();
 #ifdef MUTANT_shrink_unowned
-	bool ok = atomic_load(&g->status) == G_WAITING;
+	bool ok = atomic_load_explicit(&g->status, memory_order_relaxed) == G_WAITING;
 #else
 	bool ok = g_own(g);
 	if (ok && (atomic_load_explicit(&g->status, memory_order_relaxed) & G_STATUS_MASK) != G_WAITING) {
@@ -221,7 +227,7 @@ static void waiting_shrink(bool hurry)
 	batch_end();
 	atomic_fetch_add_explicit(&n_parked, pages, memory_order_relaxed);
 	if (later)
-		atomic_store(&left_over, true);
+		atomic_store_explicit(&left_over, true, memory_order_relaxed);
 }
 
 /* ---- ended goroutines ---- */
@@ -262,7 +268,7 @@ static void dead_shrink(bool hurry)
 	}
 	atomic_fetch_add_explicit(&n_dead, pages, memory_order_relaxed);
 	if (later)
-		atomic_store(&left_over, true);
+		atomic_store_explicit(&left_over, true, memory_order_relaxed);
 }
 
 void shrink_pass(bool hurry)
@@ -273,15 +279,25 @@ void shrink_pass(bool hurry)
 		shrink_pass_hook(hurry);
 	waiting_shrink(hurry);
 	dead_shrink(hurry);
-	atomic_fetch_add(&n_passes, 1);
-	atomic_store(&hurry_after, clock_deadline(HURRY_NS));
+	atomic_fetch_add_explicit(&n_passes, 1,
+				  memory_order_release); /* pairs with the acquire in shrink_stats() */
+	atomic_store_explicit(&hurry_after, clock_deadline(HURRY_NS), memory_order_relaxed);
 	mutex_unlock(&pass_mutex);
 }
 
 /* ---- the goroutine ---- */
 
+/* Whether a doze is to end before its time. */
+static bool doze_unwanted(void)
+{
+	bool due = arch_ticks() >= atomic_load_explicit(&hurry_after, memory_order_relaxed);
+	return (due && atomic_load(&hurry_wanted) != 0) ||
+	       (atomic_load(&long_doze) && atomic_load(&stack_grew));
+}
+
 static void wake_from(uint32_t from)
 {
+	/* rule 4; one of those who find it asleep wakes it */
 	if (atomic_compare_exchange_strong(&state, &from, AWAKE))
 		ready(shrinker);
 }
@@ -297,10 +313,10 @@ void shrink_wake(bool hurry)
 	if (hurry) {
 		shrink_want();
 		atomic_store(&hurry_wanted, 1);
-		hurry = arch_ticks() >= atomic_load(&hurry_after);
 	}
-	uint32_t s = atomic_load(&state);
-	if (s == ASLEEP || (s == DOZING && (hurry || atomic_load(&long_doze))))
+	atomic_thread_fence(memory_order_seq_cst); /* rule 4: shrink_want() is relaxed */
+	uint32_t s = atomic_load_explicit(&state, memory_order_relaxed);
+	if (s == ASLEEP || (s == DOZING && doze_unwanted()))
 		wake_from(s);
 }
 
@@ -308,7 +324,7 @@ static void sleep_until_wanted(void)
 {
 	park_prepare(WAIT_SYSTEM);
 	atomic_store(&state, ASLEEP);
-	if (atomic_load(&stack_grew)) /* it was wanted before it was asleep */
+	if (atomic_load(&stack_grew)) /* rule 4: it was wanted before it was asleep */
 		wake_from(ASLEEP);
 	park_commit();
 }
@@ -318,6 +334,8 @@ static void doze(uint64_t ns)
 	park_prepare(WAIT_SYSTEM);
 	atomic_store(&state, DOZING);
 	ktimer_set(&doze_timer, clock_deadline(ns));
+	if (doze_unwanted()) /* rule 4 */
+		wake_from(DOZING);
 	park_commit();
 	ktimer_cancel_wait(&doze_timer);
 }
@@ -329,7 +347,7 @@ static void run(void *arg)
 	shrinker = g_self();
 	for (;;) {
 		bool fresh = atomic_load(&stack_grew);
-		if (!fresh && !atomic_load(&left_over) && !shrink_always) {
+		if (!fresh && !atomic_load_explicit(&left_over, memory_order_relaxed) && !shrink_always) {
 			sleep_until_wanted();
 			continue;
 		}
@@ -340,12 +358,13 @@ static void run(void *arg)
 			doze(shrink_always ? ALWAYS_NS : period);
 			if (period > PERIOD_NS && atomic_load(&stack_grew) && atomic_load(&hurry_wanted) == 0)
 				continue; /* woken for what is new: in a period from now */
-		} else if (arch_ticks() < atomic_load(&hurry_after)) {
+		} else if (arch_ticks() < atomic_load_explicit(&hurry_after, memory_order_relaxed)) {
+			atomic_store(&long_doze, false);
 			doze(HURRY_NS);
 		}
 		bool hurry = atomic_exchange(&hurry_wanted, 0) != 0;
 		atomic_store(&stack_grew, false); /* what comes from here on is for the next pass */
-		atomic_store(&left_over, false);
+		atomic_store_explicit(&left_over, false, memory_order_relaxed);
 		uint64_t given = pages_given();
 		shrink_pass(hurry || shrink_always);
 		/* Something may be left over for ever: a goroutine that wakes more often than it may shrink. */
