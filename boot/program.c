@@ -279,7 +279,7 @@ static void flight_begin(void)
 static void end(int status)
 {
 	static _Atomic uint32_t ending;
-	if (atomic_exchange(&ending, 1)) {
+	if (atomic_exchange_explicit(&ending, 1, memory_order_relaxed)) {
 		for (;;)
 			go_yield();
 	}

@@ -7,7 +7,8 @@
  *
  * 1. A frame line is queued whole under the lock. Otherwise a text could land in its middle.
  * 2. Only the holder of the draining flag reads the ring; who gives the flag back looks at the ring again. Otherwise a line queued
- *    in between would wait for the next one.
+ *    in between would wait for the next one. Both give and take are exchanges: who gives the flag back reads, and so acquires, what one
+ *    wrote who came in vain.
  * 3. A full ring is waited for with the lock released. Otherwise the drainer could not go on; nothing is dropped.
  */
 #include "kernel/console.h"
@@ -39,7 +40,7 @@ static struct spinlock console_lock =
 	SPINLOCK_INIT(RANK_CONSOLE); /* protects the tail, the column and the ring's free part */
 static char ring[RING_SIZE] __attribute__((section(".noinit,\"aw\",@nobits#")));
 static _Atomic uint32_t head, tail; /* head: written by the drainer; tail: under console_lock */
-static _Atomic uint32_t draining;   /* 1 while a hart moves bytes */
+static _Atomic uint32_t draining;   /* 1 while a hart moves bytes; rule 2 */
 static bool column0 = true;         /* guarded by console_lock */
 uint64_t console_dropped;
 
@@ -63,7 +64,7 @@ static bool uart_ready(void)
 static void drain_burst(void)
 {
 	uint32_t h = atomic_load_explicit(&head, memory_order_relaxed);
-	/* pairs with the release in ring_append() */
+	/* pairs with the release in ring_append_locked() */
 	uint32_t t = atomic_load_explicit(&tail, memory_order_acquire);
 	for (int n = 0; n < BURST; n++) {
 		if (h == t || !uart_ready())
@@ -76,7 +77,9 @@ static void drain_burst(void)
 
 static bool ring_empty(void)
 {
-	return atomic_load(&head) == atomic_load(&tail);
+	/* of the tail, rule 2: behind the exchange; of the head, for a caller that finds it empty what the drainer did */
+	return atomic_load_explicit(&head, memory_order_acquire) ==
+	       atomic_load_explicit(&tail, memory_order_relaxed);
 }
 
 static void drain(void)
@@ -88,13 +91,14 @@ static void drain(void)
 			return; /* the other hart looks again after it gives the flag back */
 		}
 		drain_burst();
-		atomic_store(&draining, 0);
+		atomic_exchange(&draining, 0);
 		preempt_enable();
 	}
 }
 
 static uint32_t ring_free(void)
 {
+	/* pairs with the release in drain_burst(): the byte was read before its place is filled */
 	return RING_SIZE - (atomic_load_explicit(&tail, memory_order_relaxed) -
 			    atomic_load_explicit(&head, memory_order_acquire));
 }
@@ -105,6 +109,7 @@ static void ring_append_locked(const char *text, size_t len)
 	uint32_t t = atomic_load_explicit(&tail, memory_order_relaxed);
 	for (size_t i = 0; i < len; i++)
 		ring[(t + i) % RING_SIZE] = text[i];
+	/* pairs with the acquire in drain_burst() */
 	atomic_store_explicit(&tail, t + (uint32_t)len, memory_order_release);
 }
 
@@ -184,13 +189,15 @@ static void panic_take(void)
 	if (taken)
 		return;
 	taken = true;
-	uint32_t h = atomic_load(&head), t = atomic_load(&tail);
+	/* pairs with the release in ring_append_locked() and drain_burst(), by harts that may not have stopped */
+	uint32_t h = atomic_load_explicit(&head, memory_order_acquire),
+		 t = atomic_load_explicit(&tail, memory_order_acquire);
 	char last = '\n';
 	for (uint32_t n = 0; h != t && n < RING_SIZE; h++, n++) {
 		last = ring[h % RING_SIZE];
 		panic_put(last);
 	}
-	atomic_store(&head, h);
+	atomic_store_explicit(&head, h, memory_order_relaxed);
 	if (last != '\n' || !column0)
 		panic_put('\n');
 	panic_column0 = true;

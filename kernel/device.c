@@ -13,14 +13,14 @@ bool device_add(struct device *d)
 {
 	bool shared = false;
 	spin_lock(&device_lock);
-	for (struct device *o = atomic_load(&devices); o != NULL; o = o->next)
+	for (struct device *o = atomic_load_explicit(&devices, memory_order_relaxed); o != NULL; o = o->next)
 		shared |= o->line.number == d->line.number;
-	d->next = atomic_load(&devices);
-	/* Before the line is open: its first interrupt finds it. */
+	d->next = atomic_load_explicit(&devices, memory_order_relaxed);
+	/* Before the line is open: its first interrupt finds it. Pairs with the acquire in upcall_device_irq() and devices_run_sys(). */
 	atomic_store_explicit(&devices, d, memory_order_release);
 	bool ok = shared || arch_irq_open(d->line);
 	if (!ok)
-		atomic_store(&devices, d->next);
+		atomic_store_explicit(&devices, d->next, memory_order_relaxed);
 	spin_unlock(&device_lock);
 	return ok;
 }
@@ -32,7 +32,8 @@ void upcall_device_irq(uint32_t line)
 	for (struct device *d = atomic_load_explicit(&devices, memory_order_acquire); d != NULL;
 	     d = d->next) {
 		if (d->line.number == line && d->irq(d)) {
-			atomic_store_explicit(&d->wanted, true, memory_order_relaxed);
+			/* pairs with the acquire in devices_run_sys(), on a hart that came by for another device: what irq() did */
+			atomic_store_explicit(&d->wanted, true, memory_order_release);
 			any = true;
 		}
 	}
@@ -47,10 +48,13 @@ void upcall_device_irq(uint32_t line)
 
 void devices_run_sys(void)
 {
-	/* Any hart may come by; the exchange gives each its own work. What is noted behind it comes with another interrupt's timers_hit. */
+	/* Any hart may come by; the exchange gives each its own work. What is noted behind it comes with another interrupt's timers_hit. Pairs
+	 * with the release in upcall_device_irq(). */
 	if (!atomic_exchange_explicit(&devices_wanted, false, memory_order_acquire))
 		return;
+	/* pairs with the release in device_add() */
 	for (struct device *d = atomic_load_explicit(&devices, memory_order_acquire); d != NULL; d = d->next)
+		/* pairs with the release in upcall_device_irq() */
 		if (atomic_exchange_explicit(&d->wanted, false, memory_order_acquire))
 			d->service(d);
 }

@@ -1,6 +1,14 @@
 /*
  * struct hart: all state that belongs to one hart, grouped by who may touch it. Its head is read by trap
  * entry in assembly at the fixed offsets below.
+ *
+ * 1. A hart says that it is online, then looks what is asked of all; who asks all says what it asks, then looks who is online. Both have a
+ *    full barrier between the two: sched_loop(); stw_begin(), shootdown_begin(), command_give(). Otherwise a hart that comes just then
+ *    would miss it.
+ * 2. Who asks a hart for something writes down what, sets a bit of `ipi` (release), then sends the interrupt; the hart takes all bits
+ *    (acquire) in upcall_ipi_irq(), then looks. Otherwise it could look at what is not there yet.
+ * 3. A hart that stops for a panic writes down where it was, then sets `stopped` (release), and writes nothing more. Otherwise the report
+ *    would read what still changes.
  */
 #ifndef KERNEL_HART_H
 #define KERNEL_HART_H
@@ -95,10 +103,10 @@ struct hart {
 	uint64_t armed_due;    /* what the hardware timer was last armed for */
 
 	/* atomic */
-	_Atomic uint32_t ipi;      /* IPI_ bits: any hart sets, this hart clears */
+	_Atomic uint32_t ipi;      /* IPI_ bits: any hart sets, this hart clears; rule 2 */
 	_Atomic uint64_t tlb_seen; /* shoot-downs this hart has answered; written by it, read by initiators */
-	_Atomic bool online;       /* set by this hart when it can run goroutines */
-	_Atomic bool stopped;      /* set by this hart when it answered a panic stop */
+	_Atomic bool online;       /* set by this hart when it can run goroutines; rule 1 */
+	_Atomic bool stopped;      /* set by this hart when it answered a panic stop; rule 3 */
 	_Atomic bool timers_hit;   /* timers_due has passed: interrupt sets, scheduler clears */
 	union {
 		_Atomic uint64_t asked_or_aside; /* both, for one look at them */

@@ -133,7 +133,7 @@ void contention_end(uint32_t rank, uintptr_t pc, uint64_t since)
 bool locks_contention(uint32_t h, uint32_t i, struct contention *c)
 {
 	const struct contention *from = &contentions[h][i];
-	c->pc = __atomic_load_n(&from->pc, __ATOMIC_ACQUIRE);
+	c->pc = __atomic_load_n(&from->pc, __ATOMIC_ACQUIRE); /* pairs with the release in contention_end() */
 	c->rank = i < CONTENTION_PLACES ? from->rank : i - CONTENTION_PLACES;
 	c->count = atomic_load_explicit(&from->count, memory_order_relaxed);
 	c->ticks = atomic_load_explicit(&from->ticks, memory_order_relaxed);
@@ -213,6 +213,7 @@ void spin_lock_contended(struct spinlock *l, uint32_t was)
 	uint64_t since = contention_begin();
 	do
 		wait_for_free(l);
+	/* pairs with the release in spin_unlock() */
 	while (atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD);
 	contention_end(l->rank, h->lock_one_pc, since);
 }
@@ -222,6 +223,7 @@ static void wait_listed(struct spinlock *l, uintptr_t pc)
 	uint64_t since = contention_begin();
 	do
 		wait_for_free(l);
+	/* pairs with the release in spin_unlock() */
 	while (atomic_exchange_explicit(&l->state, LOCK_HELD, memory_order_acquire) == LOCK_HELD);
 	contention_end(l->rank, pc, since);
 }

@@ -36,7 +36,7 @@ enum {
 	STOP_WAIT_NS = 1000000000
 }; /* how long the others may take to stop: 1 s, as an emulator's host may be busy */
 
-static _Atomic uint32_t panic_owner; /* hart index + 1 */
+static _Atomic uint32_t panic_owner; /* hart index + 1; relaxed */
 static uint32_t
 	part; /* of the report: the number of the one that is under way, or of the next. Only the owner's */
 static char message[2048];
@@ -221,7 +221,9 @@ _Noreturn static void panic_start(const char *kind, struct arch_frame *f, const 
 	arch_irq_disable();
 	struct hart *h = arch_hart();
 	uint32_t free = 0;
-	if (!atomic_compare_exchange_strong(&panic_owner, &free, h->index + 1)) {
+	/* relaxed: says who reports, and nothing hangs on it */
+	if (!atomic_compare_exchange_strong_explicit(&panic_owner, &free, h->index + 1, memory_order_relaxed,
+						     memory_order_relaxed)) {
 		if (free != h->index + 1) {
 			atomic_store(&h->stopped, true);
 			arch_halt();

@@ -8,6 +8,10 @@
  *	wait until each tlb_seen >= ticket  (C)
  *	give the frames to others
  *
+ * A. `asked` is raised behind the cleared entries (release) and read by each hart before it flushes (acquire).
+ * B. The request itself: rule 2 of kernel/hart.h.
+ * C. What a hart has seen is written behind its flush (release) and read by who waits (acquire).
+ *
  * Several initiators may wait at once: one flush serves all that asked before it. A hart that is not online yet has never touched a
  * goroutine's stack; it looks at page tables after it has said that it is online.
  *
@@ -28,10 +32,10 @@ static _Atomic uint64_t asked;
 /* Interrupts are off. */
 static void flush(struct hart *h)
 {
-	/* pairs with A: whoever is counted in `seen` has cleared its entries */
+	/* rule A: whoever is counted in `seen` has cleared its entries in shootdown_begin() */
 	uint64_t seen = atomic_load_explicit(&asked, memory_order_acquire);
 	arch_tlb_flush_all();
-	/* pairs with the acquire in shootdown_done() (C) */
+	/* rule C: pairs with the acquire in shootdown_done() */
 	atomic_store_explicit(&h->tlb_seen, seen, memory_order_release);
 }
 
@@ -44,13 +48,13 @@ uint64_t shootdown_begin(void)
 {
 	ASSERT(g_self()->preempt_off > 0, "a shoot-down stays on its hart");
 	struct hart *h = arch_hart();
-	uint64_t ticket = atomic_fetch_add_explicit(&asked, 1, memory_order_acq_rel) + 1; /* A */
-	/* pairs with the fence in sched_loop(): the cleared entries first, then who is online */
+	uint64_t ticket = atomic_fetch_add_explicit(&asked, 1, memory_order_acq_rel) + 1; /* rule A */
+	/* rule 1 of kernel/hart.h: pairs with the fence in sched_loop(): the cleared entries first, then who is online */
 	atomic_thread_fence(memory_order_seq_cst);
 	for (uint32_t i = 0; i < hart_count; i++) {
 		if (harts[i] == h || !atomic_load(&harts[i]->online))
 			continue;
-		/* B: pairs with the acquire in upcall_ipi_irq() */
+		/* rule B: pairs with the acquire in upcall_ipi_irq() */
 		atomic_fetch_or_explicit(&harts[i]->ipi, IPI_FLUSH, memory_order_release);
 		arch_ipi_send(harts[i]);
 	}
@@ -62,6 +66,7 @@ uint64_t shootdown_begin(void)
 
 bool shootdown_done(uint64_t ticket)
 {
+	/* rule C: pairs with the release in flush() */
 	for (uint32_t i = 0; i < hart_count; i++)
 		if (atomic_load(&harts[i]->online) &&
 		    atomic_load_explicit(&harts[i]->tlb_seen, memory_order_acquire) < ticket)

@@ -7,10 +7,14 @@
 
 #include <stdatomic.h>
 
-/* store_fenced() is one that a release fence stands before; the thread sanitizer does not know fences. */
+/*
+ * store_fenced() is one that a release fence stands before; the thread sanitizer does not know fences.
+ *
+ * 1. What a store_release() or store_fenced() pairs with is said where it is called.
+ */
 #ifdef __SANITIZE_THREAD__
 #define store_relaxed(object, value) atomic_store_explicit(object, value, memory_order_relaxed)
-#define store_fenced(object, value)  atomic_store_explicit(object, value, memory_order_release)
+#define store_fenced(object, value)  atomic_store_explicit(object, value, memory_order_release) /* rule 1 */
 #else
 #define store_fenced store_relaxed
 #define store_relaxed(object, value) \
@@ -18,10 +22,10 @@
 #endif
 
 /* The same behind everything that stands before it. */
-#define store_release(object, value)                       \
-	do {                                               \
-		atomic_thread_fence(memory_order_release); \
-		store_relaxed(object, value);              \
+#define store_release(object, value)                                    \
+	do {                                                            \
+		atomic_thread_fence(memory_order_release); /* rule 1 */ \
+		store_relaxed(object, value);                           \
 	} while (0)
 
 #endif

@@ -3,7 +3,8 @@
  * endian; an object of 2 bytes is aligned and so within one word. The names are the compiler's (gcc's libatomic ABI); an architecture with
  * such instructions never calls them.
  *
- * All are sequentially consistent, whatever order is asked for: they pair with whatever the program pairs them with.
+ * 1. All are sequentially consistent, whatever order is asked for: they pair with what the caller says. Otherwise one that asks for more
+ *    than another would get less.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,17 +18,17 @@ static _Atomic uint32_t *word_of(volatile void *p, unsigned *shift)
 }
 
 /* Replaces the bytes under mask by what is asked of them. Returns the old bytes. */
-#define REPLACE(p, bytes, new_expr)                                                          \
-	do {                                                                                 \
-		unsigned shift;                                                              \
-		_Atomic uint32_t *w = word_of((p), &shift);                                  \
-		uint32_t mask = (bytes == 1 ? 0xffu : 0xffffu) << shift;                     \
-		uint32_t word = atomic_load_explicit(w, memory_order_relaxed), old;          \
-		do {                                                                         \
-			old = (word & mask) >> shift;                                        \
-		} while (!atomic_compare_exchange_weak(                                      \
-			w, &word, (word & ~mask) | ((uint32_t)(new_expr) << shift & mask))); \
-		return (__typeof__(v))old;                                                   \
+#define REPLACE(p, bytes, new_expr)                                                                       \
+	do {                                                                                              \
+		unsigned shift;                                                                           \
+		_Atomic uint32_t *w = word_of((p), &shift);                                               \
+		uint32_t mask = (bytes == 1 ? 0xffu : 0xffffu) << shift;                                  \
+		uint32_t word = atomic_load_explicit(w, memory_order_relaxed), old;                       \
+		do {                                                                                      \
+			old = (word & mask) >> shift;                                                     \
+		} while (!atomic_compare_exchange_weak(                                                   \
+			w, &word, (word & ~mask) | ((uint32_t)(new_expr) << shift & mask))); /* rule 1 */ \
+		return (__typeof__(v))old;                                                                \
 	} while (0)
 
 #define FETCH(name, bytes, type, new_expr)                                              \
@@ -50,7 +51,7 @@ static _Atomic uint32_t *word_of(volatile void *p, unsigned *shift)
 		unsigned shift;                                                                            \
 		_Atomic uint32_t *w = word_of(p, &shift);                                                  \
 		uint32_t mask = (bytes == 1 ? 0xffu : 0xffffu) << shift;                                   \
-		uint32_t word = atomic_load(w);                                                            \
+		uint32_t word = atomic_load(w); /* rule 1 */                                               \
 		for (;;) {                                                                                 \
 			type found = (type)((word & mask) >> shift);                                       \
 			if (found != *(type *)expected) {                                                  \
@@ -58,7 +59,7 @@ static _Atomic uint32_t *word_of(volatile void *p, unsigned *shift)
 				return false;                                                              \
 			}                                                                                  \
 			if (atomic_compare_exchange_weak(w, &word, (word & ~mask) | (uint32_t)v << shift)) \
-				return true;                                                               \
+				return true; /* rule 1 */                                                  \
 		}                                                                                          \
 	}
 

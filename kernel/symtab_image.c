@@ -18,9 +18,10 @@ const char *symtab_attach(void)
 {
 	static _Atomic uint32_t attached;
 	static const char *refused;
+	/* pairs with the release in symtab_attach(), on another hart */
 	if (atomic_load_explicit(&attached, memory_order_acquire) == 0) {
 		refused = symtab_init(place.start, place.size, __build_id + NOTE_HEADER);
-		/* pairs with the acquire above */
+		/* pairs with the acquire in symtab_attach() */
 		atomic_store_explicit(&attached, 1, memory_order_release);
 	}
 	return refused;

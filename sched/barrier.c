@@ -19,6 +19,9 @@
  * 3. A goroutine that is started while the barrier is up has passed. Otherwise it would be seen though it was not alive.
  * 4. The walker is done when every goroutine has passed, not when it has visited them. Otherwise it could take the barrier down under a
  *    visit.
+ * 5. barrier_passed and `up` are relaxed: they are written while the world stands (rule 4 of sched/stw.c), and `up` once more when nobody
+ *    can be absent. A state is released when it becomes "passed" and acquired by who finds that. Otherwise what a visit wrote down could
+ *    be read before it is there.
  */
 #include <hartbeat/go.h>
 #include <hartbeat/sync.h>
@@ -34,12 +37,13 @@ enum {
 
 _Atomic uint64_t barrier_passed = 1; /* written while the world stands */
 
-static struct mutex turn;          /* of those who put a barrier up */
-static struct barrier *_Atomic up; /* written while the world stands, or when nobody can be absent any more */
+static struct mutex turn; /* of those who put a barrier up */
+static struct barrier *_Atomic
+	up; /* written while the world stands, or when nobody can be absent any more; relaxed (rule 5) */
 
 static uint64_t state_of(const struct g *g)
 {
-	/* pairs with the release in visit_owned() and in start(), sched/g.c */
+	/* rule 5: pairs with the release in visit_owned(); who was started since was released by start(), sched/g.c */
 	return atomic_load_explicit(&g->barrier, memory_order_acquire);
 }
 
@@ -54,9 +58,11 @@ static void visit_owned(struct barrier *b, struct g *g)
 	uint64_t after = atomic_load_explicit(&barrier_passed, memory_order_relaxed), round = after - 1;
 	if (passed(g))
 		return;
-	uint64_t before = atomic_exchange_explicit(&g->barrier, round, memory_order_acquire);
+	/* relaxed: under the ownership bit, which acquires (rule 1) */
+	uint64_t before = atomic_exchange_explicit(&g->barrier, round, memory_order_relaxed);
 	ASSERT(before < round, "a goroutine passes the barrier once");
 	b->visit(b, g);
+	/* rule 5: pairs with the acquire in state_of() */
 	store_release(&g->barrier, after);
 }
 
@@ -73,12 +79,13 @@ bool barrier_pass_sys(struct g *g)
 {
 	while (!passed(g)) {
 		if (g_own(g)) {
-			visit_owned(atomic_load(&up), g);
+			visit_owned(atomic_load_explicit(&up, memory_order_relaxed), g);
 			g_disown(g);
 			break;
 		}
 		/* Somebody has its stack: the walker, who is looking at it, or one who knows nothing of the barrier. */
 		uint32_t s = G_RUNNABLE | G_OWNED;
+		/* pairs with the operation in g_disown(): the owner queues it */
 		if (atomic_compare_exchange_strong(&g->status, &s, s | G_DEFERRED))
 			return false;
 	}
@@ -97,7 +104,7 @@ static bool walk_one(struct barrier *b, struct g *g)
 	if (passed(g))
 		return true;
 #ifdef MUTANT_visit_unowned
-	uint32_t was = atomic_load(&g->status);
+	uint32_t was = atomic_load_explicit(&g->status, memory_order_relaxed);
 	if (was == G_WAITING || was == G_RUNNABLE) {
 		visit_owned(b, g);
 		return true;
@@ -108,6 +115,8 @@ static bool walk_one(struct barrier *b, struct g *g)
 		g_disown(g);
 		return true;
 	}
+	/* Pairs with the release in g_disown() by who let it pass, whose word g_run_begin() went on from. That g then parks by a plain store
+	 * (park_prepare()) changes nothing where stores are seen by all harts in one order, as on both architectures. */
 	uint32_t status = atomic_load_explicit(&g->status, memory_order_acquire);
 	if ((status & G_STATUS_MASK) == G_IDLE || (status & G_STATUS_MASK) == G_DEAD)
 		return true;
@@ -168,7 +177,7 @@ void barrier_run(struct barrier *b, enum stw_kind kind)
 	mutex_lock(&turn);
 	stw_begin(kind);
 	store_relaxed(&barrier_passed, atomic_load_explicit(&barrier_passed, memory_order_relaxed) + 2);
-	atomic_store(&up, b);
+	atomic_store_explicit(&up, b, memory_order_relaxed);
 	aside_set(1);
 	struct g *all = g_all();
 	if (b->stopped != NULL)
@@ -189,6 +198,6 @@ void barrier_run(struct barrier *b, enum stw_kind kind)
 		g = walk_some(b, g);
 	}
 	aside_set(0);
-	atomic_store(&up, NULL);
+	atomic_store_explicit(&up, NULL, memory_order_relaxed);
 	mutex_unlock(&turn);
 }

@@ -194,7 +194,7 @@ static inline __attribute__((always_inline)) uint64_t chan_lock_short(struct cha
 {
 	if (__builtin_expect(arch_hart()->lock_one != NULL, 0))
 		return CHAN_LOCKED;
-	/* pairs with the release in chan_unlock() and in chan.c */
+	/* acquires: pairs with the release in chan_unlock(), short_unlock(), wait_short() and enroll_short() */
 	return arch_bit_lock(&c->word);
 }
 

@@ -53,8 +53,8 @@ uint64_t chan_lock_long(struct chan *c)
 	uint64_t since = 0;
 	rank_hold_short(arch_hart(), &c->rank);
 	for (uint32_t n = 1;; n++) {
-		/* pairs with the release in chan_unlock() and in chan.c */
 		uint64_t word = atomic_load_explicit(&c->word, memory_order_relaxed);
+		/* pairs with the release in chan_unlock(), short_unlock(), wait_short() and enroll_short() */
 		if ((word & CHAN_LOCKED) == 0 &&
 		    atomic_compare_exchange_weak_explicit(&c->word, &word, word | CHAN_LOCKED,
 							  memory_order_acquire, memory_order_relaxed)) {

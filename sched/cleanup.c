@@ -169,6 +169,7 @@ void object_release(void *o)
 	if (o == NULL)
 		return;
 	struct object *b = object_of(o);
+	/* pairs with itself: what others did with the object comes before it is freed */
 	uint32_t before = atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel);
 	ASSERT(before > 0, "an object is released once for each reference");
 	if (before > 1)

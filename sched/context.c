@@ -74,7 +74,9 @@ static void destroy(struct context *c)
 
 void context_release(struct context *c)
 {
-	while (c != NULL && c != &background && atomic_fetch_sub(&c->refs, 1) == 1) {
+	/* both ways: pairs with itself, what others did with c comes before it is freed, and with keep() */
+	while (c != NULL && c != &background &&
+	       atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1) {
 		struct context *parent = c->parent;
 		destroy(c);
 		c = parent; /* its reference is given back next */
@@ -136,6 +138,7 @@ static bool mark(struct context *c, const char *err, const char *cause)
 		/* pairs with the acquire in context_err() */
 		atomic_store_explicit(&c->err, err, memory_order_release);
 		chan_close(c->done);
+		/* pairs with the acquire in context_err(): the channel is closed */
 		atomic_store_explicit(&c->closed, true, memory_order_release);
 	}
 	spin_unlock(&c->lock);

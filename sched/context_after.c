@@ -25,7 +25,10 @@ struct context_after {
 	void (*fn)(void *);
 	void *arg;
 	struct ktimer retry;
-	_Atomic uint32_t state, refs;
+	/* Of those that change the state from WAITING one wins, and does what follows; what it looks at was written before l was listed, under
+	 * the context's lock. So the state is relaxed. */
+	_Atomic uint32_t state;
+	_Atomic uint32_t refs;
 };
 
 static struct context_after *of_link(struct context_link *l)
@@ -35,7 +38,8 @@ static struct context_after *of_link(struct context_link *l)
 
 static void put(struct context_after *a)
 {
-	if (atomic_fetch_sub(&a->refs, 1) != 1)
+	/* pairs with itself: what others did with it comes before it is freed */
+	if (atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	ktimer_cancel_wait(&a->retry);
 	ktimer_unreserve(&a->retry);
@@ -67,7 +71,8 @@ void context_after_start(struct context_link *l)
 {
 	struct context_after *a = of_link(l);
 	uint32_t waiting = WAITING;
-	if (atomic_compare_exchange_strong(&a->state, &waiting, STARTED))
+	if (atomic_compare_exchange_strong_explicit(&a->state, &waiting, STARTED, memory_order_relaxed,
+						    memory_order_relaxed))
 		start(a);
 	else
 		put(a);
@@ -101,7 +106,8 @@ struct context_after *context_after_func(struct context *c, void (*fn)(void *), 
 bool context_after_stop(struct context_after *a)
 {
 	uint32_t waiting = WAITING;
-	bool stopped = atomic_compare_exchange_strong(&a->state, &waiting, STOPPED);
+	bool stopped = atomic_compare_exchange_strong_explicit(&a->state, &waiting, STOPPED,
+							       memory_order_relaxed, memory_order_relaxed);
 	context_link_out(&a->link);
 	return stopped;
 }

@@ -97,7 +97,10 @@ static bool cycle_take_locked(struct g *self, uint32_t n, struct link *links)
 				return false;
 			if (pass == 1) {
 				uintptr_t word = (uintptr_t)m;
-				atomic_compare_exchange_strong(&g->wanted, &word, word | REPORTED);
+				/* relaxed: REPORTED is read and set under walk_lock; nothing hangs on it but itself */
+				atomic_compare_exchange_strong_explicit(&g->wanted, &word, word | REPORTED,
+									memory_order_relaxed,
+									memory_order_relaxed);
 				if (i < CYCLE_MAX)
 					links[i] = (struct link){g, g->id, owner != NULL ? owner->id : 0, m};
 			}
@@ -179,6 +182,7 @@ __attribute__((noinline)) static void search(struct g *self)
 	atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in deadlock_done() */
 	uint32_t n = walk_locked(self);
 	bool cycle = n > 0 && cycle_take_locked(self, n, links);
+	/* pairs with the acquire in deadlock_done(): the walk has looked before the mutex may be freed */
 	atomic_store_explicit(&walking, false, memory_order_release);
 	spin_unlock(&walk_lock);
 	if (cycle)
@@ -200,7 +204,8 @@ void deadlock_done(void)
 {
 	atomic_store_explicit(&g_self()->wanted, 0, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst); /* rule 2; pairs with the fence in search() */
-	if (__builtin_expect(atomic_load_explicit(&walking, memory_order_relaxed), 0)) {
+	/* pairs with the release in search() */
+	if (__builtin_expect(atomic_load_explicit(&walking, memory_order_acquire), 0)) {
 		spin_lock(&walk_lock);
 		spin_unlock(&walk_lock);
 	}

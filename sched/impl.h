@@ -51,8 +51,8 @@ struct sched_hart {
 	struct g *pin_first, *pin_last; /* pinned goroutines that are runnable, by next */
 
 	/* atomic */
-	_Atomic uint32_t n_pinned; /* how many those are: written under pin_lock */
-	_Atomic bool stopped;      /* stands for stw.c: this hart writes */
+	_Atomic uint32_t n_pinned; /* how many those are: written under pin_lock; rule E of sched/sched.c */
+	_Atomic bool stopped;      /* stands for stw.c: this hart writes; rule 1 of sched/stw.c */
 
 	struct runq q; /* last: what stands before it is near */
 };
@@ -80,7 +80,8 @@ _Noreturn void goroutine_end(void); /* the running one, from any depth of its st
 void goroutines_print(void); /* panic context */
 
 /* sched.c */
-extern _Atomic uint64_t idle_mask; /* bit per hart that sleeps or is about to */
+extern _Atomic uint64_t
+	idle_mask; /* bit per hart that sleeps or is about to; rules A, B and D of sched/sched.c */
 void wake_idle(void);
 /* Work was submitted: wakes one idle hart unless one is already looking. Preemption off. */
 static inline void wake_one(void)
@@ -108,7 +109,8 @@ void preempt_now(void);
 void timers_turn_sys(struct hart *h);
 
 /* barrier.c */
-extern _Atomic uint64_t barrier_passed; /* the state of a goroutine that has passed, or was started since */
+extern _Atomic uint64_t
+	barrier_passed; /* the state of a goroutine that has passed, or was started since; written while the world stands */
 /* While a barrier is up: whether g has to pass it before it runs. */
 bool barrier_stops(const struct g *g);
 /* g, taken from a queue, passes. False: its stack is owned, and its owner queues it. */
@@ -120,7 +122,7 @@ void pin_put(struct g *g);
 struct g *pin_take_sys(struct hart *h); /* NULL: none is runnable */
 
 /* stw.c */
-extern _Atomic bool stw_wanted; /* the world is to stop */
+extern _Atomic bool stw_wanted; /* the world is to stop; rules 1 and 4 of sched/stw.c */
 /* Stands until the world goes on; then this hart goes on with g (NULL: with whoever is next). */
 void stw_stop_sys(struct hart *h, struct g *g);
 

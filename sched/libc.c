@@ -133,9 +133,11 @@ enum { FD_FIRST = 3, FD_MAX = 4096 };
 static const char *input_data;
 static size_t input_size;
 static const char *input_name;
+/* Relaxed, both: stdin is read under its FILE's lock, and a descriptor belongs to the FILE that opened it, whose lock orders its users; who
+ * opens one takes it by compare-and-swap, and nothing but the offset hangs on it. */
 static _Atomic size_t stdin_at;
 
-/* Open descriptors of the input: offset, or -1 when closed. Each belongs to the FILE that opened it. */
+/* Open descriptors of the input: offset, or -1 when closed. */
 static _Atomic long fd_offset[FD_MAX];
 
 void libc_input(const void *data, size_t size, const char *name)
@@ -144,7 +146,7 @@ void libc_input(const void *data, size_t size, const char *name)
 	input_size = size;
 	input_name = name;
 	for (int i = 0; i < FD_MAX; i++)
-		atomic_store(&fd_offset[i], -1);
+		atomic_store_explicit(&fd_offset[i], -1, memory_order_relaxed);
 }
 
 static bool is_input(const char *path)
@@ -169,7 +171,8 @@ int open(const char *path, int flags, ...)
 	for (int i = 0; i < FD_MAX; i++) {
 		int fd = (int)(atomic_fetch_add_explicit(&hint, 1, memory_order_relaxed) % FD_MAX);
 		long closed = -1;
-		if (atomic_compare_exchange_strong(&fd_offset[fd], &closed, 0))
+		if (atomic_compare_exchange_strong_explicit(&fd_offset[fd], &closed, 0, memory_order_relaxed,
+							    memory_order_relaxed))
 			return fd + FD_FIRST;
 	}
 	errno = EMFILE;
@@ -178,7 +181,8 @@ int open(const char *path, int flags, ...)
 
 static _Atomic long *offset_of(int fd)
 {
-	if (fd < FD_FIRST || fd >= FD_FIRST + FD_MAX || atomic_load(&fd_offset[fd - FD_FIRST]) < 0) {
+	if (fd < FD_FIRST || fd >= FD_FIRST + FD_MAX ||
+	    atomic_load_explicit(&fd_offset[fd - FD_FIRST], memory_order_relaxed) < 0) {
 		errno = EBADF;
 		return NULL;
 	}
@@ -190,13 +194,13 @@ ssize_t read(int fd, void *buf, size_t n)
 	_Atomic long *at = offset_of(fd);
 	if (at == NULL)
 		return -1;
-	size_t from = (size_t)atomic_load(at);
+	size_t from = (size_t)atomic_load_explicit(at, memory_order_relaxed);
 	if (from > input_size)
 		from = input_size;
 	if (n > input_size - from)
 		n = input_size - from;
 	memcpy(buf, input_data + from, n);
-	atomic_store(at, (long)(from + n));
+	atomic_store_explicit(at, (long)(from + n), memory_order_relaxed);
 	return (ssize_t)n;
 }
 
@@ -216,14 +220,14 @@ off_t lseek(int fd, off_t offset, int whence)
 	if (at == NULL)
 		return -1;
 	if (whence == SEEK_CUR)
-		offset += atomic_load(at);
+		offset += atomic_load_explicit(at, memory_order_relaxed);
 	else if (whence == SEEK_END)
 		offset += (off_t)input_size;
 	if (offset < 0) {
 		errno = EINVAL;
 		return -1;
 	}
-	atomic_store(at, (long)offset);
+	atomic_store_explicit(at, (long)offset, memory_order_relaxed);
 	return offset;
 }
 
@@ -232,7 +236,7 @@ int close(int fd)
 	_Atomic long *at = offset_of(fd);
 	if (at == NULL)
 		return -1;
-	atomic_store(at, -1);
+	atomic_store_explicit(at, -1, memory_order_relaxed);
 	return 0;
 }
 
@@ -299,9 +303,9 @@ static int stream_get(FILE *f)
 {
 	(void)f;
 	fflush(stdout);
-	size_t at = atomic_fetch_add(&stdin_at, 1);
+	size_t at = atomic_fetch_add_explicit(&stdin_at, 1, memory_order_relaxed);
 	if (at >= input_size) {
-		atomic_store(&stdin_at, input_size);
+		atomic_store_explicit(&stdin_at, input_size, memory_order_relaxed);
 		return _FDEV_EOF;
 	}
 	return (unsigned char)input_data[at];

@@ -20,6 +20,9 @@
  *    it. Otherwise the next holder could free the memory it lies in, as C programs do, while the unlocker still uses it.
  * 4. In starvation mode the mutex is handed over and never free. Otherwise a waiter could lose for ever.
  * 5. WOKEN is cleared by the one it was set for, when it takes the mutex or parks again. Otherwise nobody would be woken any more.
+ * 6. Who becomes the holder acquires the word, who ceases to be releases it: mutex_lock(), mutex_trylock(), mutex_lock_slow() and handed_over(),
+ *    with mutex_unlock(), mutex_unlock_slow() and release_to_waiter_locked(). Otherwise what the mutex guards could leak out. What else
+ *    changes the word, under the spinlock or not, is relaxed.
  */
 #include "sched/mutex.h"
 
@@ -139,6 +142,7 @@ static bool wait(struct mutex *m, bool again, bool woken, bool starving)
 /* The unlocker made the mutex ours. Ends starvation mode when it has done its work. */
 static void handed_over(struct mutex *m, bool starving)
 {
+	/* rule 6: pairs with the release in release_to_waiter_locked() */
 	uintptr_t word = atomic_load_explicit(word_of(m), memory_order_acquire);
 	if ((word & MUTEX_STARVING) != 0 && !starving)
 		atomic_fetch_and_explicit(word_of(m), ~(uintptr_t)MUTEX_STARVING, memory_order_relaxed);

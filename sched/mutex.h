@@ -22,6 +22,7 @@ enum mutex_flag {
  */
 static inline struct g *mutex_owner(const struct mutex *m)
 {
+	/* rule 6 of sched/mutex.c, for a caller to whom it was handed over */
 	uintptr_t word = atomic_load_explicit((const _Atomic uintptr_t *)&m->word, memory_order_acquire);
 	return (struct g *)(word & ~(uintptr_t)MUTEX_FLAGS);
 }

@@ -105,6 +105,7 @@ bool g_run_owned(struct g *g)
 		       "what is picked from a queue is runnable");
 		if ((s & G_OWNED) == 0)
 			return true;
+		/* pairs with the operation in g_disown(), whichever comes first */
 		if (atomic_compare_exchange_weak(&g->status, &s, G_RUNNABLE | G_OWNED | G_DEFERRED))
 			return false;
 	}

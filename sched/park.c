@@ -27,6 +27,7 @@ void sched_waits(sched_wait_fn *fn)
 {
 	/* pairs with the acquire in wait_told(): whoever is woken from now on finds it */
 	__atomic_store_n(&sched_wait_hook, fn != NULL ? fn : drop, __ATOMIC_RELEASE);
+	/* pairs with the acquire in ready_rest(): who is woken because of it finds the hook */
 	__atomic_store_n(&watched.waits, fn != NULL, __ATOMIC_RELEASE);
 }
 
@@ -75,6 +76,7 @@ static bool ready_queues(struct g *g, uint32_t was)
 	ASSERT(was == (G_WAITING | G_OWNED), "a goroutine that is made ready was waiting");
 	uint32_t s = G_RUNNABLE | G_OWNED;
 	while ((s & G_OWNED) != 0)
+		/* pairs with the operation in g_disown(): the owner queues it, behind what the waker did */
 		if (atomic_compare_exchange_weak(&g->status, &s, s | G_DEFERRED))
 			return false;
 	return true; /* its owner gave it back meanwhile */
@@ -87,7 +89,8 @@ void ready_rest(struct g *g, uint32_t left)
 		TRACE(go_unblock(g));
 		if (__builtin_expect(latency_due(g), 0))
 			latency_follow(g);
-		if (__atomic_load_n(&watched.waits, __ATOMIC_RELAXED)) {
+		/* pairs with the release in sched_waits() */
+		if (__atomic_load_n(&watched.waits, __ATOMIC_ACQUIRE)) {
 			g->woken_at = arch_ticks();
 			store_relaxed(&g->woken, true);
 		}

@@ -21,13 +21,13 @@ void pin_put(struct g *g)
 	else
 		s->pin_first = g;
 	s->pin_last = g;
-	atomic_fetch_add(&s->n_pinned, 1);
+	atomic_fetch_add(&s->n_pinned, 1); /* rule E of sched/sched.c */
 	spin_unlock(&s->pin_lock);
 	if (to == arch_hart()) {
 		hart_ask_irq(to);
 	} else {
 		/* pairs with the acquire in upcall_ipi_irq() */
-		atomic_fetch_or(&to->ipi, IPI_ASK);
+		atomic_fetch_or_explicit(&to->ipi, IPI_ASK, memory_order_release);
 		arch_ipi_send(to);
 	}
 }
@@ -43,7 +43,7 @@ struct g *pin_take_sys(struct hart *h)
 		s->pin_first = g->next;
 		if (s->pin_first == NULL)
 			s->pin_last = NULL;
-		atomic_fetch_sub(&s->n_pinned, 1);
+		atomic_fetch_sub_explicit(&s->n_pinned, 1, memory_order_relaxed);
 	}
 	spin_unlock(&s->pin_lock);
 	return g;

@@ -185,20 +185,22 @@ void *pool_chain_pop_tail(struct pool_chain *c)
 {
 	atomic_fetch_add(&c->consumers, 1); /* rule 3: pairs with the load in reclaim() */
 	void *item = NULL;
+	/* rule 3: counted before it reads the tail; pairs with the stores in pool_chain_push_head() */
 	for (struct pool_link *l = atomic_load(&c->tail); l != NULL;) {
 		struct pool_link *next = atomic_load(&l->next); /* before the look at the ring: rule 2 */
 		item = pool_ring_pop_tail(l->ring);
 		if (item != NULL || next == NULL)
 			break;
 		struct pool_link *drained = l;
+		/* rule 3: moved before it is retired; one consumer retires it */
 		if (atomic_compare_exchange_strong(&c->tail, &drained, next)) {
-			/* pairs with the acquire in pool_chain_count() */
+			/* pairs with the acquire in pool_chain_pop_head() and pool_chain_count() */
 			atomic_store_explicit(&next->prev, NULL, memory_order_release);
 			retire(c, l);
 		}
 		l = next;
 	}
-	atomic_fetch_sub(&c->consumers, 1);
+	atomic_fetch_sub(&c->consumers, 1); /* rule 3: pairs with the load in reclaim() */
 	return item;
 }
 

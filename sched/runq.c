@@ -7,6 +7,8 @@
  *
  * 1. An entry is written before tail is released. Otherwise a stealer reads a slot that is not filled yet.
  * 2. An entry is read before head is moved over it. Otherwise the owner may already have refilled the slot.
+ * 3. Whether a queue is empty is asked by runq_empty() and globq_empty(), sequentially consistent, behind what the asker has written: by a
+ *    hart that has said that it is idle, before it sleeps (rule B of sched/sched.c), and by deadlock_check(). Otherwise work could be missed.
  */
 #include "sched/impl.h"
 
@@ -14,7 +16,7 @@
 
 static struct spinlock sched_lock = SPINLOCK_INIT(RANK_SCHED); /* protects the global queue's links */
 static struct g *global_head, *global_tail;
-static _Atomic uint32_t global_n;
+static _Atomic uint32_t global_n; /* written under sched_lock; rule 3 */
 
 bool globq_empty(void)
 {
@@ -35,7 +37,8 @@ void globq_put_batch(struct g *first, struct g *last, uint32_t n)
 	else
 		global_head = first;
 	global_tail = last;
-	atomic_fetch_add(&global_n, n);
+	/* Ordered by the unlock, and for those who look without the lock by the fence of rule A of sched/sched.c. */
+	atomic_fetch_add_explicit(&global_n, n, memory_order_relaxed);
 	spin_unlock(&sched_lock);
 }
 
@@ -71,7 +74,7 @@ struct g *globq_get(struct runq *q, uint32_t n_harts)
 		global_tail = NULL;
 	/* pairs with the acquire in runq_steal() */
 	atomic_store_explicit(&q->tail, t, memory_order_release);
-	atomic_fetch_sub(&global_n, want);
+	atomic_fetch_sub_explicit(&global_n, want, memory_order_relaxed);
 	spin_unlock(&sched_lock);
 	return want > 0 ? first : NULL;
 }
@@ -84,6 +87,7 @@ static bool put_slow(struct runq *q, struct g *g, uint64_t h, uint64_t t)
 	ASSERT(t - h == RUNQ_SIZE, "a local queue spills when it is full");
 	for (uint32_t i = 0; i < HALF; i++)
 		batch[i] = atomic_load_explicit(&q->ring[(h + i) % RUNQ_SIZE], memory_order_relaxed);
+	/* rule 2: pairs with the acquire of head by who refills the slots, which is this hart */
 	if (!atomic_compare_exchange_strong(&q->head, &h, h + HALF))
 		return false;
 	for (uint32_t i = 0; i + 1 < HALF; i++)
@@ -130,6 +134,7 @@ void runq_next_last(struct runq *q)
 
 bool runq_empty(const struct runq *q)
 {
+	/* rule 3 */
 	return atomic_load(&q->head) == atomic_load(&q->tail) && atomic_load(&q->next) == NULL;
 }
 
@@ -154,6 +159,7 @@ struct g *runq_steal(struct runq *q, struct runq *victim, bool last)
 							   memory_order_relaxed);
 			atomic_store_explicit(&q->ring[(t + i - 1) % RUNQ_SIZE], g, memory_order_relaxed);
 		}
+		/* rule 2: pairs with the acquire of head in runq_reserve_tail() and globq_get() */
 		if (!atomic_compare_exchange_strong(&victim->head, &h, h + n))
 			continue;
 		/* pairs with the acquire of tail above, by the next thief */

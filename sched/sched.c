@@ -10,6 +10,18 @@
  * 1. A hart publishes that it is idle, then looks at every queue once more. Otherwise work submitted in between waits for the next
  *    submission.
  * 2. Whoever stops spinning because it found work wakes another. Otherwise a burst of work would be served by one hart.
+ *
+ * What orders them. In A and B, and in rule 1 of sched/stw.c, each side writes its own word and then reads the other's: acquire and release
+ * do not keep that order, so there is a full barrier between, and at least one of the two sees the other.
+ *
+ * A. Who submits work queues it, then looks who is idle: the fences in wake_one(), ready_plain() and wake_idle(). Pairs with B.
+ * B. A hart sets its bit in idle_mask, then looks at every queue: the fence in idle(). Pairs with A.
+ * C. A hart is counted in n_spinning before it looks at other queues, and taken off before it says that it is idle (B), or looks once more,
+ *    or wakes another. So whoever submits work and finds somebody counted (behind the fence of A) may leave it to that one.
+ * D. Who takes a bit out of idle_mask, by one operation, has counted that hart as spinning before, and sends the interrupt after it: the hart
+ *    finds its bit gone, or the interrupt ends its sleep.
+ * E. Each hart raises idle_entries before it sets its bit, and n_online before it is online. All of these words are written and read
+ *    sequentially consistent, for deadlock_check() draws a conclusion from several words in the order in which it reads them.
  */
 #include <hartbeat/go.h>
 
@@ -30,15 +42,15 @@
 
 _Atomic uint64_t idle_mask;
 static _Atomic uint32_t n_spinning;
-static _Atomic uint32_t n_online;
-static _Atomic uint64_t idle_entries; /* raised by each hart before it sets its bit in idle_mask */
+static _Atomic uint32_t n_online;     /* rule E; elsewhere a figure */
+static _Atomic uint64_t idle_entries; /* rule E */
 
 void (*sched_idle_hook)(struct hart *h, bool idle);
 void (*sched_no_work_hook)(struct hart *h);
 
 unsigned go_harts(void)
 {
-	return atomic_load(&n_online);
+	return atomic_load_explicit(&n_online, memory_order_relaxed);
 }
 
 void wake_idle(void)
@@ -50,21 +62,22 @@ void wake_idle(void)
 	}
 	for (;;) {
 		atomic_thread_fence(memory_order_seq_cst); /* as in wake_one() */
-		uint64_t mask = atomic_load(&idle_mask);
+		uint64_t mask = atomic_load_explicit(&idle_mask, memory_order_relaxed);
 		uint32_t none = 0;
+		/* rules A and C: whoever is counted will look once more */
 		if (mask == 0 || !atomic_compare_exchange_strong(&n_spinning, &none, 1))
 			return;
 		while (mask != 0) {
 			uint64_t bit = mask & -mask;
-			if (atomic_fetch_and(&idle_mask, ~bit) & bit) {
+			if (atomic_fetch_and(&idle_mask, ~bit) & bit) { /* rule D */
 				struct hart *to = harts[__builtin_ctzll(bit)];
-				atomic_fetch_or(&to->ipi, IPI_WAKE);
+				atomic_fetch_or_explicit(&to->ipi, IPI_WAKE, memory_order_release);
 				arch_ipi_send(to);
 				return;
 			}
-			mask = atomic_load(&idle_mask);
+			mask = atomic_load_explicit(&idle_mask, memory_order_relaxed);
 		}
-		/* Again: a hart may have gone to sleep meanwhile because somebody seemed to be spinning. */
+		/* Again: a hart may have gone to sleep meanwhile because somebody seemed to be spinning; rule C. */
 		atomic_fetch_sub(&n_spinning, 1);
 	}
 }
@@ -95,7 +108,7 @@ static void spinning_stop(struct sched_hart *s, bool found)
 	if (!s->spinning)
 		return;
 	s->spinning = false;
-	if (atomic_fetch_sub(&n_spinning, 1) == 1 && found)
+	if (atomic_fetch_sub(&n_spinning, 1) == 1 && found) /* rule C */
 		wake_one();
 }
 
@@ -145,10 +158,11 @@ static struct g *pick(struct hart *h, bool *inherit)
 	if (g == NULL && (g = pin_take_sys(h)) != NULL)
 		s->tick++;
 	if (g == NULL) {
-		uint32_t busy = hart_count - (uint32_t)__builtin_popcountll(atomic_load(&idle_mask));
-		if (!s->spinning && 2 * atomic_load(&n_spinning) < busy) {
+		uint64_t idle = atomic_load_explicit(&idle_mask, memory_order_relaxed); /* a guess, both */
+		uint32_t busy = hart_count - (uint32_t)__builtin_popcountll(idle);
+		if (!s->spinning && 2 * atomic_load_explicit(&n_spinning, memory_order_relaxed) < busy) {
 			s->spinning = true;
-			atomic_fetch_add(&n_spinning, 1);
+			atomic_fetch_add(&n_spinning, 1); /* rule C */
 		}
 		if (s->spinning)
 			g = steal(h);
@@ -174,13 +188,14 @@ static bool work_queued(void)
 static bool work_pinned(void)
 {
 	for (uint32_t i = 0; i < hart_count; i++)
-		if (atomic_load(&harts[i]->sched->n_pinned) > 0)
+		if (atomic_load(&harts[i]->sched->n_pinned) > 0) /* rule E */
 			return true;
 	return false;
 }
 
 static bool all_idle(void)
 {
+	/* rule E */
 	return (uint32_t)__builtin_popcountll(atomic_load(&idle_mask)) == atomic_load(&n_online);
 }
 
@@ -190,7 +205,7 @@ static bool all_idle(void)
  */
 static void deadlock_check(void)
 {
-	uint64_t entries = atomic_load(&idle_entries);
+	uint64_t entries = atomic_load(&idle_entries); /* rule E */
 	if (all_idle() && timers_armed() == 0 && !work_queued() && !work_pinned() && all_idle() &&
 	    atomic_load(&idle_entries) == entries) {
 		if (go_count() > 0)
@@ -240,17 +255,18 @@ static void idle(struct hart *h)
 	TRACE(proc_stop()); /* before this hart counts as one that has stopped */
 	spinning_stop(h->sched, false);
 	h->sched->left = NULL;
-	atomic_exchange(
-		&h->asked,
-		0); /* pairs with the addition in pin_put(): a request from here on keeps the hart awake */
-	atomic_fetch_add(&idle_entries, 1);
-	atomic_fetch_or(&idle_mask, bit);
-	atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in wake_one() */
+	atomic_exchange(&h->asked,
+			0); /* pairs with hart_ask_irq(), here: a request from here on keeps the hart awake */
+	atomic_fetch_add(&idle_entries, 1);        /* rule E */
+	atomic_fetch_or(&idle_mask, bit);          /* rules B and E */
+	atomic_thread_fence(memory_order_seq_cst); /* rule B: pairs with the fence in wake_one() */
 	/* While another hart spins, what anybody can run is for it: when it stops it looks everywhere once more, or wakes this hart. */
 #ifdef MUTANT_idle_recheck
 	bool work = false;
 #else
-	bool work = atomic_load(&h->sched->n_pinned) > 0 || (work_queued() && atomic_load(&n_spinning) == 0);
+	/* behind the fence of rule B; of n_spinning, rule C */
+	bool work = atomic_load_explicit(&h->sched->n_pinned, memory_order_relaxed) > 0 ||
+		    (work_queued() && atomic_load_explicit(&n_spinning, memory_order_relaxed) == 0);
 #endif
 	if (!work) {
 		deadlock_check();
@@ -258,8 +274,10 @@ static void idle(struct hart *h)
 		if (spin != 0)
 			idle_spin(h, bit, spin);
 		arch_irq_disable();
-		if (!atomic_load(&h->timers_hit) && !atomic_load(&h->asked) &&
-		    (atomic_load(&idle_mask) & bit) != 0) {
+		/* Relaxed: interrupts of this hart set the first two, and are off; who takes the bit interrupts (rule D). */
+		if (!atomic_load_explicit(&h->timers_hit, memory_order_relaxed) &&
+		    !atomic_load_explicit(&h->asked, memory_order_relaxed) &&
+		    (atomic_load_explicit(&idle_mask, memory_order_relaxed) & bit) != 0) {
 			h->slice_due = UINT64_MAX;
 			if (sched_idle_hook != NULL)
 				sched_idle_hook(h, true);
@@ -279,7 +297,7 @@ static void idle(struct hart *h)
 		}
 		arch_irq_enable();
 	}
-	/* Whoever took the bit away counted this hart as spinning. */
+	/* Whoever took the bit away counted this hart as spinning (rule D). Rule 1 of sched/stw.c: then the look at stw_wanted. */
 	if ((atomic_fetch_and(&idle_mask, ~bit) & bit) == 0)
 		h->sched->spinning = true;
 }
@@ -288,8 +306,9 @@ static void idle(struct hart *h)
 static void timers_run_idle_sys(struct hart *h)
 {
 	struct sched_hart *s = h->sched;
-	s->takes_next = runq_empty(&s->q) && atomic_load(&s->n_pinned) == 0 && globq_empty() && !s->shaken &&
-			s->handed == NULL;
+	/* a guess as to n_pinned: whoever is pinned here has asked for this hart */
+	s->takes_next = runq_empty(&s->q) && atomic_load_explicit(&s->n_pinned, memory_order_relaxed) == 0 &&
+			globq_empty() && !s->shaken && s->handed == NULL;
 	timers_turn_sys(h);
 	s->takes_next = false;
 }
@@ -301,15 +320,16 @@ void sched_loop(struct hart *h)
 	enum switch_reason why;
 	metrics_hart_begin(h);
 	atomic_fetch_add(&n_online, 1);
-	atomic_store(&h->online, true);
-	/* pairs with command_give() in prof/sampler.c: online first, then what is asked of all harts */
+	atomic_store_explicit(&h->online, true, memory_order_release);
+	/* rule 1 of kernel/hart.h; pairs with the fences in stw_begin(), shootdown_begin() and command_give() */
 	atomic_thread_fence(memory_order_seq_cst);
 	/* Nothing has been asked of anybody before there is a hook. */
 	if (__atomic_load_n(&trap_ipi_hook, __ATOMIC_RELAXED) != NULL)
 		arch_ipi_send(h);
 	arch_irq_enable();
 	for (;;) {
-		if (atomic_load(&stw_wanted)) /* pairs with the fence in stw_begin(), after idle() */
+		/* rule 1 of sched/stw.c: pairs with the fence in stw_begin(); behind the operation at the end of idle() */
+		if (atomic_load(&stw_wanted))
 			stw_stop_sys(h, g);
 		if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed)) {
 			if (g == NULL)
@@ -332,7 +352,8 @@ void sched_loop(struct hart *h)
 
 void sched_counts(struct sched_counts *c)
 {
-	*c = (struct sched_counts){atomic_load(&idle_mask), atomic_load(&n_spinning), globq_count()};
+	*c = (struct sched_counts){atomic_load_explicit(&idle_mask, memory_order_relaxed),
+				   atomic_load_explicit(&n_spinning, memory_order_relaxed), globq_count()};
 }
 
 void sched_hart_init(struct hart *h)

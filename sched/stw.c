@@ -7,8 +7,12 @@
  *
  * 1. Who wants the world to stop says so before it looks who has stopped; a hart looks whether a stop is wanted after it has said that it has
  *    not stopped, or does not sleep any more. Otherwise a hart that is just leaving would count as standing.
+ *    Both sides write and then read: sequentially consistent, with a full barrier between. Standing are: not online, `stopped`, bit in
+ *    idle_mask.
  * 2. Initiators queue on a mutex of goroutines, before preemption is off. Otherwise two would wait for each other to stop.
  * 3. Whoever waits for the harts takes interrupts meanwhile. Otherwise a panic elsewhere could not stop it.
+ * 4. What the initiator sees of a hart that stands comes before that hart's `stopped` or bit (release, acquire); what it writes meanwhile
+ *    before stw_wanted is false again, which each hart reads before it goes on. Otherwise plain words could not be written while it stands.
  */
 #include "sched/stw.h"
 
@@ -38,7 +42,7 @@ const char *const stw_kind_text[STW_KINDS] = {
 	[STW_TEST] = "(test)",
 };
 
-_Atomic bool stw_wanted;
+_Atomic bool stw_wanted;  /* rules 1 and 4 */
 static struct mutex turn; /* of initiators */
 /* of who holds `turn` */
 static enum stw_kind now_for;
@@ -46,6 +50,7 @@ static uint64_t began, stood;
 
 static bool standing(const struct hart *h)
 {
+	/* rules 1 and 4: pairs with sched_loop(), stw_stop_sys() and idle() */
 	return !atomic_load(&h->online) || atomic_load(&h->sched->stopped) ||
 	       (atomic_load(&idle_mask) >> h->index & 1) != 0;
 }
@@ -53,9 +58,10 @@ static bool standing(const struct hart *h)
 static void ask_others(const struct hart *me)
 {
 	for (uint32_t i = 0; i < hart_count; i++) {
-		if (harts[i] == me || !atomic_load(&harts[i]->online))
+		/* relaxed: behind the barrier of rule 1, when the world is to stop; who was not online then has seen stw_wanted itself */
+		if (harts[i] == me || !atomic_load_explicit(&harts[i]->online, memory_order_relaxed))
 			continue;
-		atomic_fetch_or(&harts[i]->ipi, IPI_ASK);
+		atomic_fetch_or_explicit(&harts[i]->ipi, IPI_ASK, memory_order_release);
 		arch_ipi_send(harts[i]);
 	}
 }
@@ -81,7 +87,8 @@ void stw_begin(enum stw_kind kind)
 
 void stw_end(void)
 {
-	ASSERT(atomic_load(&stw_wanted) && g_self()->preempt_off > 0, "who stopped the world starts it");
+	ASSERT(atomic_load_explicit(&stw_wanted, memory_order_relaxed) && g_self()->preempt_off > 0,
+	       "who stopped the world starts it");
 	TRACE(stw_end());
 	atomic_store(&stw_wanted, false);
 	ask_others(arch_hart());

@@ -151,7 +151,8 @@ void settle_slow(struct g *left, uintptr_t why)
 		return;
 	}
 	if (why == SWITCH_YIELD)
-		store_release(&left->status, G_RUNNABLE); /* as in settle() */
+		store_release(&left->status,
+			      G_RUNNABLE); /* pairs with the acquire in g_own() and g_run_begin() */
 	else
 		ASSERT(atomic_load_explicit(&left->status, memory_order_relaxed) == G_RUNNABLE,
 		       "who leaves to wait was parking");
@@ -191,7 +192,9 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	else if (__builtin_expect(h->sched->n_areas > AREAS_KEPT, 0))
 		area_trim_sys(h);
 	arch_irq_disable(); /* until the hart is marked as not asked, and its slice set */
-	while (atomic_load(&stw_wanted) || barrier_due(h, g) ||
+	/* stw_wanted relaxed: who wants it asks this hart by an interrupt. One that was taken by now has acquired it, one that is yet to come
+	 * asks anew. */
+	while (atomic_load_explicit(&stw_wanted, memory_order_relaxed) || barrier_due(h, g) ||
 	       (atomic_load_explicit(&h->timers_hit, memory_order_relaxed) && !h->sched->timers_went)) {
 		arch_irq_enable();
 		stw_stop_sys(h, g);
@@ -268,10 +271,13 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 		trace_go_preempted(g);
 		h->left = NULL;
 	}
+	/* pairs with the acquire in g_own() and g_run_begin(): the saved frame is complete */
 	store_release(&g->status, G_RUNNABLE);
 	/* a stop of the world changes nothing about who runs where */
-	bool alone = runq_empty(&h->sched->q) && atomic_load(&h->sched->n_pinned) == 0;
-	if (h->slice_over ? alone && globq_empty() : alone || atomic_load(&stw_wanted))
+	bool alone = runq_empty(&h->sched->q) &&
+		     atomic_load_explicit(&h->sched->n_pinned, memory_order_relaxed) == 0;
+	if (h->slice_over ? alone && globq_empty()
+			  : alone || atomic_load_explicit(&stw_wanted, memory_order_relaxed))
 		return g;
 	if (latency_chosen(arch_ticks()))
 		latency_follow(g);

@@ -52,6 +52,8 @@ static inline __attribute__((always_inline)) void settle_yield(struct g *left)
 	atomic_thread_fence(memory_order_release);
 	store_relaxed(&left->status, G_RUNNABLE);
 	runq_commit_tail(q);
+	/* Without the fence of rule A of sched/sched.c, which a yield can do without: a hart that goes to sleep just now and is missed here is
+	 * seen by the next yield, and g, which this hart has in its own queue, waits a slice at most: at its end wake_one() looks anew. */
 	if (__builtin_expect(atomic_load_explicit(&idle_mask, memory_order_relaxed) != 0, 0))
 		wake_idle();
 }

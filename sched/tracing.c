@@ -12,7 +12,7 @@ static uint64_t harts_idle(void)
 {
 	uint64_t mask = 0;
 	if (!trace_active())
-		return atomic_load(&idle_mask);
+		return atomic_load(&idle_mask); /* rule 4 of sched/stw.c: the world stands */
 	for (uint32_t i = 0; i < hart_count; i++)
 		mask |= (uint64_t)!harts[i]->trace->proc_runs << i;
 	return mask;

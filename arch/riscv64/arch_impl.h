@@ -87,7 +87,8 @@ static inline void arch_pause(void)
 
 static inline uint64_t arch_bit_lock(_Atomic uint64_t *word)
 {
-	return atomic_fetch_or_explicit(word, 1, memory_order_acquire); /* one amoor */
+	return atomic_fetch_or_explicit(word, 1,
+					memory_order_acquire); /* one amoor; pairs as in chan_lock_short() */
 }
 
 static inline void arch_wait(void)

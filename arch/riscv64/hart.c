@@ -22,7 +22,8 @@ void arch_hart_enter(struct hart *h)
 	arch_timer_arm(UINT64_MAX);
 	csr_clear(sip, SI_SOFTWARE);
 	csr_write(sie, SI_SOFTWARE | SI_TIMER | (h->index == 0 ? SI_EXTERNAL : 0)); /* plic.c */
-	atomic_store(&h->arch.entered, true);
+	atomic_store_explicit(&h->arch.entered, true,
+			      memory_order_release); /* pairs with arch_stop_others() */
 }
 
 void arch_halt(void)

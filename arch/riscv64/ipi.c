@@ -31,10 +31,13 @@ void arch_ipi_send(struct hart *to)
 
 void arch_stop_others(void)
 {
+	/* pairs with the acquire in ipi_stop_asked() */
 	atomic_store_explicit(&stop_owner, arch_hart(), memory_order_release);
 	for (uint32_t i = 0; i < hart_count; i++) {
 		struct hart *h = harts[i];
-		if (h != NULL && h != arch_hart() && atomic_load(&h->arch.entered))
+		/* pairs with the release in arch_hart_enter(): it has set up what an IPI needs */
+		if (h != NULL && h != arch_hart() &&
+		    atomic_load_explicit(&h->arch.entered, memory_order_acquire))
 			sbi_send_ipi(h->hwid);
 		if (h != NULL && h != arch_hart())
 			nmi_inject(h); /* one with interrupts off too */

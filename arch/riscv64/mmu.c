@@ -142,6 +142,7 @@ int arch_mmu_map(uintptr_t va, uint64_t pa, size_t size, unsigned prot)
 		for (size_t i = 0; i < n; i++) {
 			ASSERT(atomic_load_explicit(&entry[i], memory_order_relaxed) == 0,
 			       "a page is mapped once");
+			/* pairs with the acquire in entry_find() */
 			atomic_store_explicit(&entry[i], pte, memory_order_release);
 			pte += step >> 12 << 10;
 		}
@@ -223,7 +224,7 @@ enum arch_fill arch_mmu_fill(uintptr_t va, uint64_t pa)
 	if (entry == NULL)
 		return ARCH_FILL_NOTABLE;
 	uint64_t absent = 0;
-	/* release: the page's content before its entry */
+	/* pairs with the acquire in entry_find(), and with the hardware's walk: the page's content before its entry */
 	if (level == 0 &&
 	    atomic_compare_exchange_strong(entry, &absent, leaf_entry(pa, ARCH_PROT_READ | ARCH_PROT_WRITE)))
 		return ARCH_FILL_DONE;
@@ -252,7 +253,8 @@ uint64_t arch_mmu_clear(uintptr_t va)
 	ASSERT(level <= 1, "a page of 1 GiB is not split");
 	if (level == 1)
 		entry = split(entry, va);
-	return pte_address(atomic_exchange(entry, 0));
+	/* rule A of kernel/shootdown.c: whoever gives the page away asks for a shoot-down behind this */
+	return pte_address(atomic_exchange_explicit(entry, 0, memory_order_acq_rel));
 }
 
 uint64_t arch_mmu_lookup(uintptr_t va)

@@ -32,13 +32,14 @@ bool arch_nmi_enter(void)
 	if (sbi_call(SBI_EXT_SSE, SBI_SSE_ENABLE, SBI_SSE_LOCAL_SOFTWARE, 0, 0) != 0 ||
 	    sbi_call(SBI_EXT_SSE, SBI_SSE_UNMASK, 0, 0, 0) != 0)
 		return false;
-	/* pairs with the acquire in arch_nmi_send() */
+	/* pairs with the acquire in nmi_inject() */
 	atomic_store_explicit(&h->arch.nmi, true, memory_order_release);
 	return true;
 }
 
 void nmi_inject(struct hart *to)
 {
+	/* pairs with the release in arch_nmi_enter() */
 	if (atomic_load_explicit(&to->arch.nmi, memory_order_acquire))
 		sbi_call(SBI_EXT_SSE, SBI_SSE_INJECT, SBI_SSE_LOCAL_SOFTWARE, to->hwid, 0);
 }

@@ -50,7 +50,7 @@ struct arch_hart {
 	/* owned by this hart */
 	bool in_nmi;
 
-	/* atomic: set by this hart once it can take an NMI or IPI */
+	/* atomic, relaxed: set by this hart once it can take an NMI or IPI */
 	_Atomic bool entered;
 
 	/* #DB alone: it may hit inside the entry and exit of every other trap */
@@ -129,7 +129,8 @@ static inline void arch_pause(void)
 
 static inline uint64_t arch_bit_lock(_Atomic uint64_t *word)
 {
-	/* A lock bts; for the old word itself it would take a loop of lock cmpxchg. Nobody changes what the bit locks. */
+	/* A lock bts; for the old word itself it would take a loop of lock cmpxchg. Nobody changes what the bit locks. Pairs as in
+	 * chan_lock_short(). */
 	if (__builtin_expect((atomic_fetch_or_explicit(word, 1, memory_order_acquire) & 1) != 0, 0))
 		return 1;
 	return atomic_load_explicit(word, memory_order_relaxed) - 1;

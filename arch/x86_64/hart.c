@@ -12,7 +12,7 @@ void arch_hart_enter(struct hart *h)
 	segments_enter(h);
 	lapic_enter();
 	ASSERT(lapic_id() == h->hwid, "the hart is the processor it was started as");
-	atomic_store_explicit(&h->arch.entered, true, memory_order_release);
+	atomic_store_explicit(&h->arch.entered, true, memory_order_relaxed);
 }
 
 void arch_halt(void)

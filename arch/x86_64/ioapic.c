@@ -36,7 +36,7 @@ static void ioapic_write(uint64_t base, uint32_t index, uint32_t value)
 
 bool arch_irq_open(struct arch_irq_line line)
 {
-	uint32_t n = atomic_load(&n_lines);
+	uint32_t n = atomic_load_explicit(&n_lines, memory_order_relaxed); /* one caller at a time */
 	for (uint32_t i = 0; i < arch_platform.n_ioapics && n < LINES; i++) {
 		uint64_t base = arch_platform.ioapic[i].base;
 		uint32_t first = arch_platform.ioapic[i].first,
@@ -45,7 +45,8 @@ bool arch_irq_open(struct arch_irq_line line)
 			continue;
 		uint32_t entry = REG_ENTRY + 2 * (line.number - first);
 		lines[n] = line.number;
-		atomic_store(&n_lines, n + 1);
+		/* pairs with the acquire in ioapic_irq() */
+		atomic_store_explicit(&n_lines, n + 1, memory_order_release);
 		ioapic_write(base, entry + 1, (uint32_t)harts[0]->hwid << 24);
 		ioapic_write(base, entry,
 			     (VECTOR_DEVICE + n) | (line.level ? ENTRY_LEVEL : 0) |
@@ -58,6 +59,7 @@ bool arch_irq_open(struct arch_irq_line line)
 void ioapic_irq(uint64_t vector)
 {
 	uint32_t n = (uint32_t)vector - VECTOR_DEVICE;
-	if (n < atomic_load_explicit(&n_lines, memory_order_relaxed))
+	/* pairs with the release in arch_irq_open() */
+	if (n < atomic_load_explicit(&n_lines, memory_order_acquire))
 		upcall_device_irq(lines[n]);
 }

@@ -55,7 +55,8 @@ _Atomic(struct hart *) stop_owner;
 void arch_stop_others(void)
 {
 	struct hart *me = arch_hart();
-	atomic_store_explicit(&stop_owner, me, memory_order_seq_cst);
+	/* pairs with the acquire in trap_nmi(): before the NMI is sent */
+	atomic_store_explicit(&stop_owner, me, memory_order_release);
 	for (uint32_t i = 0; i < hart_count; i++) {
 		struct hart *h = harts[i];
 		if (h != NULL && h != me && atomic_load_explicit(&h->arch.entered, memory_order_relaxed))

@@ -104,7 +104,7 @@ static uint64_t *walk_make(uintptr_t va, unsigned level)
 			if (page == 0)
 				return NULL;
 			e = page | PTE_TABLE;
-			/* Release: the table's zeroes are seen before the table is. */
+			/* The table's zeroes are seen before the table is: pairs with entry_read(), whose address is needed for the next one. */
 			__atomic_store_n(entry, e, __ATOMIC_RELEASE);
 		}
 		ASSERT((e & PTE_LARGE) == 0, "a large page is not split");
@@ -200,6 +200,7 @@ int arch_mmu_map(uintptr_t va, uint64_t pa, size_t size, unsigned prot)
 		if (entry == NULL)
 			return -1;
 		ASSERT(entry_read(entry) == 0, "a page is mapped where none is");
+		/* rule 3 */
 		__atomic_store_n(entry, (pa + done) | flags, __ATOMIC_RELEASE);
 	}
 	return 0;
@@ -225,8 +226,9 @@ enum arch_fill arch_mmu_fill(uintptr_t va, uint64_t pa)
 	if (entry == NULL)
 		return ARCH_FILL_NOTABLE;
 	uint64_t absent = 0;
-	if (__atomic_compare_exchange_n(entry, &absent, pa | PTE_DATA, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE))
+	/* rule 3: the page's content before its entry, for the processor's walk */
+	if (__atomic_compare_exchange_n(entry, &absent, pa | PTE_DATA, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST))
 		return ARCH_FILL_DONE;
 	return ARCH_FILL_PRESENT;
 }
@@ -234,6 +236,7 @@ enum arch_fill arch_mmu_fill(uintptr_t va, uint64_t pa)
 uint64_t arch_mmu_clear(uintptr_t va)
 {
 	uint64_t *entry = walk(va, 0);
+	/* rule A of kernel/shootdown.c: whoever gives the page away asks for a shoot-down behind this */
 	return entry == NULL ? 0 : __atomic_exchange_n(entry, 0, __ATOMIC_ACQ_REL) & PTE_ADDRESS;
 }
 

@@ -125,7 +125,8 @@ void trap_nmi(struct arch_frame *f)
 	struct hart *h = arch_hart();
 	f->tls = tls_read();
 	h->arch.in_nmi = true;
-	struct hart *stopper = atomic_load_explicit(&stop_owner, memory_order_relaxed);
+	/* pairs with the release in arch_stop_others() */
+	struct hart *stopper = atomic_load_explicit(&stop_owner, memory_order_acquire);
 	if (stopper != NULL && stopper != h)
 		upcall_stop(f);
 	upcall_nmi(f);

@@ -37,6 +37,7 @@ int boot_hart_start(struct hart *h)
 		       (size_t)(trampoline_end - trampoline_start));
 		secondary_root = mmu_root();
 		secondary_harts[h->hwid] = h;
+		/* pairs with the start of the hart by lapic_send(), a store that could pass these */
 		atomic_thread_fence(memory_order_seq_cst);
 		lapic_send(h->hwid, ICR_INIT | ICR_ASSERT);
 	}
