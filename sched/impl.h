@@ -10,9 +10,10 @@
 #include "sched/sched.h"
 
 enum {
-	SLICE_NS = 10000000, /* a goroutine's time slice: 10 ms, as Go */
-	TURN_NS = 5000,      /* what a goroutine has of its hart between two passes over the timers */
-	AREAS_KEPT = 8,      /* free preemption save areas that a hart keeps */
+	SLICE_NS =
+		9900000, /* a goroutine's time slice: with the interrupt and the switch after it, the next one waits at most 10 ms, as in Go */
+	TURN_NS = 5000,  /* what a goroutine has of its hart between two passes over the timers */
+	AREAS_KEPT = 8,  /* free preemption save areas that a hart keeps */
 	GLOBAL_EVERY =
 		64, /* of so many goroutines from the ring one comes after a look at the global queue (Go: 61) */
 };
