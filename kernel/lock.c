@@ -61,8 +61,10 @@ static inline __attribute__((always_inline)) void acquire_check(const struct har
 #ifndef MUTANT_irq_class
 	ASSERT(h->in_irq == 0 || (h->in_fault && l->rank == RANK_PAGE), "no lock in an interrupt");
 #endif
+#ifndef MUTANT_stack_class
 	ASSERT((RANKS_BOTTOM_HALF >> l->rank & 1) == 0 || !stack_region_holds(arch_sp()),
 	       "bottom-half lock only on a system stack");
+#endif
 	ASSERT(h->n_held < HELD_MAX, "at most 16 spinlocks held");
 	acquire_order(h, l, pc);
 }
