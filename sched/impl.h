@@ -54,6 +54,8 @@ struct sched_hart {
 	/* atomic */
 	_Atomic uint32_t n_pinned; /* how many those are: written under pin_lock; rule E of sched/sched.c */
 	_Atomic bool stopped;      /* stands for stw.c: this hart writes; rule 1 of sched/stw.c */
+	_Atomic bool
+		looks; /* it is idle, and sees its bit of idle_mask go without an interrupt: this hart writes; rule F of sched/sched.c */
 
 	struct runq q; /* last: what stands before it is near */
 };

@@ -18,10 +18,12 @@
  * B. A hart sets its bit in idle_mask, then looks at every queue: the fence in idle(). Pairs with A.
  * C. A hart is counted in n_spinning before it looks at other queues, and taken off before it says that it is idle (B), or looks once more,
  *    or wakes another. So whoever submits work and finds somebody counted (behind the fence of A) may leave it to that one.
- * D. Who takes a bit out of idle_mask, by one operation, has counted that hart as spinning before, and sends the interrupt after it: the hart
- *    finds its bit gone, or the interrupt ends its sleep.
+ * D. Who takes a bit out of idle_mask, by one operation, has counted that hart as spinning before, and sends the interrupt after it (but
+ *    see F): the hart finds its bit gone, or the interrupt ends its sleep.
  * E. Each hart raises idle_entries before it sets its bit, and n_online before it is online. All of these words are written and read
  *    sequentially consistent, for deadlock_check() draws a conclusion from several words in the order in which it reads them.
+ * F. While a hart looks at its bit itself, before it sleeps, it says so (looks), and no interrupt is sent. It takes that back, then looks at
+ *    the bit a last time; who takes the bit looks after that whether it says so. A full barrier on both sides, as in A and B.
  */
 #include <hartbeat/go.h>
 
@@ -71,8 +73,10 @@ void wake_idle(void)
 			uint64_t bit = mask & -mask;
 			if (atomic_fetch_and(&idle_mask, ~bit) & bit) { /* rule D */
 				struct hart *to = harts[__builtin_ctzll(bit)];
-				atomic_fetch_or_explicit(&to->ipi, IPI_WAKE, memory_order_release);
-				arch_ipi_send(to);
+				if (!atomic_load(&to->sched->looks)) { /* rule F */
+					atomic_fetch_or_explicit(&to->ipi, IPI_WAKE, memory_order_release);
+					arch_ipi_send(to);
+				}
 				return;
 			}
 			mask = atomic_load_explicit(&idle_mask, memory_order_relaxed);
@@ -229,6 +233,7 @@ static void idle_spin(struct hart *h, uint64_t bit, uint64_t ticks)
 	arch_timer_arm(UINT64_MAX);
 	timer_rearm_irq(h);
 	arch_irq_enable();
+	atomic_store_explicit(&h->sched->looks, true, memory_order_relaxed); /* too late costs an interrupt */
 	while (now < end && now < *(volatile uint64_t *)&h->timers_due &&
 	       !atomic_load_explicit(&h->timers_hit, memory_order_relaxed) &&
 	       atomic_load_explicit(&h->asked, memory_order_relaxed) == 0 &&
@@ -236,6 +241,8 @@ static void idle_spin(struct hart *h, uint64_t bit, uint64_t ticks)
 		arch_pause();
 		now = arch_ticks();
 	}
+	atomic_store_explicit(&h->sched->looks, false, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst); /* rule F */
 	arch_irq_disable();
 	h->timers_polled = false;
 	if (now >= h->timers_due) {

@@ -14,7 +14,7 @@ guest_flags = $(if $(filter qemu64,$(1)),CPU=qemu64) $(if $(filter icount,$(1)),
 # ARCH, MACHINE, HARTS, WHAT
 guest_line = guest-$(1)-$(2)-$(3)-$(4) make -s run APP=tests/guest ARCH=$(1) MACHINE=$(2) SMP=$(3) $(call guest_flags,$(4)) \
 	BOOT=prof.cpu=off ARGS='$(FULL_ARG) $(if $(filter icount,$(4)),exact=1)' INPUT=LICENSE BUILD=$(BUILD) \
-	OUT=$(BUILD)/test/$(1)-$(2)-$(3)-$(4) TIMEOUT=$(if $(FULL_ARG),3600,300)
+	OUT=$(BUILD)/test/$(1)-$(2)-$(3)-$(4) TIMEOUT=$(if $(FULL_ARG),3600,800)
 split = $(subst :, ,$(1))
 guest_lines = $(foreach r,$(GUEST_RUNS_$(1)),echo "$(call guest_line,$(1),$(word 1,$(call split,$r)),$(word 2,$(call split,$r)),$(word 3,$(call split,$r)))";)
 
@@ -22,7 +22,7 @@ guest_lines = $(foreach r,$(GUEST_RUNS_$(1)),echo "$(call guest_line,$(1),$(word
 LOOPS := $(if $(FULL_ARG),$(shell seq 1 50))
 # ARCH, N
 loop_line = guest-$(1)-loop-$(2) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOOT=prof.cpu=off INPUT=LICENSE BUILD=$(BUILD) \
-	OUT=$(BUILD)/test/$(1)-loop TIMEOUT=300
+	OUT=$(BUILD)/test/$(1)-loop TIMEOUT=800
 loop_lines = $(foreach n,$(LOOPS),echo "$(call loop_line,$(1),$(n))";)
 
 # Suites whose rules are about order, with the schedule shaken, a preemption at each release of a spinlock, and a shrinker that never rests.
@@ -31,7 +31,7 @@ SHAKEN := go chan select sync sema context deadlock panic own idle proc stw.stop
 	shrink.stack_during_blocked_send shrink.no_stack_while_parking shrink.stack_cache timer.stale ticker.stale
 # ARCH, OPTION
 shake_line = guest-$(1)-$(subst =,-,$(2)) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOOT='prof.cpu=off $(2)' ARGS='$(SHAKEN) $(FULL_ARG)' INPUT=LICENSE \
-	BUILD=$(BUILD) OUT=$(BUILD)/test/$(1)-$(2) TIMEOUT=$(if $(FULL_ARG),3600,300)
+	BUILD=$(BUILD) OUT=$(BUILD)/test/$(1)-$(2) TIMEOUT=$(if $(FULL_ARG),3600,800)
 shake_lines = $(foreach o,$(SHAKES),echo "$(call shake_line,$(1),$(o))";)
 
 # The stress image in short form (tools/stress.mk).

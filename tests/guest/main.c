@@ -1,7 +1,7 @@
 /*
  * Runs the tests that the arguments select, and prints TAP; the exit status is the verdict.
  *
- *	suite            all tests of a suite          timeout=N   seconds of guest time one test may take (60)
+ *	suite            all tests of a suite          timeout=N   seconds of guest time one test may take (200: on a busy host)
  *	suite.test       one test                      repeat=N    all of it N times (1)
  *	-l               list, run nothing             full=1      long counts
  *	                                               exact=1     instructions are counted: interrupts may come at any
@@ -27,7 +27,7 @@
 #include "prof/prof.h"
 #include "sched/sched.h"
 
-enum { TESTS_MAX = 512, FAILURES_SHOWN = 10, TIMEOUT_DEFAULT = 60, WATCH_NS = 100000000 };
+enum { TESTS_MAX = 512, FAILURES_SHOWN = 10, TIMEOUT_DEFAULT = 200, WATCH_NS = 100000000 };
 
 extern const struct guest_test *const __guest_suites_start[];
 extern const struct guest_test *const __guest_suites_end[];

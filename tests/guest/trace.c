@@ -306,13 +306,17 @@ GUEST_TEST(trace, flight_keeps, "what is young enough is kept")
 	trace_period_ns = 10 * TIME_MILLISECOND;
 	CHECK(trace_flight_start(60 * TIME_SECOND, 32 << 20) == 0);
 	trace_log(0, "message", "long ago");
-	time_sleep(300 * TIME_MILLISECOND);
-	CHECK(trace_flight_write_func(taken_write, &t) == 0);
-	CHECK(taken_has(&t, "long ago"));
-	CHECK(taken_facts(&t).gens >= 5);
+	uint64_t gens = 0;
+	for (int i = 0; i < GUEST_ATTEMPTS && gens < 5; i++) {
+		time_sleep(300 * TIME_MILLISECOND);
+		CHECK(trace_flight_write_func(taken_write, &t) == 0);
+		CHECK(taken_has(&t, "long ago"));
+		gens = taken_facts(&t).gens;
+		taken_free(&t);
+	}
+	CHECK(gens >= 5);
 	CHECK(trace_flight_stop() == 0);
 	trace_period_ns = period;
-	taken_free(&t);
 }
 
 GUEST_TEST(trace, trace_and_flight, "both at once; the trace has more in it (TestTraceAndFlightRecorder)")
