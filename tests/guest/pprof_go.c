@@ -36,6 +36,7 @@ OWN_FRAME static void cpu_hog2(uint64_t end)
 
 struct hog {
 	void (*fn)(uint64_t end);
+	uint64_t ms; /* how long it computes */
 	uint64_t end;
 };
 
@@ -48,6 +49,7 @@ static void hog_run(void *arg)
 /* What a profile has of the stacks with each of some functions. */
 struct found {
 	const char *name;
+	uint64_t least; /* so many samples are wanted, with a host that gives harts their time */
 	uint64_t count, ns;
 	uint32_t most; /* times in one stack */
 };
@@ -66,39 +68,48 @@ static void look(void *ctx, const struct builder *b, uint64_t duration_ns)
 		}
 }
 
-static void profile(unsigned hz, unsigned n, const struct hog *hogs, struct found *found)
+static bool profile_once(unsigned hz, unsigned n, struct hog *hogs, struct found *found)
 {
 	struct guest_group all = {0};
+	bool enough = true;
+	for (struct found *f = found; f->name != NULL; f++)
+		f->count = f->ns = f->most = 0;
+	for (unsigned i = 0; i < n; i++)
+		hogs[i].end = time_now() + hogs[i].ms * TIME_MILLISECOND;
 	guest_profile_off();
 	CHECK_EQ(prof_start(hz), 0);
 	for (unsigned i = 0; i < n; i++)
-		guest_go(&all, hog_run, (void *)(uintptr_t)&hogs[i]);
+		guest_go(&all, hog_run, &hogs[i]);
 	guest_wait(&all);
 	CHECK_EQ(prof_stop_with(NULL, look, found), 0);
+	for (struct found *f = found; f->name != NULL; f++)
+		enough &= f->count >= f->least;
+	return enough;
+}
+
+/* Again while the host stalls. The last one is looked at. */
+static void profile(unsigned hz, unsigned n, struct hog *hogs, struct found *found)
+{
+	int i = 0;
+	while (i < GUEST_ATTEMPTS && !profile_once(hz, n, hogs, found))
+		i++;
+	CHECK(i < GUEST_ATTEMPTS);
 }
 
 GUEST_TEST(pprof, cpu_profile, "a function that computes is in the profile, with the samples it deserves")
 {
-	struct found f[] = {{.name = "cpu_hog1"}, {.name = "cpu_hog2"}, {0}};
-	for (int i = 0; i < GUEST_ATTEMPTS && f[0].count < 50; i++) { /* a host that stalls merges ticks */
-		struct hog h = {cpu_hog1, time_now() + 200 * TIME_MILLISECOND};
-		f[0].count = f[0].ns = 0;
-		profile(1000, 1, &h, f);
-		CHECK_EQ(f[1].count, 0);
-	}
-	CHECK(f[0].count >= 50 && f[0].ns >= 50 * TIME_MILLISECOND);
+	struct hog h = {.fn = cpu_hog1, .ms = 200};
+	struct found f[] = {{.name = "cpu_hog1", .least = 50}, {.name = "cpu_hog2"}, {0}};
+	profile(1000, 1, &h, f);
+	CHECK(f[0].ns >= 40 * TIME_MILLISECOND); /* a sample stands for half a period at least */
+	CHECK_EQ(f[1].count, 0);
 }
 
 GUEST_TEST(pprof, cpu_profile_multithreaded, "two functions on two harts are both in the profile")
 {
-	struct found f[] = {{.name = "cpu_hog1"}, {.name = "cpu_hog2"}, {0}};
-	for (int i = 0; i < GUEST_ATTEMPTS && (f[0].count < 20 || f[1].count < 20); i++) {
-		uint64_t end = time_now() + 200 * TIME_MILLISECOND;
-		struct hog h[] = {{cpu_hog1, end}, {cpu_hog2, end}};
-		f[0].count = f[1].count = 0;
-		profile(1000, 2, h, f);
-	}
-	CHECK(f[0].count >= 20 && f[1].count >= 20);
+	struct hog h[] = {{.fn = cpu_hog1, .ms = 200}, {.fn = cpu_hog2, .ms = 200}};
+	struct found f[] = {{.name = "cpu_hog1", .least = 20}, {.name = "cpu_hog2", .least = 20}, {0}};
+	profile(1000, 2, h, f);
 }
 
 GUEST_TEST(pprof, cpu_profile_multithread_magnitude,
@@ -109,7 +120,7 @@ GUEST_TEST(pprof, cpu_profile_multithread_magnitude,
 		struct found f[] = {{.name = "goroutine_entry"}, {.name = "sched_loop"}, {0}};
 		uint64_t busy = 0;
 		for (unsigned i = 0; i < workers; i++)
-			h[i] = (struct hog){cpu_hog1, time_now() + 100 * TIME_MILLISECOND};
+			h[i] = (struct hog){.fn = cpu_hog1, .ms = 100};
 		profile(1000, workers, h, f);
 		for (unsigned i = 0; i < go_harts(); i++) {
 			struct sampler_account a;
@@ -155,9 +166,11 @@ GUEST_TEST(pprof, cpu_profile_inlining,
 {
 	uint64_t n = 0;
 	guest_profile_off();
-	CHECK_EQ(prof_start(1000), 0);
-	inlined_caller(time_now() + 200 * TIME_MILLISECOND);
-	CHECK_EQ(prof_stop_with(NULL, look_inlined, &n), 0);
+	for (int i = 0; i < GUEST_ATTEMPTS && n < 10; i++) {
+		CHECK_EQ(prof_start(1000), 0);
+		inlined_caller(time_now() + 200 * TIME_MILLISECOND);
+		CHECK_EQ(prof_stop_with(NULL, look_inlined, &n), 0);
+	}
 	CHECK(n >= 10);
 }
 
@@ -179,10 +192,9 @@ static void recursive_run(uint64_t end)
 
 GUEST_TEST(pprof, cpu_profile_recursion, "a function that calls itself is in a stack as often as it is")
 {
-	struct hog h = {recursive_run, time_now() + 100 * TIME_MILLISECOND};
-	struct found f[] = {{.name = "recursive"}, {0}};
+	struct hog h = {.fn = recursive_run, .ms = 100};
+	struct found f[] = {{.name = "recursive", .least = 10}, {0}};
 	profile(1000, 1, &h, f);
-	CHECK(f[0].count >= 10);
 	CHECK_EQ(f[0].most, 10);
 }
 
@@ -198,10 +210,9 @@ OWN_FRAME static void divide(uint64_t end)
 
 GUEST_TEST(pprof, math_big_divide, "loops of assembly and of the C library are sampled like any other code")
 {
-	struct hog h = {divide, time_now() + 200 * TIME_MILLISECOND};
-	struct found f[] = {{.name = "divide"}, {.name = "memcpy"}, {.name = "memset"}, {0}};
+	struct hog h = {.fn = divide, .ms = 200};
+	struct found f[] = {{.name = "divide", .least = 100}, {.name = "memcpy"}, {.name = "memset"}, {0}};
 	profile(5000, 1, &h, f);
-	CHECK(f[0].count >= 100);
 }
 
 /* Touches pages of its stack that nobody has touched. */
@@ -230,12 +241,12 @@ OWN_FRAME static void grow_often(uint64_t end)
 
 GUEST_TEST(pprof, morestack, "while stacks grow the samples have who grows")
 {
-	struct hog h = {grow_often, time_now() + 200 * TIME_MILLISECOND};
-	struct found f[] = {{.name = "grow"}, {0}};
+	struct hog h = {.fn = grow_often, .ms = 200};
+	struct found f[] = {{.name = "grow", .least = 1}, {0}};
 	profile(10000, 1, &h, f);
 	guest_note("%llu samples, the deepest has it %u times", (unsigned long long)f[0].count,
 		   (unsigned)f[0].most);
-	CHECK(f[0].count >= 1 && f[0].most <= 31);
+	CHECK(f[0].most <= 31);
 }
 
 OWN_FRAME static void traceback_often(uint64_t end)
@@ -247,10 +258,9 @@ OWN_FRAME static void traceback_often(uint64_t end)
 
 GUEST_TEST(pprof, traceback_all, "stacks are taken while stacks are sampled")
 {
-	struct hog h = {traceback_often, time_now() + 200 * TIME_MILLISECOND};
-	struct found f[] = {{.name = "traceback_often"}, {0}};
+	struct hog h = {.fn = traceback_often, .ms = 200};
+	struct found f[] = {{.name = "traceback_often", .least = 50}, {0}};
 	profile(10000, 1, &h, f);
-	CHECK(f[0].count >= 50);
 }
 
 OWN_FRAME static void clock_often(uint64_t end)
@@ -261,8 +271,8 @@ OWN_FRAME static void clock_often(uint64_t end)
 
 GUEST_TEST(pprof, time_vdso, "reading the clock is in no stack twice")
 {
-	struct hog h = {clock_often, time_now() + 200 * TIME_MILLISECOND};
-	struct found f[] = {{.name = "time_now"}, {.name = "clock_often"}, {0}};
+	struct hog h = {.fn = clock_often, .ms = 200};
+	struct found f[] = {{.name = "time_now"}, {.name = "clock_often", .least = 50}, {0}};
 	profile(10000, 1, &h, f);
-	CHECK(f[1].count >= 50 && f[0].most <= 1 && f[1].most == 1);
+	CHECK(f[0].most <= 1 && f[1].most == 1);
 }
