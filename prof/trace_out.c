@@ -49,7 +49,9 @@ struct out {
 
 static struct mutex control; /* protects the next, and everything that begins or ends a generation */
 static struct out *tracing;  /* what trace_start() began */
-static uint64_t session, dropped, dropped_said;
+static uint64_t session;
+static uint64_t dropped, dropped_printed, dropped_logged,
+	dropped_said; /* generations; logged: in the running one; said: in one that was whole */
 
 static _Atomic uint64_t writer;   /* the goroutine that writes: the one that must not wait for itself */
 static _Atomic uint32_t snapshot; /* somebody writes one */
@@ -135,12 +137,17 @@ static bool advance(bool more)
 		trace_recorder_put(&trace_recorder, gen);
 	trace_gen_drop(gen);
 	dropped += !whole;
-	if (dropped != dropped_said && (whole || !more)) {
+	if (whole)
+		dropped_said = dropped_logged;
+	if (dropped != dropped_printed && (whole || !more)) {
 		print_line("hb: trace: %lu generations dropped, for the reader is behind",
-			   (unsigned long)(dropped - dropped_said));
-		trace_logf(0, "trace", "%lu generations dropped", (unsigned long)(dropped - dropped_said));
-		dropped_said = dropped;
+			   (unsigned long)(dropped - dropped_printed));
+		dropped_printed = dropped;
 	}
+	/* In each generation anew, until one that has it was whole. */
+	dropped_logged = dropped;
+	if (more && dropped != dropped_said)
+		trace_logf(0, "trace", "%lu generations dropped", (unsigned long)(dropped - dropped_said));
 	return true;
 }
 
@@ -153,13 +160,14 @@ static bool full(void)
 	return trace_gen->bytes > most && !atomic_load(&trace_gen->dropped);
 }
 
-/* Else another generation would only be one more to wait for; this one goes on. Caller holds `control`. */
+/* Else another generation would only be one more to wait for; this one goes on. What it holds itself does not count: it would never end if that
+ * were all there is. Caller holds `control`. */
 static bool reader_keeps_up(void)
 {
 	mutex_lock(&queue_mutex);
 	bool waits = trace_period_ns == 0 && tracing != NULL && tracing->first != NULL;
 	mutex_unlock(&queue_mutex);
-	return !waits && trace_memory() < trace_memory_max / 4 * 3;
+	return !waits && trace_memory_waiting() < trace_memory_max / 4 * 3;
 }
 
 static void advance_loop(void *arg)

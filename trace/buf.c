@@ -28,10 +28,24 @@ struct block {
 /* guarded by trace_lock */
 static struct block *blocks_free;
 static _Atomic uint64_t blocks; /* in use; written under the lock */
+static _Atomic uint64_t taken;  /* ever; written under the lock */
+static uint64_t taken_before;   /* when the generation began; written while the world is stopped */
 
 uint64_t trace_memory(void)
 {
 	return atomic_load_explicit(&blocks, memory_order_relaxed) * TRACE_BUF_SIZE;
+}
+
+uint64_t trace_memory_waiting(void)
+{
+	uint64_t own = atomic_load_explicit(&taken, memory_order_relaxed) - taken_before;
+	uint64_t all = atomic_load_explicit(&blocks, memory_order_relaxed);
+	return own < all ? (all - own) * TRACE_BUF_SIZE : 0;
+}
+
+void trace_memory_begin(void)
+{
+	taken_before = atomic_load_explicit(&taken, memory_order_relaxed);
 }
 
 void *trace_block_take_locked(void)
@@ -43,8 +57,10 @@ void *trace_block_take_locked(void)
 		blocks_free = b->next;
 	else if (!page_short())
 		b = page_alloc_span(BLOCK_PAGES, 0);
-	if (b != NULL)
+	if (b != NULL) {
 		atomic_fetch_add_explicit(&blocks, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed);
+	}
 	return b;
 }
 

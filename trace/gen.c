@@ -79,6 +79,7 @@ void trace_gen_begin(struct trace_gen *to, uint64_t idle)
 	ASSERT(g_self()->preempt_off > 0, "a generation begins while the world is stopped");
 	to->number = ++last_number;
 	to->begin = arch_ticks();
+	trace_memory_begin();
 	trace_gen = to;
 	for (uint32_t i = 0; i < hart_count; i++) {
 		struct trace_hart *t = harts[i]->trace;

@@ -13,6 +13,8 @@ extern struct spinlock trace_lock;
 
 /* Blocks of TRACE_BUF_SIZE bytes, for buffers and tables. NULL: as many are in use as may be, or memory is out. */
 void *trace_block_take_locked(void);
+/* What is taken from here on is the next generation's. The world is stopped. */
+void trace_memory_begin(void);
 struct trace_buf *trace_buf_take(uint64_t m); /* goroutine context */
 void trace_block_give(void *block);           /* goroutine context */
 /* The hart's buffer is full, or it has none: to the list of the generation with it; a fresh one. */

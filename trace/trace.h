@@ -237,7 +237,8 @@ void trace_gen_drop(struct trace_gen *t); /* gives a reference back */
 /* Bytes that buffers may take altogether. */
 extern uint64_t trace_memory_max;
 uint64_t trace_memory(void);
-void trace_blocks_free(void); /* those that nobody uses, to the page allocator; goroutine context */
+uint64_t trace_memory_waiting(void); /* of it, what generations before the running one hold */
+void trace_blocks_free(void);        /* those that nobody uses, to the page allocator; goroutine context */
 
 /* crash.c */
 

@@ -184,6 +184,31 @@ GUEST_TEST(trace, no_reader,
 	taken_free(&t);
 }
 
+/* Only its end gives it back. */
+GUEST_TEST(trace, own_memory,
+	   "a generation that has taken all memory for itself is dropped, and the next one is whole")
+{
+	uint64_t most = trace_memory_max, period = trace_period_ns;
+	struct taken t = {0};
+	trace_period_ns = 500 * TIME_MILLISECOND;
+	CHECK(trace_start_func(taken_write, &t) == 0);
+	uint64_t end = time_now() + 60 * TIME_SECOND;
+	while (!atomic_load(&trace_gen->dropped) && time_now() < end) {
+		if (trace_gen->bytes > 1 << 20 && trace_memory_waiting() < 1 << 18)
+			trace_memory_max = trace_memory();
+		work();
+	}
+	CHECK(atomic_load(&trace_gen->dropped));
+	while (atomic_load(&trace_gen->dropped) && time_now() < end)
+		work();
+	CHECK(!atomic_load(&trace_gen->dropped));
+	trace_memory_max = most;
+	CHECK(trace_stop() == 0);
+	CHECK(taken_has(&t, "generations dropped"));
+	trace_period_ns = period;
+	taken_free(&t);
+}
+
 /* ---- the flight recorder ---- */
 
 GUEST_TEST(trace, flight_double_start, "a second flight recorder is refused (TestFlightRecorderDoubleStart)")
