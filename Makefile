@@ -89,7 +89,7 @@ LINK_FLAGS = $(MACHINE_$(ARCH)) -nostdlib -static -Wl,--gc-sections -Wl,-z,noexe
 	-Wl,--no-warn-rwx-segments -Wl,--orphan-handling=error
 
 HOSTCC := gcc
-HOST_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror -I. -Iinclude
+HOST_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror -I. -Iinclude -I$(BUILD)
 
 # ---- files -----------------------------------------------------------------------------------------------------------
 
@@ -179,7 +179,15 @@ endif
 
 # ---- host tools --------------------------------------------------------------------------------------------------------
 
-$(BUILD)/tools/hbdump: $(HBDUMP_SOURCES) $(HBDUMP_HEADERS) | $(PACKAGES_STAMP)
+# The page of a flame graph: part of the image, for the live port, and of hbdump.
+FLAME_HALVES := $(GEN)/flame_head.html $(GEN)/flame_tail.html
+$(GEN)/flame_tail.html: $(FLAME_PAGE) tools/flame-page
+	@mkdir -p $(@D)
+	@tools/flame-page $(@D)
+$(GEN)/flame_head.html: $(GEN)/flame_tail.html ;
+$(OBJ)/prof/page/flame_page.c.o: $(FLAME_HALVES)
+
+$(BUILD)/tools/hbdump: $(HBDUMP_SOURCES) $(HBDUMP_HEADERS) $(FLAME_HALVES) | $(PACKAGES_STAMP)
 	@mkdir -p $(@D)
 	@echo "  CC  host  hbdump"
 	@$(HOSTCC) $(HOST_FLAGS) $(HBDUMP_SOURCES) -lz -o $@

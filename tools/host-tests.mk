@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= $(if $(filter 1,$(FULL)),60,5)
 SYMTAB_READER := $(addprefix kernel/, symtab.c symtab_frames.c symtab_table.c crc32.c)
 HEAP_SOURCES := $(addprefix kernel/, heap.c large.c slab.c size_class.c page.c buddy.c) tests/host/host_lock.c
 HBDUMP_PARTS := $(addprefix tools/hbdump/, lines.c parse.c store.c)
-HBDUMP_FLAME := $(addprefix tools/hbdump/, flame.c flame_json.c gunzip.c pairs.c profile.c vector.c)
+HBDUMP_PROFILE := kernel/base64.c prof/page/flame_page.c $(addprefix tools/hbdump/, flame.c gunzip.c profile.c vector.c)
 HBDUMP_TRACE := $(addprefix tools/hbdump/, gunzip.c pairs.c trace_check.c trace_event.c trace_file.c trace_order.c trace_ranges.c trace_samples.c \
 	trace_states.c trace_summary.c vector.c)
 FRAMING_SOURCES := $(addprefix kernel/, base64.c crc32.c framing.c)
@@ -57,7 +57,7 @@ test_options_SOURCES := $(addprefix boot/, options.c option_value.c line.c)
 test_page_SOURCES := $(addprefix kernel/, page.c buddy.c) tests/host/host_lock.c
 test_pool_chain_SOURCES := sched/pool_chain.c
 test_pprof_SOURCES := tests/host/pprof_reader.c $(addprefix prof/, builder.c intern.c protobuf.c pprof.c)
-test_profile_SOURCES := tests/host/pprof_reader.c $(addprefix prof/, builder.c intern.c protobuf.c pprof.c) $(HBDUMP_FLAME)
+test_profile_SOURCES := tests/host/pprof_reader.c $(addprefix prof/, builder.c intern.c protobuf.c pprof.c) $(HBDUMP_PROFILE)
 test_profile_LIBS := -lz
 test_pvh_SOURCES := tests/host/pvh_image.c tests/host/boot_sane.c $(addprefix boot/, info.c pvh.c acpi.c line.c)
 test_runq_SOURCES := sched/runq.c
@@ -78,7 +78,7 @@ fuzz_hbdump_SOURCES := $(test_hbdump_SOURCES)
 test_http_SOURCES := prof/serve/http.c
 fuzz_http_SOURCES := $(test_http_SOURCES)
 fuzz_options_SOURCES := $(test_options_SOURCES)
-fuzz_profile_SOURCES := $(HBDUMP_FLAME)
+fuzz_profile_SOURCES := $(HBDUMP_PROFILE)
 fuzz_profile_LIBS := -lz
 fuzz_pvh_SOURCES := $(test_pvh_SOURCES)
 fuzz_trace_SOURCES := $(test_trace_check_SOURCES)
@@ -89,7 +89,7 @@ fuzz_trace_LIBS := -lz
 HOST_CODE := -std=gnu11 -O1 -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror
 HOST_ASAN := gcc $(HOST_CODE) -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_TSAN := gcc $(HOST_CODE) -fsanitize=thread
-HOST_PATHS := -I. -Iinclude
+HOST_PATHS := -I. -Iinclude -I$(BUILD)
 
 HOST_COMPILE_asan = $(HOST_ASAN) $(HOST_PATHS)
 HOST_COMPILE_asan_stub = $(HOST_ASAN) -Itests/host/stub $(HOST_PATHS)
@@ -150,7 +150,7 @@ HOST_PROGRAMS += $(HOST)/asan/hbdump
 hbdump_LIBS := -lz
 -include $(HBDUMP_SOURCES:%.c=$(HOST)/asan/obj/%.d)
 $(eval $(call host_program,asan,hbdump,$(HBDUMP_SOURCES)))
-$(HOST)/asan/obj/tools/hbdump/flame_page.c.o: $(HBDUMP_PAGE)
+$(HOST)/asan/obj/prof/page/flame_page.c.o $(HOST)/fuzz/obj/prof/page/flame_page.c.o: $(FLAME_HALVES)
 $(eval $(call host_kind,asan_stub,$(HOST_STUB_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_sched,$(HOST_SCHED_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan,$(HOST_TSAN_TESTS),$(HOST_HARNESS)))

@@ -171,6 +171,7 @@ PROF_ROOM := \
 	prof/protobuf.c \
 	prof/sample_stack.c \
 	prof/sampler.c \
+	prof/page/flame_page.c \
 	prof/serve/answer.c \
 	prof/serve/http.c \
 	prof/serve/pages.c \
@@ -210,10 +211,9 @@ FILE_FLAGS_kernel/walk_fp.c := -fomit-frame-pointer
 HBDUMP_SOURCES := \
 	kernel/base64.c \
 	kernel/crc32.c \
+	prof/page/flame_page.c \
 	tools/hbdump/files.c \
 	tools/hbdump/flame.c \
-	tools/hbdump/flame_json.c \
-	tools/hbdump/flame_page.c \
 	tools/hbdump/gunzip.c \
 	tools/hbdump/input.c \
 	tools/hbdump/lines.c \
@@ -231,16 +231,18 @@ HBDUMP_SOURCES := \
 	tools/hbdump/trace_states.c \
 	tools/hbdump/trace_summary.c \
 	tools/hbdump/vector.c
-# What the page of a flame graph is made of; flame_page.c takes it in.
-HBDUMP_PAGE := \
-	tools/hbdump/flame.css \
-	tools/hbdump/flame.html \
-	tools/hbdump/flame.js \
-	tools/hbdump/flame_view.js
+# What the page of a flame graph is made of, by tools/flame-page.
+FLAME_PAGE := \
+	prof/page/flame.css \
+	prof/page/flame.html \
+	prof/page/flame_model.js \
+	prof/page/flame_read.js \
+	prof/page/flame_view.js
 HBDUMP_HEADERS := \
 	kernel/base64.h \
 	kernel/crc32.h \
 	kernel/framing.h \
+	prof/page/flame_page.h \
 	tools/hbdump/files.h \
 	tools/hbdump/flame.h \
 	tools/hbdump/gunzip.h \
@@ -253,8 +255,7 @@ HBDUMP_HEADERS := \
 	tools/hbdump/trace_check.h \
 	tools/hbdump/trace_file.h \
 	tools/hbdump/trace_order.h \
-	tools/hbdump/vector.h \
-	$(HBDUMP_PAGE)
+	tools/hbdump/vector.h
 SYMTAB_SOURCES := \
 	tools/symtab/buffer.c \
 	tools/symtab/code.c \

@@ -33,6 +33,19 @@ result $? "the page names nothing outside"
 [ "$(ls -A | grep -c '^\.')" -eq 0 ]
 result $? "no temporary file is left"
 
+# TAP lines of others, with numbers of this script's.
+take_over() {
+	while read -r line; do
+		case $line in
+		ok\ * | not\ ok\ *)
+			n=$((n + 1))
+			[[ $line == ok* ]] || failed=1
+			echo "${line%%ok*}ok $n -${line#*-}"
+			;;
+		'#'*) echo "$line" ;;
+		esac
+	done
+}
 refused() { # refused NAME TEXT FILE [ARGUMENT...]: one line that names the file, status 2, an older page left alone
 	local name=$1 text=$2
 	shift 2
@@ -70,6 +83,18 @@ if [ -w /dev/full ]; then
 	timeout -k 5 60 "$hbdump" --flame cpu.pb.gz -o - >/dev/full 2>err
 	[ $? -eq 2 ] && grep -q '^hbdump: standard output: ' err
 	result $? "standard output full: said, status 2"
+fi
+
+# ---- the page's reader, without a browser ----
+
+if command -v node >/dev/null; then
+	node "$root/tests/e2e/flame-fold.js" cpu.html cpu.pb.gz hours.html hours.pb.gz empty.html empty.pb.gz >tap 2>err
+	whole=$?
+	take_over <tap
+	result $whole "the page's reader ran to its end"
+else
+	n=$((n + 1))
+	echo "ok $n - the page's reader # SKIP no node on PATH (tools/setup packages-test brings it)"
 fi
 
 # ---- make pprof ----
@@ -112,7 +137,7 @@ browse() { # browse PAGE ARGUMENT...: its document after the scripts have run, t
 # A name that would be markup if it were not text.
 with_test() { # with_test FROM TO
 	{
-		sed -e 's/"function_3"/"\\u003cimg src=x onerror=x\\u003e"/' -e '/^<\/body>/,$d' "$1"
+		sed -e 's|^const data = profileOf.*|&\ndata.functions.find(f => f[0] === "function_3")[0] = "<img src=x onerror=x>";|' -e '/^<\/body>/,$d' "$1"
 		echo '<script>'
 		cat "$root/tests/e2e/flame-browser.js"
 		printf '</script>\n</body>\n</html>\n'
@@ -131,16 +156,7 @@ else
 	tap >tap
 	grep -q '^1\.\.[1-9]' tap && [ "$(grep -c '^ok' tap)" -eq "$(sed -n 's/^1\.\.//p' tap)" ]
 	whole=$?
-	while read -r line; do
-		case $line in
-		ok\ * | not\ ok\ *)
-			n=$((n + 1))
-			[[ $line == ok* ]] || failed=1
-			echo "${line%%ok*}ok $n -${line#*-}"
-			;;
-		'#'*) echo "$line" ;;
-		esac
-	done <tap
+	take_over <tap
 	result $whole "the page's tests ran to their end"
 	asked net.json >err
 	[ ! -s err ] && [ -s net.json ]

@@ -1,12 +1,13 @@
 /*
- * tools/hbdump's reader of gzip and profile.proto, and its tree: what the encoder of the image writes is read as an independent
- * reader reads it, every frame is as wide as what is in it, and what is cut, changed or lies is refused by a line that says why.
+ * tools/hbdump's reader of gzip and profile.proto: what the encoder of the image writes is read as an independent reader reads it, and what
+ * is cut, changed or lies is refused by a line that says why.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
+#include "prof/page/flame_page.h"
 #include "prof/pprof.h"
 #include "tests/host/check.h"
 #include "tests/host/mem_fake.h"
@@ -47,99 +48,47 @@ static void encode(void)
 	read_profile(store.data, store.n);
 }
 
-/* ---- widths ---- */
+/* ---- the whole ---- */
 
-/* What is below and in each node, of one type, by the samples. */
-static uint64_t *widths(const struct flame *f, size_t type)
-{
-	uint64_t *w = calloc(f->nodes.n + 1, sizeof *w);
-	for (size_t i = 0; i < f->n_samples; i++)
-		for (uint64_t node = f->samples[i].node;; node = f->nodes.list[node - 1].a) {
-			w[node] += f->profile->values[f->samples[i].value + type];
-			if (node == 0)
-				break;
-		}
-	return w;
-}
-
-TEST(widths_add_up_to_the_profile)
+TEST(sums_and_stacks_are_those_of_the_profile)
 {
 	struct profile p;
-	struct flame f;
 	encode();
 	CHECK(profile_read(&p, store.data, store.n));
 	CHECK_EQ(p.n_types, got.n_types);
 	CHECK_EQ(p.n_samples, got.n_samples);
-	CHECK(flame_fold(&f, &p) == NULL);
+	CHECK(flame_too_large(&p) == NULL);
 	for (size_t t = 0; t < p.n_types; t++) {
 		uint64_t sum = 0;
 		for (unsigned i = 0; i < got.n_samples; i++)
 			sum += got.samples[i].values[t];
 		CHECK(sum > 0);
 		CHECK_EQ(p.totals[t], sum);
-		uint64_t *w = widths(&f, t), *inside = calloc(f.nodes.n + 1, sizeof *inside);
-		CHECK_EQ(w[0], sum);
-		/* each node is its own samples and the nodes below it, and nothing else */
-		for (size_t i = 0; i < f.n_samples; i++)
-			inside[f.samples[i].node] += p.values[f.samples[i].value + t];
-		for (uint32_t i = 0; i < f.nodes.n; i++) {
-			CHECK(f.nodes.list[i].a <= i);
-			inside[f.nodes.list[i].a] += w[i + 1];
-		}
-		for (uint32_t i = 0; i <= f.nodes.n; i++)
-			CHECK_EQ(inside[i], w[i]);
-		free(inside);
-		free(w);
 	}
-	flame_free(&f);
-	profile_free(&p);
-}
-
-/* The stack of each sample, root first, as the independent reader has it, and as the tree has it. */
-TEST(stacks_are_those_of_the_profile)
-{
-	struct profile p;
-	struct flame f;
-	size_t inlined = 0;
-	encode();
-	CHECK(profile_read(&p, store.data, store.n));
-	CHECK(flame_fold(&f, &p) == NULL);
 	for (unsigned i = 0; i < got.n_samples; i++) {
-		uint64_t node = f.samples[i].node;
+		const struct profile_sample *s = &p.samples[i];
+		CHECK_EQ(s->n_locations, got.samples[i].n_locations);
+		CHECK_EQ(s->n_labels, got.samples[i].n_labels);
 		for (unsigned k = 0; k < got.samples[i].n_locations; k++) {
 			unsigned l = read_location_at(got.samples[i].locations[k]);
+			const struct profile_location *at = &p.locations[p.stack[s->location + k]];
+			CHECK_EQ(at->address, got.locations[l].address);
+			CHECK_EQ(at->n_lines, got.locations[l].n_lines);
 			for (unsigned n = 0; n < got.locations[l].n_lines; n++) {
 				unsigned fn = read_function_at(got.locations[l].functions[n]);
-				CHECK(node > 0);
-				const struct pair *at = &f.nodes.list[node - 1],
-						  *as = &f.functions.list[at->b];
-				CHECK_EQ(as->a, got.functions[fn].name);
-				CHECK_EQ(as->b, got.functions[fn].file);
-				bool is_inlined = n + 1 < got.locations[l].n_lines;
-				CHECK(f.inlined[node - 1] & (is_inlined ? FLAME_INLINED : FLAME_CALLED));
-				inlined += is_inlined;
-				if (k == 0 && n == 0)
-					CHECK_EQ(f.samples[i].line, got.locations[l].lines[n]);
-				node = at->a;
-			}
-			if (got.locations[l].n_lines == 0) { /* no symbol: the address */
-				CHECK_EQ(f.functions.list[f.nodes.list[node - 1].b].a,
-					 got.locations[l].address);
-				node = f.nodes.list[node - 1].a;
+				const struct profile_line *line = &p.lines[at->line + n];
+				CHECK_EQ(p.functions[line->function].name, got.functions[fn].name);
+				CHECK_EQ(p.functions[line->function].file, got.functions[fn].file);
+				CHECK_EQ(line->line, got.locations[l].lines[n]);
 			}
 		}
-		CHECK_EQ(node, 0);
-		uint32_t set = f.samples[i].labels;
-		for (unsigned k = got.samples[i].n_labels; k-- > 0; set = (uint32_t)f.sets.list[set - 1].a) {
+		for (unsigned k = 0; k < got.samples[i].n_labels; k++) {
 			const struct read_label *l = &got.samples[i].labels[k];
-			const struct pair *unit = &f.units.list[f.sets.list[set - 1].b],
-					  *at = &f.labels.list[unit->a];
-			CHECK(at->a == (l->key << 32 | l->str) && at->b == l->num && unit->b == l->unit);
+			const struct profile_label *at = &p.labels[s->label + k];
+			CHECK(at->key == l->key && at->str == l->str && (uint64_t)at->num == l->num &&
+			      at->unit == l->unit);
 		}
-		CHECK_EQ(set, 0);
 	}
-	CHECK(inlined > 0);
-	flame_free(&f);
 	profile_free(&p);
 }
 
@@ -378,42 +327,23 @@ TEST(raw_cut_or_changed)
 	CHECK(refused > store.n / 2);
 }
 
-/* ---- the tree as JSON ---- */
+/* ---- what the page takes ---- */
 
-TEST(json_holds_any_bytes)
+TEST(a_name_is_no_markup)
 {
-	struct message m = sound();
-	struct profile p;
-	struct flame f;
-	char *text;
-	size_t size;
-	static const char name[] = "</script>&\"\\\n\xff\xc0\x80\xed\xa0\x80 \xc3\xa9\xf0\x9f\x94\xa5";
-	put_bytes(&m, 6, name, sizeof name - 1);
-	NUMBERS(&m, 5, 10, 5);
-	put_location(&m, 8, 10, 2);
-	put_sample(&m, 8, 3);
-	CHECK(profile_read(&p, m.data, m.n));
-	CHECK(flame_fold(&f, &p) == NULL);
-	FILE *to = open_memstream(&text, &size);
-	flame_json_write(&f, "a<b>.pb.gz", to);
-	fclose(to);
-	CHECK(strpbrk(text, "<>&") == NULL);
-	CHECK(strstr(text,
-		     "[\"\\u003c/"
-		     "script\\u003e\\u0026\\u0022\\u005c\\u000a\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd "
-		     "\xc3\xa9\xf0\x9f\x94\xa5\",\"\",0]") != NULL);
-	CHECK(strstr(text, "\"nodes\":[0,0,1,0,1,1]") != NULL);
-	CHECK(strstr(text, "\"samples\":[1,33,0,5,2,2,0,3]") != NULL);
-	free(text);
-	flame_free(&f);
-	profile_free(&p);
+	char text[FLAME_NAME_SIZE], name[600];
+	flame_page_name(text, "a<b>&\"'\\ \n\xff%.pb.gz");
+	CHECK_STR(text, "a%3Cb%3E%26%22%27%5C%20%0A%FF%25.pb.gz");
+	memset(name, '<', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	flame_page_name(text, name);
+	CHECK_EQ(strlen(text), FLAME_NAME_SIZE - 1);
 }
 
 TEST(deep_and_wide_stacks_are_refused)
 {
 	struct message m = sound(), in = {.n = 0};
 	struct profile p;
-	struct flame f;
 	put_number(&in, 1, 8);
 	for (int i = 0; i < 1000; i++)
 		put_bytes(&in, 4, "\x08\x09", 2);
@@ -425,7 +355,6 @@ TEST(deep_and_wide_stacks_are_refused)
 	put_number(&in, 2, 1);
 	put_bytes(&m, 2, in.data, in.n);
 	CHECK(profile_read(&p, m.data, m.n));
-	CHECK_STR(flame_fold(&f, &p), "has a stack of more than 4096 frames");
-	flame_free(&f);
+	CHECK_STR(flame_too_large(&p), "has a stack of more than 4096 frames");
 	profile_free(&p);
 }

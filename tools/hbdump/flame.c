@@ -1,104 +1,169 @@
-/* Folding: samples into a tree (see flame.h). */
+/* hbdump --flame: a profile is read as strictly as it can be, and put into the page as it came (see flame.h). */
+#define _GNU_SOURCE
 #include "tools/hbdump/flame.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "tools/hbdump/vector.h"
+#include "kernel/base64.h"
+#include "prof/page/flame_page.h"
+#include "tools/hbdump/gunzip.h"
 
-/* The number of the function of a line of a location. */
-static uint32_t function_put(struct flame *f, const struct profile_function *fn)
+enum {
+	FILE_MAX = 1 << 28, /* bytes of a profile, packed or not */
+	PIECE = 3 << 10,    /* encoded at once; a multiple of 3 */
+};
+
+/* A profile as it came. */
+struct file {
+	const char *path;
+	uint8_t *data;
+	size_t n;
+};
+
+_Static_assert(BASE64_SIZE(PIECE) >= FLAME_NAME_SIZE, "a name fits in the same buffer");
+
+static bool say(const char *path, const char *what)
 {
-	bool is_new;
-	uint32_t i = pairs_put(&f->functions, fn->name, fn->file, &is_new);
-	if (is_new)
-		*VECTOR_ADD(f->function_lines, f->n_functions) = fn->line;
-	return i;
+	fprintf(stderr, "hbdump: %s: %s\n", path, what);
+	return false;
 }
 
-static uint32_t address_put(struct flame *f, uint64_t address)
+/* The whole file at path, to be freed; NULL after telling the user why. */
+static uint8_t *file_read(const char *path, size_t *n)
 {
-	bool is_new;
-	uint32_t i = pairs_put(&f->functions, address, FLAME_NO_FILE, &is_new);
-	if (is_new)
-		*VECTOR_ADD(f->function_lines, f->n_functions) = 0;
-	return i;
-}
-
-/* The node of a function below another one. */
-static uint32_t node_put(struct flame *f, uint32_t parent, uint32_t function, enum flame_inlined how)
-{
-	bool is_new;
-	uint32_t i = pairs_put(&f->nodes, parent, function, &is_new);
-	if (is_new)
-		*VECTOR_ADD(f->inlined, f->n_inlined) = 0;
-	f->inlined[i] |= (uint8_t)how;
-	return i + 1;
-}
-
-/* Goes down from a node through the calls at one place, and sets the line of the innermost. */
-static uint32_t location_put(struct flame *f, uint32_t node, const struct profile_location *l, uint32_t *line)
-{
-	const struct profile *p = f->profile;
-	*line = 0;
-	if (l->n_lines == 0)
-		return node_put(f, node, address_put(f, l->address), FLAME_CALLED);
-	for (size_t i = l->n_lines; i-- > 0;) {
-		const struct profile_line *x = &p->lines[l->line + i];
-		const struct profile_function *fn = &p->functions[x->function];
-		uint32_t function =
-			p->strings[fn->name].n == 0 ? address_put(f, l->address) : function_put(f, fn);
-		node = node_put(f, node, function, i + 1 < l->n_lines ? FLAME_INLINED : FLAME_CALLED);
-		*line = x->line;
+	struct stat st;
+	FILE *from = fopen(path, "rb");
+	uint8_t *data = NULL;
+	if (from == NULL || fstat(fileno(from), &st) != 0) {
+		say(path, strerror(errno));
+	} else if (!S_ISREG(st.st_mode)) {
+		say(path, "is not a file: expected a profile, such as cpu.pb.gz");
+	} else if (st.st_size > FILE_MAX) {
+		say(path, "has more than 256 MiB: expected a profile, such as cpu.pb.gz");
+	} else if ((data = malloc((size_t)st.st_size + 1)) == NULL) {
+		say(path, "out of memory");
+	} else {
+		*n = fread(data, 1, (size_t)st.st_size, from);
+		if (ferror(from)) {
+			say(path, strerror(errno));
+			free(data);
+			data = NULL;
+		}
 	}
-	return node;
+	if (from != NULL)
+		fclose(from);
+	return data;
 }
 
-static uint32_t labels_put(struct flame *f, const struct profile_sample *s)
+/* The file beside the profile, to be freed. */
+static char *out_name(const char *path)
 {
-	uint32_t set = 0;
-	for (size_t i = 0; i < s->n_labels; i++) {
-		const struct profile_label *l = &f->profile->labels[s->label + i];
-		uint32_t label =
-			pairs_put(&f->labels, (uint64_t)l->key << 32 | l->str, (uint64_t)l->num, NULL);
-		set = pairs_put(&f->sets, set, pairs_put(&f->units, label, l->unit, NULL), NULL) + 1;
-	}
-	return set;
+	size_t n = strlen(path);
+	char *name = malloc(n + sizeof ".html");
+	if (name == NULL)
+		return NULL;
+	if (n > 6 && strcmp(path + n - 6, ".pb.gz") == 0)
+		n -= 6;
+	memcpy(name, path, n);
+	strcpy(name + n, ".html");
+	return name;
 }
 
-const char *flame_fold(struct flame *f, const struct profile *p)
+const char *flame_too_large(const struct profile *p)
 {
 	uint64_t frames = 0;
-	*f = (struct flame){.profile = p};
 	for (size_t i = 0; i < p->n_samples; i++) {
 		const struct profile_sample *s = &p->samples[i];
-		struct flame_sample to = {.value = s->value};
 		size_t depth = 0;
-		for (size_t k = s->n_locations; k-- > 0;) {
-			const struct profile_location *l = &p->locations[p->stack[s->location + k]];
-			depth += l->n_lines == 0 ? 1 : l->n_lines;
-			frames += l->n_lines + 1;
+		for (size_t k = 0; k < s->n_locations; k++) {
+			size_t n = p->locations[p->stack[s->location + k]].n_lines;
+			depth += n == 0 ? 1 : n;
+			frames += n + 1;
 			if (depth > FLAME_DEPTH_MAX)
 				return "has a stack of more than 4096 frames";
-			if (frames > FLAME_FRAMES_MAX || f->nodes.n > FLAME_NODES_MAX - FLAME_DEPTH_MAX)
-				return "has too many frames: expected at most 100 million, 4 million of them "
-				       "different";
-			to.node = location_put(f, to.node, l, &to.line);
+			if (frames > FLAME_FRAMES_MAX)
+				return "has too many frames: expected at most 100 million";
 		}
-		to.labels = labels_put(f, s);
-		*VECTOR_ADD(f->samples, f->n_samples) = to;
 	}
 	return NULL;
 }
 
-void flame_free(struct flame *f)
+/* Errors stay in the stream. */
+static void page_write(const struct file *f, FILE *to)
 {
-	pairs_free(&f->functions);
-	pairs_free(&f->nodes);
-	pairs_free(&f->labels);
-	pairs_free(&f->units);
-	pairs_free(&f->sets);
-	free(f->function_lines);
-	free(f->inlined);
-	free(f->samples);
-	*f = (struct flame){.profile = NULL};
+	char text[BASE64_SIZE(PIECE)];
+	const char *slash = strrchr(f->path, '/');
+	flame_page_name(text, slash == NULL ? f->path : slash + 1);
+	fprintf(to, "%s%s\n", flame_page_head, text);
+	for (size_t at = 0; at < f->n; at += PIECE)
+		fwrite(text, 1, base64_encode(text, f->data + at, f->n - at < PIECE ? f->n - at : PIECE), to);
+	fprintf(to, "\n%s", flame_page_tail);
+}
+
+/* Writes to a hidden file beside out, which gets its name when it is whole. */
+static bool page_store(const struct file *f, const char *out)
+{
+	char *temp;
+	const char *slash = strrchr(out, '/');
+	int folder = slash == NULL ? 0 : (int)(slash + 1 - out);
+	if (asprintf(&temp, "%.*s.hbdump-%ld-%s", folder, out, (long)getpid(), out + folder) < 0)
+		return say(out, "out of memory");
+	FILE *to = fopen(temp, "wb");
+	bool good = to != NULL;
+	if (good) {
+		page_write(f, to);
+		good = !ferror(to);
+		good = fclose(to) == 0 && good && rename(temp, out) == 0;
+		if (!good)
+			unlink(temp);
+	}
+	free(temp);
+	return good || say(out, strerror(errno));
+}
+
+static bool page_make(const struct file *f, const char *out)
+{
+	if (strcmp(out, "-") != 0)
+		return page_store(f, out);
+	page_write(f, stdout);
+	return (fflush(stdout) == 0 && !ferror(stdout)) || say("standard output", strerror(errno));
+}
+
+/* Whether it is a profile that the page can take. */
+static bool profile_good(const struct file *f)
+{
+	struct profile p;
+	size_t n;
+	uint8_t *data;
+	const char *wrong = gunzip(f->data, f->n, FILE_MAX, &data, &n);
+	if (wrong != NULL)
+		return say(f->path, wrong);
+	bool good = profile_read(&p, data, n);
+	if (!good)
+		fprintf(stderr, "hbdump: %s: is not a profile: %s\n", f->path, p.error);
+	else if ((wrong = flame_too_large(&p)) != NULL)
+		good = say(f->path, wrong);
+	profile_free(&p);
+	free(data);
+	return good;
+}
+
+bool flame_run(const char *path, const char *out)
+{
+	struct file f = {.path = path};
+	f.data = file_read(path, &f.n);
+	bool good = f.data != NULL && profile_good(&f);
+	char *beside = good && out == NULL ? out_name(path) : NULL;
+	if (good)
+		good = out != NULL || beside != NULL ? page_make(&f, out != NULL ? out : beside)
+						     : say(path, "out of memory");
+	free(beside);
+	free(f.data);
+	return good;
 }

@@ -9,7 +9,7 @@ packages_list() {
 		list="qemu-system-misc qemu-system-x86 opensbi gcc-riscv64-unknown-elf gcc libc6-dev make"
 		list="$list meson ninja-build libdw-dev zlib1g-dev"
 		;;
-	test) list="gdb-multiarch clang clang-format libclang-rt-14-dev" ;;
+	test) list="gdb-multiarch clang clang-format curl libclang-rt-14-dev nodejs" ;;
 	esac
 }
 

@@ -1,9 +1,8 @@
-'use strict';
 /*
- * The model: what tools/hbdump/flame_json.c wrote, added up. Node 0 is the whole profile; a node's number is greater than its
+ * The model: what fold() made of the profile, added up. Node 0 is the whole profile; a node's number is greater than its
  * parent's, so one pass from the last to the first adds every node to its parent. Nothing here knows of the page.
  */
-const data = JSON.parse(document.getElementById('data').textContent);
+const data = profileOf(document.getElementById('data').textContent);
 const TYPES = data.types.length, STEP = 3 + TYPES;
 const COUNT = data.nodes.length / 3 + 1;
 const parents = new Int32Array(COUNT), funcs = new Int32Array(COUNT), inlined = new Uint8Array(COUNT);
