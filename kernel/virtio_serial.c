@@ -93,11 +93,23 @@ static void control_send_locked(uint32_t port, uint16_t event, uint16_t value)
 	virtq_notify(&place, &control_out);
 }
 
+/* Takes back what the device has sent. */
+static void tx_take_locked(struct port *p)
+{
+	uint32_t len;
+	int i;
+	while ((i = virtq_take(&p->tx, &len)) >= 0) {
+		p->tx_busy &= ~(UINT32_C(1) << i);
+		p->tx_lost &= ~(UINT32_C(1) << i);
+	}
+}
+
 static void client_changed_locked(struct port *p, bool here)
 {
 	if (here == p->client)
 		return;
 	p->client = here;
+	tx_take_locked(p);
 	if (here)
 		p->epoch++;
 	else
@@ -181,15 +193,10 @@ static size_t port_write(struct serial *s, uint32_t epoch, const void *from, siz
 {
 	struct port *p = port_of(s);
 	size_t done = 0;
-	uint32_t len;
-	int i;
 	spin_lock(&serial_lock);
 	control_take_locked();
-	while ((i = virtq_take(&p->tx, &len)) >= 0) {
-		p->tx_busy &= ~(UINT32_C(1) << i);
-		p->tx_lost &= ~(UINT32_C(1) << i);
-	}
-	for (i = 0; i < TX_BUFFERS && done < n && p->client && p->epoch == epoch; i++) {
+	tx_take_locked(p);
+	for (int i = 0; i < TX_BUFFERS && done < n && p->client && p->epoch == epoch; i++) {
 		if ((p->tx_busy & UINT32_C(1) << i) != 0)
 			continue;
 		uint8_t *buffer = memory->tx[p->number - 1][i];
