@@ -200,6 +200,12 @@ static struct option options[] = {
 	 .min = 1,
 	 .max = sizeof live_token,
 	 .help = "refuse requests without it (Authorization: Bearer TOKEN)"},
+	{.name = "live.memory",
+	 .type = OPTION_BYTES,
+	 .value = &answer_memory_max,
+	 .min = 64 << 10,
+	 .max = UINT64_C(1) << 30,
+	 .help = "all answers that are being made or sent take at most so much"},
 	{.name = "boot.quiet", .type = OPTION_BOOL, .value = &boot_quiet, .help = "no banner"},
 };
 

@@ -28,6 +28,7 @@ struct spinlock {
 
 extern const char *const rank_name[RANK_COUNT];
 extern const uint64_t rank_before[RANK_COUNT];
+extern const char rank_graph[]; /* kernel/ranks.txt as a graph in DOT, ended by NUL */
 
 /* Out of line: what spin_lock() and spin_unlock() do when there is more to check than they can see. on: interrupts were on. */
 void spin_lock_listed(struct spinlock *l, bool on);

@@ -103,6 +103,9 @@ struct serial;
 
 enum { SERVE_TOKEN_MAX = 128 };
 
+/* Boot option live.memory: bytes that the bodies of all answers take together, at most. prof/serve/answer.c */
+extern uint64_t answer_memory_max;
+
 struct serve_options {
 	const char *token; /* "": none; else requests need "Authorization: Bearer TOKEN" */
 	int argc;          /* what /debug/pprof/cmdline says */

@@ -242,6 +242,8 @@ struct request {
 	struct profile *p;
 	int debug;
 	uint64_t delta_ns; /* 0: a profile of now */
+	profile_wait_fn *wait;
+	void *ctx;
 	struct sink *to;
 	int error;
 	struct waitgroup done; /* when it is served by another goroutine */
@@ -253,8 +255,8 @@ static int write_with(struct request *r, struct snapshot *s, struct snapshot *be
 	int error = 0;
 	if (before != NULL) {
 		error = snapshot_take(r->p, before);
-		if (error == 0)
-			time_sleep(r->delta_ns);
+		if (error == 0 && !r->wait(r->ctx, r->delta_ns))
+			error = -ECANCELED;
 	}
 	if (error == 0)
 		error = snapshot_take(r->p, s);
@@ -322,14 +324,27 @@ int profile_write(const char *name, int debug, struct sink *to)
 	return submit(&r);
 }
 
-int profile_write_delta(const char *name, uint64_t ns, struct sink *to)
+int profile_write_while(const char *name, uint64_t ns, profile_wait_fn *wait, void *ctx, struct sink *to)
 {
-	struct request r = {.p = profile_lookup(name), .delta_ns = ns > 0 ? ns : 1, .to = to};
+	struct request r = {
+		.p = profile_lookup(name), .delta_ns = ns > 0 ? ns : 1, .wait = wait, .ctx = ctx, .to = to};
 	if (r.p == NULL) {
 		errno = ENOENT;
 		return -1;
 	}
 	return submit(&r);
+}
+
+static bool sleep_all(void *ctx, uint64_t ns)
+{
+	(void)ctx;
+	time_sleep(ns);
+	return true;
+}
+
+int profile_write_delta(const char *name, uint64_t ns, struct sink *to)
+{
+	return profile_write_while(name, ns, sleep_all, NULL, to);
 }
 
 int profile_dump(const char *name, int debug, const char *file)

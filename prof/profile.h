@@ -65,7 +65,8 @@ struct profile {
 	/* What a record's `labels` mean. NULL: a set of labels by its id (sched/sched.h), put in by snapshot_add(). */
 	pprof_label_fn *label;
 
-	struct profile *next; /* guarded by the registry's mutex: in the order of names */
+	_Atomic uint32_t delta; /* 0 or 1: the live port takes what changes in it */
+	struct profile *next;   /* guarded by the registry's mutex: in the order of names */
 };
 
 /* Adds a sample whose `labels` is the id of a set that the caller keeps from going away; the snapshot then keeps it. Any context in which
@@ -78,6 +79,12 @@ void snapshot_merge(struct snapshot *s, struct builder *b,
 
 /* Adds a profile for good. False: there is one of that name. Goroutine context. */
 bool profile_register(struct profile *p) __attribute__((warn_unused_result));
+
+/* Waits so long; false: give up. */
+typedef bool profile_wait_fn(void *ctx, uint64_t ns);
+/* As profile_write_delta(), with another way to wait; when that gives up, -1 with errno ECANCELED. */
+int profile_write_while(const char *name, uint64_t ns, profile_wait_fn *wait, void *ctx, struct sink *to)
+	__attribute__((warn_unused_result));
 
 /* The kernel's. */
 extern struct profile prof_goroutine;

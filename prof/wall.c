@@ -275,7 +275,9 @@ static unsigned accounts_add(char text[][COMMENT_SIZE], const char **list)
 	return n + 1;
 }
 
-static int profile_send(const char *name, uint64_t duration, const char *const *comments, unsigned n)
+/* To the sink, or to the console under a name. */
+static int profile_send(struct sink *to, const char *name, uint64_t duration, const char *const *comments,
+			unsigned n)
 {
 	struct pprof_options o = {.n_sample_types = 2, .period = (int64_t)period_ns};
 	o.sample_types[0] = (struct pprof_value_type){"samples", "count"};
@@ -286,10 +288,11 @@ static int profile_send(const char *name, uint64_t duration, const char *const *
 	o.time_nanos = (int64_t)start_wall;
 	o.duration_nanos = (int64_t)duration;
 	o.label = label_get;
-	return prof_write(name, &o, &builder);
+	return to != NULL ? prof_write_to(to, &o, &builder) : prof_write(name, &o, &builder);
 }
 
-int prof_wall_stop_with(const char *name, prof_look_fn *look, void *ctx)
+/* To the sink, or to the console under a name, or nowhere. */
+static int stop(struct sink *to, const char *name, prof_look_fn *look, void *ctx)
 {
 	static char text[COMMENTS_MAX][COMMENT_SIZE]; /* under wall_mutex */
 	static const char *comments[COMMENTS_MAX];
@@ -302,8 +305,8 @@ int prof_wall_stop_with(const char *name, prof_look_fn *look, void *ctx)
 		sampler_wall_stop();
 		drain_end(DRAIN_WALL);
 		unsigned n = accounts_add(text, comments);
-		error = name != NULL ? profile_send(name, duration, comments, n) : 0;
-		if (error != 0)
+		error = to != NULL || name != NULL ? profile_send(to, name, duration, comments, n) : 0;
+		if (error != 0 && to == NULL)
 			print_line("hb: profile %s could not be written: error %d", name, error);
 		if (look != NULL)
 			look(ctx, &builder, duration);
@@ -316,6 +319,16 @@ int prof_wall_stop_with(const char *name, prof_look_fn *look, void *ctx)
 	}
 	mutex_unlock(&wall_mutex);
 	return error == 0 ? 0 : -1;
+}
+
+int prof_wall_stop_with(const char *name, prof_look_fn *look, void *ctx)
+{
+	return stop(NULL, name, look, ctx);
+}
+
+int prof_wall_stop_to(struct sink *to)
+{
+	return stop(to, NULL, NULL, NULL);
 }
 
 int prof_wall_stop(const char *name)

@@ -97,21 +97,26 @@ static void noted_print(struct report_text *t, const struct noted *noted, uint64
 	preempt_enable();
 }
 
-void goroutines_report(unsigned max)
+void goroutines_report_to(struct report *to, unsigned max)
 {
 	struct survey s = {.now = arch_ticks(), .max = max < LONGEST_MAX ? max : LONGEST_MAX};
 	char *buf = heap_alloc(STACK_TEXT);
 	for (struct g *g = g_all(); g != NULL; g = g->all_next)
 		survey_one(&s, g);
-	print_line("goroutines: %u running, %u runnable, %u waiting", s.running, s.runnable, s.waiting);
+	report_line(to, "goroutines: %u running, %u runnable, %u waiting", s.running, s.runnable, s.waiting);
 	for (uint32_t i = 0; i < s.n && buf != NULL; i++) {
 		struct report_text t;
 		report_text_init(&t, buf, STACK_TEXT);
 		noted_print(&t, &s.longest[i], s.now);
-		report_console.line(&report_console, t.buf, t.n);
+		to->line(to, t.buf, t.n);
 	}
 	if (buf == NULL)
-		print_line("goroutines: no memory for their stacks");
+		report_line(to, "goroutines: no memory for their stacks");
 	else
 		heap_free(buf);
+}
+
+void goroutines_report(unsigned max)
+{
+	goroutines_report_to(&report_console, max);
 }

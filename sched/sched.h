@@ -168,6 +168,9 @@ void barrier_run(struct barrier *b, enum stw_kind kind);
 struct report;
 /* The first line and the stack of a goroutine that does not run and that the caller owns. */
 void goroutine_report(struct report *r, const struct g *g);
+/* goroutines_report() (include/hartbeat/report.h) to somebody else. */
+void goroutines_report_to(struct report *to, unsigned max);
+
 /* sched/park.c: waits for a profile */
 
 /*
@@ -208,6 +211,8 @@ extern uint64_t sched_trace_ms; /* boot options; 0: no trace */
 extern bool sched_trace_detail;
 /* Starts what the options ask for. Goroutine context, once. */
 void sched_trace_start(void);
+/* One such line now, with detail one for each hart and goroutine, too. Goroutine context. */
+void sched_trace_report(struct report *to, bool detail);
 
 /* sched/tracing.c */
 

@@ -10,8 +10,9 @@
 #include <hartbeat/time.h>
 
 #include "kernel/clock.h"
-#include "kernel/print.h"
 #include "kernel/ktimer.h"
+#include "kernel/print.h"
+#include "kernel/report.h"
 #include "sched/impl.h"
 
 uint64_t sched_trace_ms;
@@ -20,6 +21,7 @@ bool sched_trace_detail;
 enum { LINE = 1024 };
 
 struct line {
+	struct report *to;
 	char text[LINE];
 	size_t n;
 };
@@ -28,13 +30,14 @@ static void __attribute__((format(printf, 2, 3))) add(struct line *l, const char
 {
 	va_list ap;
 	va_start(ap, fmt);
-	l->n += print_format(l->text + l->n, sizeof l->text - l->n, fmt, ap);
+	l->n += print_format(l->text + l->n, sizeof l->text - 1 - l->n, fmt, ap);
 	va_end(ap);
 }
 
-static void line_print(struct line *l)
+static void line_end(struct line *l)
 {
-	print_line("%s", l->text);
+	l->text[l->n] = '\n';
+	l->to->line(l->to, l->text, l->n + 1);
 	l->n = 0;
 }
 
@@ -54,7 +57,7 @@ static void harts_print(struct line *l, const struct sched_counts *c)
 		add(l,
 		    "  P%u: status=%d schedtick=%u syscalltick=0 m=%u runqsize=%u gfreecnt=%u timerslen=%u",
 		    i, !idle, sched_ticks(h->sched), i, queued(h), h->sched->gs.n, timers_in_heap(i));
-		line_print(l);
+		line_end(l);
 	}
 	for (uint32_t i = 0; i < hart_count; i++) {
 		const struct hart *h = harts[i];
@@ -68,7 +71,7 @@ static void harts_print(struct line *l, const struct sched_counts *c)
 		    " mallocing=0 throwing=0 preemptoff= locks=%u dying=0 spinning=%s blocked=%s lockedg=nil",
 		    h->irq_depth, h->sched->spinning ? "true" : "false",
 		    (c->idle_mask >> i & 1) != 0 ? "true" : "false");
-		line_print(l);
+		line_end(l);
 	}
 }
 
@@ -94,13 +97,13 @@ static void goroutines_lines(struct line *l)
 			add(l, " lockedm=%u", pinned->index);
 		else
 			add(l, " lockedm=nil");
-		line_print(l);
+		line_end(l);
 	}
 }
 
-static void state_print(void)
+void sched_trace_report(struct report *to, bool detail)
 {
-	struct line l = {.n = 0};
+	struct line l = {.to = to};
 	struct sched_counts c;
 	sched_counts(&c);
 	uint32_t idle = (uint32_t)__builtin_popcountll(c.idle_mask);
@@ -109,9 +112,9 @@ static void state_print(void)
 	    "idlethreads=%u "
 	    "runqueue=%u",
 	    (unsigned long)(clock_ns() / 1000000), go_harts(), idle, go_harts(), c.spinning, idle, c.global);
-	if (sched_trace_detail) {
+	if (detail) {
 		add(&l, " gcwaiting=false nmidlelocked=0 stopwait=0 sysmonwait=false");
-		line_print(&l);
+		line_end(&l);
 		harts_print(&l, &c);
 		goroutines_lines(&l);
 		return;
@@ -121,7 +124,7 @@ static void state_print(void)
 	for (uint32_t i = 0; i < hart_count; i++)
 		add(&l, "%s %u%s", i == 0 ? " schedticks=[" : "", sched_ticks(harts[i]->sched),
 		    i + 1 == hart_count ? " ]" : "");
-	line_print(&l);
+	line_end(&l);
 }
 
 static void trace(void *arg)
@@ -129,7 +132,7 @@ static void trace(void *arg)
 	(void)arg;
 	for (;;) {
 		time_sleep(sched_trace_ms * TIME_MILLISECOND);
-		state_print();
+		sched_trace_report(&report_console, sched_trace_detail);
 	}
 }
 

@@ -37,5 +37,9 @@ END {
 			printf "\t%s, /* %s */\n", line, names[j]
 		}
 		print "};"
+		print "\nconst char rank_graph[] ="
+		print "\t\"digraph ranks {\\n\\trankdir=LR; node [shape=box, fontname=monospace];\\n\""
+		for (e = 1; e <= n_edges; e++) printf "\t\"\\t%s -> %s;\\n\"\n", names[from[e]], names[to[e]]
+		print "\t\"}\\n\";"
 	}
 }

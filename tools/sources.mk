@@ -173,9 +173,13 @@ PROF_ROOM := \
 	prof/sampler.c \
 	prof/page/flame_page.c \
 	prof/serve/answer.c \
+	prof/serve/flame.c \
 	prof/serve/http.c \
+	prof/serve/index.c \
 	prof/serve/pages.c \
+	prof/serve/profiles.c \
 	prof/serve/serve.c \
+	prof/serve/traces.c \
 	prof/stack_memo.c \
 	prof/stack_trim.c \
 	prof/stacks.c \

@@ -46,6 +46,7 @@ E2E := \
 	goroutine \
 	limits \
 	live \
+	live-pages \
 	mandelbrot \
 	notable \
 	pipeline \
@@ -76,6 +77,7 @@ TEST_APPS := \
 	tests/stepping \
 	tests/stress \
 	tests/tracetimes \
+	tests/web \
 	wordcount
 
 .PHONY: test test-images

@@ -33,6 +33,7 @@ int prof_stop_to(struct sink *to);
  */
 int prof_wall_start(unsigned hz) __attribute__((warn_unused_result));
 int prof_wall_stop(const char *name);
+int prof_wall_stop_to(struct sink *to);
 
 #ifdef __cplusplus
 }

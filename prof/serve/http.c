@@ -12,6 +12,8 @@
 void http_init(struct http_request *r)
 {
 	r->n = 0;
+	r->head_only = false;
+	r->minor = 0;
 }
 
 /* ---- pieces ---- */
@@ -92,6 +94,7 @@ static int line_parse(struct http_request *r, char *line)
 		return 400;
 	if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0)
 		return 505;
+	r->minor = (unsigned)(version[7] - '0');
 	r->head_only = strcmp(line, "HEAD") == 0;
 	if (!r->head_only && strcmp(line, "GET") != 0)
 		return 405;

@@ -25,6 +25,7 @@ struct http_request {
 
 	/* after HTTP_DONE; strings lie in head */
 	bool head_only;           /* the method is HEAD */
+	unsigned minor;           /* of the version, HTTP/1.0 or 1.1 */
 	const char *path, *query; /* path decoded; query as it came, "" if none */
 	struct http_param param[HTTP_PARAMS_MAX];
 	unsigned n_params;

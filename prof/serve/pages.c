@@ -1,31 +1,34 @@
 /*
- * The paths of Go's net/http/pprof, and /metrics.
+ * The paths of Go's net/http/pprof, some more, and /metrics.
  *
- *	/debug/pprof/			a page that lists the rest
- *	/debug/pprof/profile		?seconds=30 &hz=100: a CPU profile
+ *	/debug/pprof/			a page that lists the rest				index.c
+ *	/debug/pprof/profile		?seconds=30 &hz=100: a CPU profile			profiles.c
+ *	/debug/pprof/wall		?seconds=5 &hz=100: a wall-clock profile
  *	/debug/pprof/NAME		?debug=0|1|2, ?seconds=N: a profile of the registry, or what changes in it during N seconds
+ *	/debug/pprof/flame		?profile=NAME (cpu), and its parameters: a flame graph	flame.c
+ *	/debug/pprof/trace		?seconds=1: an execution trace, while it is made	traces.c
+ *	/debug/pprof/flight		what the flight recorder has
+ *	/debug/pprof/sched		?n=10: the scheduler, and who has waited longest
+ *	/debug/pprof/lockgraph		?debug=0|1: the order of locks in DOT, or as text
  *	/debug/pprof/cmdline		arguments, each ended by NUL but the last
  *	/debug/pprof/symbol		?0xADDRESS+0xADDRESS...
  *	/metrics			Prometheus text
  */
-#include <errno.h>
-#include <stdio.h>
+#include "prof/serve/pages.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include <hartbeat/metrics.h>
-#include <hartbeat/prof.h>
-#include <hartbeat/profile.h>
 #include <hartbeat/time.h>
 
-#include "kernel/hart.h"
+#include "kernel/lock.h"
+#include "kernel/report.h"
 #include "kernel/symtab.h"
 #include "prof/prof.h"
-#include "prof/serve/answer.h"
+#include "sched/sched.h"
 
-#define PPROF "/debug/pprof/"
-
-enum { SECONDS_MAX = 3600, PROFILES_MAX = 64 };
+enum { WAITERS_MAX = 64 };
 
 static int program_argc;
 static char *const *program_argv;
@@ -36,9 +39,10 @@ void pages_init(int argc, char *const *argv)
 	program_argv = argv;
 }
 
-/* A whole number from min to max, or `none` when the parameter is not there. False: refused. */
-static bool number(const struct http_request *r, struct answer *a, const char *name, unsigned none,
-		   unsigned min, unsigned max, unsigned *out)
+/* ---- parameters ---- */
+
+bool page_number(const struct http_request *r, struct answer *a, const char *name, unsigned none,
+		 unsigned min, unsigned max, unsigned *out)
 {
 	const char *text = http_get(r, name);
 	*out = none;
@@ -54,55 +58,43 @@ static bool number(const struct http_request *r, struct answer *a, const char *n
 	return true;
 }
 
-/* ---- profiles ---- */
-
-static void cpu(const struct http_request *r, struct answer *a)
+bool page_seconds(const struct http_request *r, struct answer *a, uint64_t none, uint64_t *ns)
 {
-	unsigned seconds, hz;
-	if (!number(r, a, "seconds", 30, 1, SECONDS_MAX, &seconds) || !number(r, a, "hz", 100, 1, 10000, &hz))
-		return;
-	if (prof_start(hz) != 0) {
-		answer_refuse(a, 500, "Could not enable CPU profiling: %s", prof_error(errno));
-		return;
+	const char *text = http_get(r, "seconds");
+	*ns = none;
+	if (text == NULL)
+		return true;
+	uint64_t part = TIME_SECOND, v = 0;
+	bool digits = false, point = false;
+	for (; (*text >= '0' && *text <= '9') || (*text == '.' && !point); text++) {
+		if (*text == '.') {
+			point = true;
+			continue;
+		}
+		digits = true;
+		if (!point)
+			v = v > SERVE_SECONDS_MAX * TIME_SECOND
+				    ? v
+				    : v * 10 + (uint64_t)(*text - '0') * TIME_SECOND;
+		else
+			v += (uint64_t)(*text - '0') * (part /= 10);
 	}
-	time_sleep(seconds * TIME_SECOND);
-	a->type = "application/octet-stream";
-	a->file = "profile";
-	if (prof_stop_to(&a->sink) != 0)
-		answer_refuse(a, 500, "cpu profile: it could not be written whole");
+	if (!digits || *text != '\0' || v == 0 || v > SERVE_SECONDS_MAX * TIME_SECOND) {
+		answer_refuse(a, 400, "seconds: a number above 0, up to %u expected", SERVE_SECONDS_MAX);
+		return false;
+	}
+	*ns = v;
+	return true;
 }
 
-static void named(const struct http_request *r, struct answer *a, const char *name)
-{
-	unsigned debug, seconds;
-	if (!number(r, a, "debug", 0, 0, 2, &debug) || !number(r, a, "seconds", 0, 1, SECONDS_MAX, &seconds))
-		return;
-	struct profile *p = profile_lookup(name);
-	if (p == NULL) {
-		answer_refuse(a, 404, "Unknown profile");
-		return;
-	}
-	if (debug != 0 && seconds != 0) {
-		answer_refuse(a, 400, "seconds: only with debug=0");
-		return;
-	}
-	if (debug == 0) {
-		a->type = "application/octet-stream";
-		a->file = profile_name(p);
-	}
-	int error = seconds != 0 ? profile_write_delta(name, seconds * TIME_SECOND, &a->sink)
-				 : profile_write(name, (int)debug, &a->sink);
-	if (error != 0)
-		answer_refuse(a, 500, "%s: it could not be written: %s", name, strerror(errno));
-}
+/* ---- what is not a profile ---- */
 
 static void cmdline(struct answer *a)
 {
 	for (int i = 0; i < program_argc; i++) {
 		const char *arg = program_argv[i];
 		/* all arguments but the last with their NUL */
-		if (sink_write(&a->sink, arg, strlen(arg) + (i + 1 < program_argc)) != 0)
-			a->status = 500;
+		(void)!sink_write(&a->sink, arg, strlen(arg) + (i + 1 < program_argc));
 	}
 }
 
@@ -122,81 +114,108 @@ static void symbol(const struct http_request *r, struct answer *a)
 	}
 }
 
-/* ---- pages ---- */
-
-static const char *purpose(const char *name)
-{
-	static const char *const known[][2] = {
-		{"allocs", "all memory that was ever allocated, by stack"},
-		{"block", "where goroutines waited"},
-		{"goroutine", "every goroutine's stack"},
-		{"heap", "memory that is allocated now, by stack"},
-		{"mutex", "who held up others"},
-	};
-	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-		if (strcmp(known[i][0], name) == 0)
-			return known[i][1];
-	return "";
-}
-
-static void page_head(struct answer *a)
-{
-	a->type = "text/html; charset=utf-8";
-	answer_text(a, "<!doctype html><html lang=en><meta charset=utf-8><title>" PPROF "</title>"
-		       "<meta name=viewport content='width=device-width'>");
-	answer_text(a, "<style>body{font:16px/1.5 sans-serif;margin:2em auto;max-width:48em;padding:0 1em}"
-		       "td{padding:.1em 1em .1em 0}td:first-child{text-align:right}</style>");
-	answer_text(a,
-		    "<h1>" PPROF "</h1><p>%u harts. <code>go tool pprof http://HOST:PORT" PPROF
-		    "profile?seconds=5</code></p><table>",
-		    (unsigned)hart_count);
-}
-
-static void index_page(struct answer *a)
-{
-	struct profile *list[PROFILES_MAX];
-	size_t n = profile_list(list, PROFILES_MAX);
-	page_head(a);
-	for (size_t i = 0; i < n && i < PROFILES_MAX; i++) {
-		const char *name = profile_name(list[i]);
-		answer_text(a, "<tr><td>%zu<td><a href='%s?debug=1'>%s</a><td>%s", profile_count(list[i]),
-			    name, name, purpose(name));
-	}
-	answer_text(a, "</table><ul><li><a href='profile?seconds=5'>profile?seconds=5</a>: CPU time"
-		       "<li><a href='goroutine?debug=2'>goroutine?debug=2</a>: every goroutine, as text");
-	answer_text(
-		a,
-		"<li><a href=cmdline>cmdline</a><li><a href='/metrics'>/metrics</a>: for Prometheus</ul>\n");
-}
-
 static void metrics_put(void *ctx, const char *text, size_t n)
 {
 	struct answer *a = ctx;
-	if (sink_write(&a->sink, text, n) != 0)
-		a->status = 500;
+	(void)!sink_write(&a->sink, text, n);
+}
+
+static void metrics(struct answer *a)
+{
+	a->type = "text/plain; version=0.0.4; charset=utf-8";
+	metrics_print(metrics_put, a);
+}
+
+struct report_answer {
+	struct report report; /* first */
+	struct answer *a;
+};
+
+static void report_put(struct report *r, const char *text, size_t n)
+{
+	(void)!sink_write(&((struct report_answer *)r)->a->sink, text, n);
+}
+
+static void sched(const struct http_request *r, struct answer *a)
+{
+	struct report_answer to = {{report_put}, a};
+	unsigned n;
+	if (!page_number(r, a, "n", 10, 0, WAITERS_MAX, &n))
+		return;
+	sched_trace_report(&to.report, true);
+	report_line(&to.report, "%s", "");
+	goroutines_report_to(&to.report, n);
+}
+
+/* Which locks may be held when one of each rank is taken. */
+static void lock_text(struct answer *a)
+{
+	for (unsigned i = 1; i < RANK_COUNT; i++) {
+		answer_text(a, "%s:", rank_name[i]);
+		for (unsigned j = 1; j < RANK_COUNT; j++)
+			if ((rank_before[i] >> j & 1) != 0)
+				answer_text(a, " %s", rank_name[j]);
+		answer_text(a, "\n");
+	}
+}
+
+static void lock_graph(const struct http_request *r, struct answer *a)
+{
+	unsigned debug;
+	if (!page_number(r, a, "debug", 0, 0, 1, &debug))
+		return;
+	if (debug == 1) {
+		lock_text(a);
+		return;
+	}
+	a->type = "text/vnd.graphviz; charset=utf-8";
+	(void)!sink_write(&a->sink, rank_graph, strlen(rank_graph));
+}
+
+/* ---- paths ---- */
+
+/* Whether all of it is there. */
+static bool page(const struct http_request *r, struct answer *a, const char *name)
+{
+	if (name[0] == '\0')
+		page_index(a);
+	else if (strcmp(name, "profile") == 0)
+		return page_cpu(r, a, 30, &a->sink);
+	else if (strcmp(name, "wall") == 0)
+		return page_wall(r, a, &a->sink);
+	else if (strcmp(name, "flame") == 0)
+		page_flame(r, a);
+	else if (strcmp(name, "trace") == 0)
+		return page_trace(r, a);
+	else if (strcmp(name, "flight") == 0)
+		return page_flight(a);
+	else if (strcmp(name, "sched") == 0)
+		sched(r, a);
+	else if (strcmp(name, "lockgraph") == 0)
+		lock_graph(r, a);
+	else if (strcmp(name, "cmdline") == 0)
+		cmdline(a);
+	else if (strcmp(name, "symbol") == 0)
+		symbol(r, a);
+	else
+		return page_named(r, a, name, &a->sink);
+	return true;
 }
 
 void pages_answer(const struct http_request *r, struct answer *a)
 {
+	bool good = true;
 	if (strcmp(r->path, "/metrics") == 0) {
-		a->type = "text/plain; version=0.0.4; charset=utf-8";
-		metrics_print(metrics_put, a);
+		metrics(a);
 	} else if (strcmp(r->path, "/") == 0 || strcmp(r->path, "/debug/pprof") == 0) {
 		answer_refuse(a, 301, PPROF);
 		a->location = PPROF;
 	} else if (strncmp(r->path, PPROF, sizeof PPROF - 1) != 0) {
 		answer_refuse(a, 404, "404 page not found");
 	} else {
-		const char *name = r->path + sizeof PPROF - 1;
-		if (name[0] == '\0')
-			index_page(a);
-		else if (strcmp(name, "profile") == 0)
-			cpu(r, a);
-		else if (strcmp(name, "cmdline") == 0)
-			cmdline(a);
-		else if (strcmp(name, "symbol") == 0)
-			symbol(r, a);
-		else
-			named(r, a, name);
+		good = page(r, a, r->path + sizeof PPROF - 1);
 	}
+	if (a->full)
+		answer_refuse(a, 500, "the answer is too large");
+	answer_send(a, good);
 }

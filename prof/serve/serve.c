@@ -20,8 +20,8 @@
 #include "kernel/heap.h"
 #include "kernel/serial.h"
 #include "prof/prof.h"
-#include "prof/serve/answer.h"
 #include "prof/serve/http.h"
+#include "prof/serve/pages.h"
 #include "sched/sched.h"
 
 enum {
@@ -32,8 +32,10 @@ enum {
 };
 
 struct worker {
+	struct answer_client client; /* first; its wake holds one: something changed */
+	struct serial *serving;      /* the line and the epoch of the request that is being answered */
+	uint32_t epoch;
 	_Atomic(struct serial *) line;
-	struct chan *wake; /* holds one: something changed */
 	struct http_request request;
 	char piece[PIECE];
 	bool resync; /* drop pieces that do not begin a request */
@@ -47,43 +49,32 @@ static char token[SERVE_TOKEN_MAX];
 static void changed(void *ctx)
 {
 	struct worker *w = ctx;
-	chan_try_send(w->wake, NULL);
+	chan_try_send(w->client.wake, NULL);
 }
 
 /* ---- answers ---- */
 
-/* False: the client has gone, or takes nothing. */
-static bool put(struct worker *w, struct serial *line, uint32_t epoch, const char *bytes, size_t n)
+static bool client_put(struct answer_client *c, const void *data, size_t n)
 {
+	struct worker *w = (struct worker *)c;
+	const char *bytes = data;
 	while (n > 0) {
-		size_t done = serial_write(line, epoch, bytes, n);
+		size_t done = serial_write(w->serving, w->epoch, bytes, n);
 		bytes += done;
 		n -= done;
 		if (done > 0)
 			continue;
-		if (serial_epoch(line) != epoch ||
-		    !chan_recv_timeout(w->wake, NULL, NULL, STALL_SECONDS * TIME_SECOND))
+		if (serial_epoch(w->serving) != w->epoch ||
+		    !chan_recv_timeout(w->client.wake, NULL, NULL, STALL_SECONDS * TIME_SECOND))
 			return false;
 	}
 	return true;
 }
 
-static void answer_send(struct worker *w, struct serial *line, uint32_t epoch, const struct answer *a,
-			bool head_only)
+static bool client_gone(struct answer_client *c)
 {
-	char head[768];
-	int n = snprintf(head, sizeof head,
-			 "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-			 "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: "
-			 "close\r\n%s%s%s%s%s%s%s\r\n",
-			 a->status, http_reason(a->status), a->type, a->body.size,
-			 a->status >= 400 ? "X-Go-Pprof: 1\r\n" : "",
-			 a->file != NULL ? "Content-Disposition: attachment; filename=\"" : "",
-			 a->file != NULL ? a->file : "", a->file != NULL ? "\"\r\n" : "",
-			 a->location != NULL ? "Location: " : "", a->location != NULL ? a->location : "",
-			 a->location != NULL ? "\r\n" : "");
-	if (n > 0 && (size_t)n < sizeof head && put(w, line, epoch, head, (size_t)n) && !head_only)
-		put(w, line, epoch, a->body.data, a->body.size);
+	struct worker *w = (struct worker *)c;
+	return serial_epoch(w->serving) != w->epoch;
 }
 
 static bool allowed(const struct http_request *r)
@@ -98,14 +89,18 @@ static bool allowed(const struct http_request *r)
 static void respond(struct worker *w, struct serial *line, uint32_t epoch, int status)
 {
 	struct answer a;
-	answer_init(&a);
-	if (status != HTTP_DONE)
-		answer_refuse(&a, status, "%s", http_reason(status));
-	else if (!allowed(&w->request))
-		answer_refuse(&a, 401, "a token is needed: Authorization: Bearer TOKEN");
-	else
+	w->serving = line;
+	w->epoch = epoch;
+	answer_init(&a, &w->client, &w->request);
+	if (status == HTTP_DONE && allowed(&w->request)) {
 		pages_answer(&w->request, &a);
-	answer_send(w, line, epoch, &a, status == HTTP_DONE && w->request.head_only);
+	} else {
+		if (status == HTTP_DONE)
+			answer_refuse(&a, 401, "a token is needed: Authorization: Bearer TOKEN");
+		else
+			answer_refuse(&a, status, "%s", http_reason(status));
+		answer_send(&a, true);
+	}
 	answer_free(&a);
 }
 
@@ -139,7 +134,7 @@ static void serve_client(struct worker *w, struct serial *line, uint32_t epoch)
 		if (n == 0) {
 			if (serial_epoch(line) == 0)
 				return;
-			if (!chan_recv_timeout(w->wake, NULL, NULL, HEAD_SECONDS * TIME_SECOND) &&
+			if (!chan_recv_timeout(w->client.wake, NULL, NULL, HEAD_SECONDS * TIME_SECOND) &&
 			    w->request.n > 0) {
 				respond(w, line, epoch, 408);
 				http_init(&w->request);
@@ -182,7 +177,7 @@ static void work(void *arg)
 		struct serial *line = atomic_load_explicit(&w->line, memory_order_acquire);
 		uint32_t epoch = line != NULL ? serial_epoch(line) : 0;
 		if (epoch == 0) {
-			chan_recv(w->wake, NULL);
+			chan_recv(w->client.wake, NULL);
 			continue;
 		}
 		serve_client(w, line, epoch);
@@ -199,9 +194,9 @@ bool serve_start(const struct serve_options *o)
 		if (w == NULL)
 			return false;
 		memset(w, 0, sizeof *w);
-		w->wake = chan_make(0, 1);
+		w->client = (struct answer_client){client_put, client_gone, chan_make(0, 1)};
 		workers[i] = w;
-		if (w->wake == NULL || go_system(work, w, "runtime.serve") == 0)
+		if (w->client.wake == NULL || go_system(work, w, "runtime.serve") == 0)
 			return false;
 	}
 	return true;

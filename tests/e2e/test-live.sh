@@ -4,50 +4,17 @@
 #	[ARCH=...] [BUILD=...] tests/e2e/test-live.sh
 cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
-
-# request PORT TEXT: sends it (with \r\n where it says so) and prints what comes until the length is complete, or 10 s have passed
-request() {
-	local port=$1 text=$2 line length=0
-	exec 9<>"/dev/tcp/127.0.0.1/$port" || return 1
-	printf '%b' "$text" >&9
-	while IFS= read -r -t 10 line <&9; do
-		printf '%s\n' "${line%$'\r'}"
-		[[ $line != [Cc]ontent-[Ll]ength:* ]] || length=${line//[!0-9]/}
-		[ "$line" != $'\r' ] || break
-	done
-	[[ $length -eq 0 || $text = HEAD* ]] || timeout 10 head -c "$length" <&9
-	exec 9>&-
-}
-get() { request "$port" "GET $1 HTTP/1.1\r\nHost: test\r\n${2:-}\r\n" >"$dir/answer"; }
-
-serving() { # serving MACHINE [BOOT]: starts a guest on a free port
-	local i
-	port=$((20000 + RANDOM % 20000))
-	: >"$dir/all"
-	boot tests/live MACHINE="$1" LIVE="$port" BOOT="prof.cpu=off ${2:-}" TIMEOUT=120 &
-	guest=$!
-	for ((i = 0; i < 300; i++)); do
-		! grep -aq '^live: ready' "$dir/all" || return 0
-		sleep 0.1
-	done
-	return 1
-}
-served() { # ends it
-	get "/debug/pprof/cmdline"
-	pkill -P "$guest" -f "port=$port" 2>/dev/null
-	kill "$(pgrep -f "port=$port,server" | head -n 1)" 2>/dev/null
-	wait "$guest" 2>/dev/null
-}
+. tests/e2e/live.sh
 
 image tests/live
 find_go
 machines=$([ "$ARCH" = riscv64 ] && echo virt || echo "q35 microvm")
 
 for machine in $machines; do
-	serving "$machine"
+	serving tests/live "$machine" BOOT=prof.cpu=off
 	ok $? "$machine: a guest with a live port starts"
 	get /debug/pprof/
-	has "$dir/answer" '^HTTP/1.1 200 OK$' '^Connection: close$' "href='profile\?seconds=5'"
+	has "$dir/answer" '^HTTP/1.1 200 OK$' '^Connection: close$' 'href="profile\?seconds=5"'
 	ok $? "$machine: the index lists the profiles"
 	get /metrics
 	has "$dir/answer" '^HTTP/1.1 200 OK$' '^go_sched_goroutines_goroutines [1-9]'
@@ -82,7 +49,7 @@ for machine in $machines; do
 	served
 done
 
-serving "${machines%% *}" "live.token=secret"
+serving tests/live "${machines%% *}" BOOT="prof.cpu=off live.token=secret"
 get /metrics
 has "$dir/answer" '^HTTP/1.1 401 '
 ok $? "without its token a request is refused"
