@@ -260,7 +260,7 @@ GDB_PORT ?= 1234
 .PHONY: debug clean fmt help
 debug: $(ELF) $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) $(filter $(BUILD)/%,$(INPUT))
 	@echo "QEMU waits for gdb. In another terminal:"
-	@echo "  gdb-multiarch $(ELF) -ex 'target remote 127.0.0.1:$(GDB_PORT)' -ex 'hbreak program_run' -ex continue"
+	@echo "  gdb-multiarch $(ELF) -ex 'target remote 127.0.0.1:$(GDB_PORT)' -x tools/gdb/hartbeat.py -ex 'hbreak program_run' -ex continue"
 	@$(RUN_ENV) TIMEOUT=0 QEMU_ARGS='-gdb tcp:127.0.0.1:$(GDB_PORT) -S' tools/run
 
 fmt:

@@ -43,6 +43,7 @@ E2E := \
 	docs \
 	dumps \
 	faults \
+	gdb \
 	goroutine \
 	limits \
 	live \
@@ -72,6 +73,7 @@ TEST_APPS := \
 	sieve \
 	tests/bench \
 	tests/faults \
+	tests/gdb \
 	tests/guest \
 	tests/live \
 	tests/stepping \
