@@ -220,11 +220,20 @@ void arch_hart_enter(struct hart *h);
 
 /* ---- serial line and end ------------------------------------------------------------------------------- */
 
-static inline uint8_t arch_uart_read(unsigned reg); /* 16550 register 0..7 of the console */
+/* Where a 16550 is: a physical address that is mapped, or a port, as the architecture has them; its registers 1 << shift bytes apart. */
+struct arch_uart {
+	uint64_t base;
+	uint8_t shift;
+};
+static inline uint8_t arch_uart_get(const struct arch_uart *u, unsigned reg); /* register 0..7 */
+static inline void arch_uart_put(const struct arch_uart *u, unsigned reg, uint8_t value);
+static inline uint8_t arch_uart_read(unsigned reg); /* the console's */
 static inline void arch_uart_write(unsigned reg, uint8_t value);
 /* Ends the machine with QEMU exit status `code` (0..255; odd; see kernel/exit.h). Falls back to power-off,
  * then to a halt. */
 _Noreturn void arch_exit(unsigned code);
+/* Starts the machine anew, as far as it can; else halts it. */
+_Noreturn void arch_reset(void);
 const char *arch_name(void); /* "riscv64", "x86_64" */
 /* What boot found and the architecture needs later (device addresses); filled by boot/<arch>/ before the
  * first use. */

@@ -27,10 +27,12 @@
 #include "kernel/dump.h"
 #include "kernel/exit.h"
 #include "kernel/hart.h"
+#include "kernel/keep.h"
 #include "kernel/page.h"
 #include "kernel/print.h"
 #include "kernel/symtab.h"
 #include "kernel/system.h"
+#include "kernel/uart.h"
 #include "kernel/virtio_serial.h"
 #include "prof/prof.h"
 #include "sched/sched.h"
@@ -48,7 +50,8 @@ static uint64_t heap_rate = 512 << 10, block_rate = 10000,
 		mutex_fraction = 10; /* with prof.cpu=off: only if given */
 static char input_name[256] = "input";
 static char app_name[64] = "hartbeat";
-static bool boot_quiet, live, crash_dump = true;
+static bool boot_quiet, live, console, crash_dump = true;
+static uint64_t console_keep = 4 << 20;
 static char live_token[SERVE_TOKEN_MAX];
 static char deadlock_word[16] = "report";
 static uint64_t sched_seed, debug_preempt;
@@ -206,6 +209,16 @@ static struct option options[] = {
 	 .min = 64 << 10,
 	 .max = UINT64_C(1) << 30,
 	 .help = "all answers that are being made or sent take at most so much"},
+	{.name = "console",
+	 .type = OPTION_BOOL,
+	 .value = &console,
+	 .help = "take commands that are typed at the console"},
+	{.name = "console.keep",
+	 .type = OPTION_BYTES,
+	 .value = &console_keep,
+	 .min = 0,
+	 .max = UINT64_C(1) << 32,
+	 .help = "with console=1: so much of the newest dumps is kept, to be sent again"},
 	{.name = "boot.quiet", .type = OPTION_BOOL, .value = &boot_quiet, .help = "no banner"},
 };
 
@@ -321,6 +334,18 @@ static void live_start(const struct boot_info *info)
 		boot_fail("live=1: %s", error);
 }
 
+static void console_start(const struct boot_info *info)
+{
+	struct uart_place place;
+	if (!boot_uart_console(info, &place))
+		boot_fail("console=1: the UART has no interrupt");
+	if (!keep_start((size_t)console_keep))
+		boot_fail("out of memory: no room to keep dumps");
+	const char *error = serve_console(&place);
+	if (error != NULL)
+		boot_fail("console=1: %s", error);
+}
+
 void program_run(void *arg)
 {
 	struct boot_info *info = arg;
@@ -352,6 +377,8 @@ void program_run(void *arg)
 	if (!boot_quiet)
 		print_line("hb: %s on %s, %u harts, first goroutine after %lu us", app_name, arch_name(),
 			   hart_count, (unsigned long)(clock_from_ticks(ticks) / 1000));
+	if (console)
+		console_start(info);
 	if (live)
 		live_start(info);
 	if (prof_cpu && prof_start((unsigned)prof_hz) != 0)

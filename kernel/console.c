@@ -10,6 +10,10 @@
  *    in between would wait for the next one. Both give and take are exchanges: who gives the flag back reads, and so acquires, what one
  *    wrote who came in vain.
  * 3. A full ring is waited for with the lock released. Otherwise the drainer could not go on; nothing is dropped.
+ * 4. The line that a person types is on the screen only between other output, which takes it away first: a text erases it, a frame line
+ *    begins a line of its own. Otherwise the two would be mixed. Whoever types it shows it again.
+ * 5. While somebody waits for room, all others leave half of the ring free. Otherwise a program that prints short lines without a pause would
+ *    take what a longer line of somebody else waits for, again and again.
  */
 #include "kernel/console.h"
 
@@ -39,9 +43,13 @@ enum {
 static struct spinlock console_lock =
 	SPINLOCK_INIT(RANK_CONSOLE); /* protects the tail, the column and the ring's free part */
 static char ring[RING_SIZE] __attribute__((section(".noinit,\"aw\",@nobits#")));
-static _Atomic uint32_t head, tail; /* head: written by the drainer; tail: under console_lock */
-static _Atomic uint32_t draining;   /* 1 while a hart moves bytes; rule 2 */
-static bool column0 = true;         /* guarded by console_lock */
+static _Atomic uint32_t head, tail;  /* head: written by the drainer; tail: under console_lock */
+static _Atomic uint32_t draining;    /* 1 while a hart moves bytes; rule 2 */
+static uint32_t waiting;             /* for room; guarded by console_lock */
+static bool column0 = true;          /* guarded by console_lock */
+static _Atomic bool shown;           /* the typed line is on the screen; written under console_lock */
+static _Atomic uint64_t hidden_text; /* bytes of the program that console_level kept back */
+_Atomic uint32_t console_level = CONSOLE_ALL;
 uint64_t console_dropped;
 
 void console_init(void)
@@ -113,23 +121,41 @@ static void ring_append_locked(const char *text, size_t len)
 	atomic_store_explicit(&tail, t + (uint32_t)len, memory_order_release);
 }
 
-/* Takes the lock with room for len bytes. */
+/* Takes the lock with room for len bytes (rule 5). */
 static void lock_with_room(size_t len)
 {
+	bool waits = false;
 	spin_lock(&console_lock);
-	while (ring_free() < len) {
+	while (ring_free() < len + (waiting > waits ? RING_SIZE / 2 : 0)) {
+		waiting += !waits;
+		waits = true;
 		spin_unlock(&console_lock);
 		drain();
 		arch_pause();
 		spin_lock(&console_lock);
 	}
+	waiting -= waits;
+}
+
+static void typed_take_away_locked(bool erase)
+{
+	static const char erasure[] = "\r\033[K";
+	if (!atomic_load_explicit(&shown, memory_order_relaxed))
+		return;
+	if (erase)
+		ring_append_locked(erasure, sizeof erasure - 1);
+	else
+		ring_append_locked("\n", 1);
+	atomic_store_explicit(&shown, false, memory_order_relaxed);
 }
 
 /* Queues part of one line (no newline inside but at the end). */
 static void queue_text(const char *text, size_t len)
 {
-	lock_with_room(len + 1);
-	if (column0 && frame_text_escapes(text[0]))
+	lock_with_room(len + 5);
+	bool escape = column0 && frame_text_escapes(text[0]);
+	typed_take_away_locked(!escape);
+	if (escape)
 		ring_append_locked((const char[]){FRAME_ESCAPE}, 1);
 	ring_append_locked(text, len);
 	column0 = text[len - 1] == '\n';
@@ -154,13 +180,57 @@ void console_text(const char *text, size_t len)
 void console_frame(void *ctx, const char *line, size_t len)
 {
 	(void)ctx;
-	lock_with_room(len + 1);
+	lock_with_room(len + 2);
+	typed_take_away_locked(false);
 	if (!column0)
 		ring_append_locked("\n", 1);
 	ring_append_locked(line, len);
 	column0 = true;
 	spin_unlock(&console_lock);
 	drain();
+}
+
+void console_program(const char *text, size_t len)
+{
+	if (atomic_load_explicit(&console_level, memory_order_relaxed) >= CONSOLE_ALL)
+		console_text(text, len);
+	else
+		atomic_fetch_add_explicit(&hidden_text, len, memory_order_relaxed);
+}
+
+uint64_t console_kept_back(void)
+{
+	return atomic_exchange_explicit(&hidden_text, 0, memory_order_relaxed);
+}
+
+void console_typed(const char *line, size_t len)
+{
+	lock_with_room(len + 1);
+	if (!column0 && !atomic_load_explicit(&shown, memory_order_relaxed))
+		ring_append_locked("\n", 1);
+	ring_append_locked(line, len);
+	column0 = true; /* what comes next makes it so */
+	atomic_store_explicit(&shown, true, memory_order_relaxed);
+	spin_unlock(&console_lock);
+	drain();
+}
+
+void console_typed_end(void)
+{
+	lock_with_room(1);
+	typed_take_away_locked(false);
+	spin_unlock(&console_lock);
+	drain();
+}
+
+bool console_typed_shown(void)
+{
+	return atomic_load_explicit(&shown, memory_order_relaxed);
+}
+
+uint32_t console_written(void)
+{
+	return atomic_load_explicit(&tail, memory_order_relaxed);
 }
 
 void console_flush(void)
@@ -198,7 +268,7 @@ static void panic_take(void)
 		panic_put(last);
 	}
 	atomic_store_explicit(&head, h, memory_order_relaxed);
-	if (last != '\n' || !column0)
+	if (last != '\n' || !column0 || atomic_load_explicit(&shown, memory_order_relaxed))
 		panic_put('\n');
 	panic_column0 = true;
 }

@@ -13,10 +13,12 @@
 #include "kernel/dump.h"
 #include "kernel/framing.h"
 #include "kernel/heap.h"
+#include "kernel/keep.h"
 
 struct dump {
 	struct sink sink; /* first: the sink's address is the dump's */
 	struct frame_stream stream;
+	struct keep_writer kept;
 };
 
 static uint32_t nonce;
@@ -49,7 +51,18 @@ struct dump *dump_open(const char *name)
 		heap_free(d);
 		return NULL;
 	}
+	keep_begin(&d->kept, number, name);
 	return d;
+}
+
+struct frame_stream dump_again(uint32_t number)
+{
+	return (struct frame_stream){.line = console_frame, .nonce = nonce, .number = number};
+}
+
+uint32_t dump_nonce(void)
+{
+	return nonce;
 }
 
 bool dump_crash_begin(struct frame_stream *s, const char *name)
@@ -62,6 +75,7 @@ bool dump_crash_begin(struct frame_stream *s, const char *name)
 
 void dump_write(struct dump *d, const void *data, size_t size)
 {
+	keep_write(&d->kept, data, size); /* first: who misses a line may ask for it at once */
 	frame_stream_write(&d->stream, data, size);
 }
 
@@ -90,6 +104,7 @@ void dump_printf(struct dump *d, const char *fmt, ...)
 
 void dump_close(struct dump *d)
 {
+	keep_end(&d->kept);
 	frame_stream_end(&d->stream);
 	heap_free(d);
 }

@@ -15,4 +15,8 @@ void dump_init(void);
 /* Begins a stream that a crash writes, by the UART itself; false before dump_init(). Panic context. */
 bool dump_crash_begin(struct frame_stream *s, const char *name);
 
+/* This boot's, after dump_init(); and a stream of it to send single lines of again (kernel/keep.h). Goroutine context. */
+uint32_t dump_nonce(void);
+struct frame_stream dump_again(uint32_t number);
+
 #endif

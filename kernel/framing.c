@@ -76,16 +76,42 @@ static void text_emit(struct frame_text *t, const struct frame_stream *s)
 	s->line(s->ctx, t->text, t->len);
 }
 
-static void data_emit(struct frame_stream *s, const uint8_t *data, size_t size)
+void frame_begin_line(const struct frame_stream *s, const char *name)
 {
-	ASSERT(s->lines < UINT32_MAX, "a stream has fewer than 2^32 lines (244 GB)");
+	struct frame_text t;
+	text_start(&t, s, 'B');
+	text_put(&t, name, strlen(name));
+	text_emit(&t, s);
+}
+
+void frame_data_line(const struct frame_stream *s, uint32_t line, const uint8_t *data, size_t size)
+{
 	struct frame_text t;
 	char base64[BASE64_SIZE(FRAME_DATA_MAX)];
+	ASSERT(size > 0 && size <= FRAME_DATA_MAX, "a data line has 1 to FRAME_DATA_MAX bytes");
 	text_start(&t, s, 'D');
-	text_put_decimal(&t, s->lines);
+	text_put_decimal(&t, line);
 	text_put(&t, " ", 1);
 	text_put(&t, base64, base64_encode(base64, data, size));
 	text_emit(&t, s);
+}
+
+void frame_end_line(const struct frame_stream *s)
+{
+	struct frame_text t;
+	text_start(&t, s, 'E');
+	text_put_decimal(&t, s->lines);
+	text_put(&t, " ", 1);
+	text_put_decimal(&t, s->bytes);
+	text_put(&t, " ", 1);
+	text_put_hex(&t, s->crc);
+	text_emit(&t, s);
+}
+
+static void data_emit(struct frame_stream *s, const uint8_t *data, size_t size)
+{
+	ASSERT(s->lines < UINT32_MAX, "a stream has fewer than 2^32 lines (244 GB)");
+	frame_data_line(s, s->lines, data, size);
 	s->lines++;
 }
 
@@ -96,10 +122,7 @@ bool frame_stream_begin(struct frame_stream *s, uint32_t nonce, uint32_t number,
 	if (!frame_name_valid(name, name_len) || number > FRAME_NUMBER_MAX)
 		return false;
 	*s = (struct frame_stream){.line = line, .ctx = ctx, .nonce = nonce, .number = number, .open = true};
-	struct frame_text t;
-	text_start(&t, s, 'B');
-	text_put(&t, name, name_len);
-	text_emit(&t, s);
+	frame_begin_line(s, name);
 	return true;
 }
 
@@ -137,12 +160,5 @@ void frame_stream_end(struct frame_stream *s)
 	if (s->held > 0)
 		data_emit(s, s->hold, s->held);
 	s->open = false;
-	struct frame_text t;
-	text_start(&t, s, 'E');
-	text_put_decimal(&t, s->lines);
-	text_put(&t, " ", 1);
-	text_put_decimal(&t, s->bytes);
-	text_put(&t, " ", 1);
-	text_put_hex(&t, s->crc);
-	text_emit(&t, s);
+	frame_end_line(s);
 }

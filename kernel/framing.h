@@ -93,6 +93,11 @@ void frame_stream_write(struct frame_stream *s, const void *data, size_t size);
 /* Writes what waits, and the end line; the stream may then be begun again. */
 void frame_stream_end(struct frame_stream *s);
 
+/* Single lines of a stream, once more: of s only where it goes, its number and, for the end, its counts and checksum are looked at. */
+void frame_begin_line(const struct frame_stream *s, const char *name);
+void frame_data_line(const struct frame_stream *s, uint32_t line, const uint8_t *data, size_t size);
+void frame_end_line(const struct frame_stream *s);
+
 /*
  * Whether a line of console text that starts with this character must be preceded by FRAME_ESCAPE. One
  * character decides, so that a writer which is given text a byte at a time never has to hold any back. Any

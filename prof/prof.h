@@ -117,6 +117,12 @@ bool serve_start(const struct serve_options *o) __attribute__((warn_unused_resul
 /* From now on requests on this line are answered; ctx is not used. Lines beyond the eighth are not served. System or goroutine context. */
 void serve_line(void *ctx, struct serial *line);
 
+/* prof/serve/console.c: commands at the console's UART (docs/live.md) */
+
+struct uart_place;
+/* Listens from now on, once: NULL, or a line that says why not. Goroutine context. */
+const char *serve_console(const struct uart_place *place);
+
 /* prof/heap.c */
 
 /* Prints what was sampled and is still allocated, by stack, the most bytes first: at most `rows` stacks. Goroutine context. */

@@ -210,7 +210,7 @@ ssize_t write(int fd, const void *buf, size_t n)
 		errno = EBADF;
 		return -1;
 	}
-	console_text(buf, n);
+	console_program(buf, n);
 	return (ssize_t)n;
 }
 
@@ -280,7 +280,7 @@ static int stream_flush(FILE *f)
 {
 	struct stream *s = (struct stream *)f;
 	if (s->n > 0)
-		console_text(s->line, s->n);
+		console_program(s->line, s->n);
 	s->n = 0;
 	return 0;
 }

@@ -6,9 +6,13 @@
 #include "sched/sched.h"
 
 #include "kernel/preempt.h"
+#include "kernel/ktimer.h"
 #include "kernel/walk.h"
 #include "sched/impl.h"
+#include "sched/metrics.h"
+#include "sched/mutex.h"
 #include "sched/own.h"
+#include "sched/schedtrace.h"
 
 static void look_owned(const struct g *g, uint32_t status, struct g_look *look, uintptr_t *pcs, unsigned max)
 {
@@ -45,6 +49,52 @@ bool g_look(struct g *g, struct g_look *look, uintptr_t *pcs, unsigned max)
 	}
 	preempt_enable();
 	return seen;
+}
+
+void hart_look(unsigned hart, struct hart_look *look)
+{
+	const struct hart *h = harts[hart];
+	const struct runq *q = &h->sched->q;
+	struct sched_counts c;
+	sched_counts(&c);
+	*look = (struct hart_look){
+		.idle = (c.idle_mask >> hart & 1) != 0,
+		.spinning = h->sched->spinning,
+		.queued = (uint32_t)(atomic_load_explicit(&q->tail, memory_order_relaxed) -
+				     atomic_load_explicit(&q->head, memory_order_relaxed)) +
+			  (atomic_load_explicit(&q->next, memory_order_relaxed) != NULL),
+		.timers = timers_in_heap(hart),
+		.picks = sched_ticks(h->sched),
+		.cur = h->cur != h->g0 ? h->cur : NULL,
+	};
+	metrics_hart_times(hart, &look->since, &look->slept);
+}
+
+const void *g_wants(struct g *g, uint64_t *owner)
+{
+	const struct mutex *m = NULL;
+	*owner = 0;
+	if (atomic_load_explicit(&g->wanted, memory_order_relaxed) == 0 || g_status(g) != G_WAITING)
+		return NULL;
+	preempt_disable();
+	if (g_own(g)) {
+		/* As long as it is owned it stays in mutex_lock(), and the mutex with it. The lowest bit is the deadlock walk's.
+		 * pairs with the release in deadlock_wait() */
+		if (g_status(g) == G_WAITING && g->wait_reason == WAIT_MUTEX)
+			m = (const struct mutex *)(atomic_load_explicit(&g->wanted, memory_order_acquire) &
+						   ~(uintptr_t)1);
+		const struct g *o = m != NULL ? mutex_owner(m) : NULL;
+		*owner = o != NULL ? o->id : 0;
+		g_disown(g);
+	}
+	preempt_enable();
+	return m;
+}
+
+uint64_t g_cpu_ticks(const struct g *g)
+{
+	uint64_t ticks = g->run_ticks, since = g->run_since, now = arch_ticks();
+	return g_status(g) == G_RUNNING && now > since ? ticks + (now - since) : ticks;
 }
 
 const struct g *g_displaced(void)

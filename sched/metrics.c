@@ -68,12 +68,19 @@ void latency_record(struct g *g, uint64_t now)
 
 /* ---- reading ---- */
 
+void metrics_hart_times(unsigned hart, uint64_t *since, uint64_t *slept)
+{
+	uint64_t word = atomic_load_explicit(&times[hart].slept, memory_order_relaxed);
+	*since = atomic_load_explicit(&times[hart].since, memory_order_relaxed);
+	*slept = ((word & ~1ull) + ((word & 1) != 0 ? 2 * arch_ticks() : 0)) / 2;
+}
+
 static uint64_t idle_ticks(void)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, since, slept;
 	for (uint32_t i = 0; i < hart_count; i++) {
-		uint64_t slept = atomic_load_explicit(&times[i].slept, memory_order_relaxed);
-		sum += ((slept & ~1ull) + ((slept & 1) != 0 ? 2 * arch_ticks() : 0)) / 2;
+		metrics_hart_times(i, &since, &slept);
+		sum += slept;
 	}
 	return sum;
 }

@@ -81,6 +81,21 @@ struct g_look {
 /* Looks at g, a goroutine of the program, and walks its stack under its ownership bit: at most max pcs, the first in the call that it waits
  * in, the others return addresses. False: it runs, has ended, is of the kernel, or somebody else owns it. Goroutine context. */
 bool g_look(struct g *g, struct g_look *look, uintptr_t *pcs, unsigned max);
+/* What a hart is at: figures for people, read while it goes on. Times in arch_ticks(). */
+struct hart_look {
+	bool idle, spinning;
+	uint32_t queued;       /* goroutines in its queue */
+	uint32_t timers;       /* armed in its heap */
+	uint32_t picks;        /* goroutines it has taken up so far */
+	uint64_t since, slept; /* began to run goroutines; of that asleep */
+	const struct g *cur;   /* NULL: none, its scheduler runs or it sleeps */
+};
+void hart_look(unsigned hart, struct hart_look *look); /* any context */
+/* The mutex that g waits for, and the id of the goroutine that holds it, 0: nobody does right now. NULL: it waits for none, or cannot be
+ * looked at. Goroutine context. */
+const void *g_wants(struct g *g, uint64_t *owner);
+/* On-CPU time of g so far, in arch_ticks(), as far as can be seen from outside. Any context. */
+uint64_t g_cpu_ticks(const struct g *g);
 /* Who was running where the calling goroutine runs, until that was made ready; NULL: nobody, as far as is known. Goroutine context. */
 const struct g *g_displaced(void);
 

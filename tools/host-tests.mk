@@ -19,7 +19,7 @@ HBDUMP_TRACE := $(addprefix tools/hbdump/, gunzip.c pairs.c trace_check.c trace_
 	trace_states.c trace_summary.c vector.c)
 FRAMING_SOURCES := $(addprefix kernel/, base64.c crc32.c framing.c)
 
-HOST_TESTS := test_builder test_expo test_fdt test_framing test_gzip test_hbdump test_http test_memory test_options test_pool_chain test_pprof \
+HOST_TESTS := test_builder test_edit test_expo test_fdt test_framing test_gzip test_hbdump test_http test_memory test_options test_pool_chain test_pprof \
 	test_profile \
 	test_pvh \
 	test_sample_ring \
@@ -37,10 +37,11 @@ HOST_TSAN_SCHED_TESTS := test_runq
 HOST_TSAN_TIMER_TESTS := test_ktimer
 HOST_TSAN_SYNC_TESTS := test_sync
 HOST_TSAN_CHAN_TESTS := test_chan
-HOST_FUZZ := fuzz_fdt fuzz_hbdump fuzz_http fuzz_options fuzz_profile fuzz_pvh fuzz_trace
+HOST_FUZZ := fuzz_edit fuzz_fdt fuzz_hbdump fuzz_http fuzz_options fuzz_profile fuzz_pvh fuzz_trace
 
 test_builder_SOURCES := prof/builder.c prof/intern.c
 test_chan_SOURCES := $(addprefix sched/, chan.c chan_wait.c select.c)
+test_edit_SOURCES := prof/serve/edit.c
 test_expo_SOURCES := prof/expo.c
 test_expo_LIBS := -lm
 test_fdt_SOURCES := tests/host/fdt_builder.c tests/host/boot_sane.c $(addprefix boot/, info.c fdt.c fdt_info.c line.c)
@@ -73,6 +74,7 @@ test_unwind_SOURCES := $(test_symtab_SOURCES)
 test_unwind_LIBS := -ldw -lelf
 test_unwind_trail_SOURCES := $(test_symtab_SOURCES) kernel/unwind_trail.c
 test_unwind_trail_LIBS := -ldw -lelf
+fuzz_edit_SOURCES := $(test_edit_SOURCES)
 fuzz_fdt_SOURCES := $(test_fdt_SOURCES)
 fuzz_hbdump_SOURCES := $(test_hbdump_SOURCES)
 test_http_SOURCES := prof/serve/http.c

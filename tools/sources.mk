@@ -62,6 +62,7 @@ KERNEL_ROOM := \
 	kernel/dump.c \
 	kernel/framing.c \
 	kernel/heap.c \
+	kernel/keep.c \
 	kernel/ktimer.c \
 	kernel/large.c \
 	kernel/lock.c \
@@ -88,6 +89,7 @@ KERNEL_ROOM := \
 	kernel/tls.c \
 	kernel/traceback.c \
 	kernel/trap.c \
+	kernel/uart.c \
 	kernel/unwind.c \
 	kernel/unwind_trail.c \
 	kernel/virtio.c \
@@ -173,12 +175,17 @@ PROF_ROOM := \
 	prof/sampler.c \
 	prof/page/flame_page.c \
 	prof/serve/answer.c \
+	prof/serve/commands.c \
+	prof/serve/console.c \
+	prof/serve/edit.c \
 	prof/serve/flame.c \
 	prof/serve/http.c \
 	prof/serve/index.c \
 	prof/serve/pages.c \
 	prof/serve/profiles.c \
 	prof/serve/serve.c \
+	prof/serve/show.c \
+	prof/serve/top.c \
 	prof/serve/traces.c \
 	prof/stack_memo.c \
 	prof/stack_trim.c \

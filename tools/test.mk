@@ -40,6 +40,7 @@ STRESS_SECONDS := $(if $(FULL_ARG),600,6)
 # Scripts of tests/e2e that run once for each architecture.
 E2E := \
 	badinput \
+	console \
 	docs \
 	dumps \
 	faults \

@@ -39,14 +39,13 @@ struct arch_hart {
 
 /* Immutable after boot, but for the boot hart before its first use. */
 struct arch_platform {
-	uint64_t uart_base;
+	struct arch_uart uart; /* the console's */
 	uint64_t test_base;    /* sifive_test; 0: none */
 	uint64_t rtc_base;     /* goldfish-rtc; 0: none */
 	uint64_t plic_base;    /* 0: none */
 	uint32_t plic_context; /* of the boot hart's supervisor interrupt */
 	uint64_t timebase_hz;
-	uint8_t uart_shift; /* distance of two UART registers, log2 of bytes */
-	bool sstc;          /* every hart has stimecmp */
+	bool sstc; /* every hart has stimecmp */
 };
 
 extern struct arch_platform arch_platform;
@@ -159,16 +158,24 @@ static inline void arch_device_fence(void)
 	__asm__ volatile("fence iorw, iorw" : : : "memory");
 }
 
+static inline uint8_t arch_uart_get(const struct arch_uart *u, unsigned reg)
+{
+	return *(volatile uint8_t *)(uintptr_t)(u->base + ((uint64_t)reg << u->shift));
+}
+
+static inline void arch_uart_put(const struct arch_uart *u, unsigned reg, uint8_t value)
+{
+	*(volatile uint8_t *)(uintptr_t)(u->base + ((uint64_t)reg << u->shift)) = value;
+}
+
 static inline uint8_t arch_uart_read(unsigned reg)
 {
-	return *(volatile uint8_t *)(uintptr_t)(arch_platform.uart_base +
-						((uint64_t)reg << arch_platform.uart_shift));
+	return arch_uart_get(&arch_platform.uart, reg);
 }
 
 static inline void arch_uart_write(unsigned reg, uint8_t value)
 {
-	*(volatile uint8_t *)(uintptr_t)(arch_platform.uart_base +
-					 ((uint64_t)reg << arch_platform.uart_shift)) = value;
+	arch_uart_put(&arch_platform.uart, reg, value);
 }
 
 #endif

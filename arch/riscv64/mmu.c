@@ -195,7 +195,7 @@ void arch_mmu_init(const struct arch_range *ram, size_t n_ram)
 		map_identity(ram[i].start < DEVICES_END ? DEVICES_END : ram[i].start,
 			     ram[i].start + ram[i].size, rw);
 	map_sections();
-	const uint64_t devices[] = {arch_platform.uart_base, arch_platform.test_base, arch_platform.rtc_base};
+	const uint64_t devices[] = {arch_platform.uart.base, arch_platform.test_base, arch_platform.rtc_base};
 	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
 		map_device(devices[i]);
 

@@ -6,13 +6,14 @@
 
 /* QEMU's virt, until the device tree says otherwise: a device tree that cannot be read is reported too. */
 struct arch_platform arch_platform = {
-	.uart_base = 0x10000000,
+	.uart = {.base = 0x10000000},
 	.test_base = 0x100000,
 	.timebase_hz = 10000000,
 };
 
 enum {
 	TEST_PASS = 0x5555,
+	TEST_RESET = 0x7777,
 	TEST_FAIL = 0x3333, /* with the status in the upper half; status 0 would read as a pass */
 };
 
@@ -24,6 +25,15 @@ void arch_exit(unsigned code)
 		*test = code == 0 ? TEST_PASS : code << 16 | TEST_FAIL;
 	}
 	sbi_shutdown();
+	arch_halt();
+}
+
+void arch_reset(void)
+{
+	arch_irq_disable();
+	sbi_reboot();
+	if (arch_platform.test_base != 0)
+		*(volatile uint32_t *)(uintptr_t)arch_platform.test_base = TEST_RESET;
 	arch_halt();
 }
 

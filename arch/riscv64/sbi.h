@@ -82,4 +82,10 @@ static inline void sbi_shutdown(void)
 	sbi_call(SBI_EXT_SRST, 0, 0, 0, 0);
 }
 
+/* A cold reboot; returns only when the firmware cannot. */
+static inline void sbi_reboot(void)
+{
+	sbi_call(SBI_EXT_SRST, 0, 1, 0, 0);
+}
+
 #endif

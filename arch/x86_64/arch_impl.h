@@ -208,16 +208,30 @@ static inline uint64_t arch_ticks(void)
 
 /* ---- serial line ---- */
 
-static inline uint8_t arch_uart_read(unsigned reg)
+static inline uint8_t arch_uart_get(const struct arch_uart *u, unsigned reg)
 {
 	uint8_t value;
-	__asm__ volatile("inb %w1, %0" : "=a"(value) : "Nd"((uint16_t)(ARCH_COM1 + reg)) : "memory");
+	__asm__ volatile("inb %w1, %0"
+			 : "=a"(value)
+			 : "Nd"((uint16_t)(u->base + ((uint64_t)reg << u->shift)))
+			 : "memory");
 	return value;
+}
+
+static inline void arch_uart_put(const struct arch_uart *u, unsigned reg, uint8_t value)
+{
+	__asm__ volatile("outb %0, %w1" ::"a"(value), "Nd"((uint16_t)(u->base + ((uint64_t)reg << u->shift)))
+			 : "memory");
+}
+
+static inline uint8_t arch_uart_read(unsigned reg)
+{
+	return arch_uart_get(&(const struct arch_uart){.base = ARCH_COM1}, reg);
 }
 
 static inline void arch_uart_write(unsigned reg, uint8_t value)
 {
-	__asm__ volatile("outb %0, %w1" ::"a"(value), "Nd"((uint16_t)(ARCH_COM1 + reg)) : "memory");
+	arch_uart_put(&(const struct arch_uart){.base = ARCH_COM1}, reg, value);
 }
 
 #endif

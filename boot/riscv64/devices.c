@@ -1,5 +1,6 @@
 /* Devices that are looked for only when they are wanted. */
 #include "boot/boot.h"
+#include "kernel/uart.h"
 #include "kernel/virtio.h"
 
 enum { MMIO_DEVICE_ID = 2, MMIO_CONFIG = 0x100 }; /* word of the registers; bytes behind them */
@@ -19,4 +20,11 @@ bool boot_virtio_find(const struct boot_info *info, uint32_t device_id, struct v
 		return true;
 	}
 	return false;
+}
+
+bool boot_uart_console(const struct boot_info *info, struct uart_place *place)
+{
+	*place = (struct uart_place){.at = arch_platform.uart,
+				     .line = {.number = info->uart.irq, .level = true}};
+	return info->uart.irq != 0;
 }

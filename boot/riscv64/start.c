@@ -16,8 +16,8 @@ static struct boot_info info;
 static void platform_set(void)
 {
 	if (info.uart.base != 0) {
-		arch_platform.uart_base = info.uart.base;
-		arch_platform.uart_shift = info.uart.reg_shift;
+		arch_platform.uart.base = info.uart.base;
+		arch_platform.uart.shift = info.uart.reg_shift;
 	}
 	arch_platform.test_base = info.sifive_test_base;
 	arch_platform.rtc_base = info.rtc_base;

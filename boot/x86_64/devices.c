@@ -7,6 +7,7 @@
 #include "arch/x86_64/instr.h"
 #include "boot/acpi.h"
 #include "boot/boot.h"
+#include "kernel/uart.h"
 #include "kernel/virtio.h"
 
 enum {
@@ -137,4 +138,18 @@ bool boot_virtio_find(const struct boot_info *info, uint32_t device_id, struct v
 {
 	/* A machine without PM1 registers has hardware-reduced ACPI: microvm, which has no PCI by default. */
 	return pci_find(info, device_id, place) || (info->pm1a_port == 0 && slot_find(device_id, place));
+}
+
+/* Where an interrupt of the ISA bus arrives. */
+static struct arch_irq_line isa_line(const struct boot_info *info, uint32_t irq)
+{
+	uint16_t flags;
+	uint32_t gsi = boot_info_gsi(info, (uint8_t)irq, &flags);
+	return (struct arch_irq_line){.number = gsi, .level = (flags >> 2 & 3) == 3, .low = (flags & 3) == 3};
+}
+
+bool boot_uart_console(const struct boot_info *info, struct uart_place *place)
+{
+	*place = (struct uart_place){.at = {.base = info->uart.base}, .line = isa_line(info, info->uart.irq)};
+	return true;
 }

@@ -1,11 +1,18 @@
-/* What the live port is tested with: goroutines that compute, wait and come and go, until the machine is ended from outside. */
+/*
+ * What the live port and the console are tested with: goroutines that compute, wait, hold a mutex and come and go, until the machine is ended
+ * from outside. With the argument print=N one prints numbered lines, N a second; 0: as fast as it can.
+ */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <hartbeat/chan.h>
 #include <hartbeat/go.h>
+#include <hartbeat/mutex.h>
 #include <hartbeat/time.h>
 
 static volatile uint64_t sink;
+static struct mutex held;
 
 __attribute__((noinline)) static void live_spin(void *arg)
 {
@@ -22,13 +29,43 @@ static void live_wait(void *c)
 	chan_recv(c, NULL);
 }
 
-int main(void)
+static void live_hold(void *has_it)
 {
-	struct chan *never = chan_make(0, 0);
+	mutex_lock(&held);
+	chan_send(has_it, NULL);
+	chan_recv(has_it, NULL);
+	mutex_unlock(&held);
+}
+
+static void live_want(void *arg)
+{
+	(void)arg;
+	mutex_lock(&held);
+	mutex_unlock(&held);
+}
+
+static void live_print(void *arg)
+{
+	unsigned long n = (unsigned long)arg;
+	for (unsigned long i = 0;; i++) {
+		printf("line %lu of %lu\n", i, i + 1);
+		if (n > 0)
+			time_sleep(TIME_SECOND / n);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct chan *never = chan_make(0, 0), *has_it = chan_make(0, 0);
+	bool ok = go(live_spin, NULL) != 0 && go(live_hold, has_it) != 0;
 	for (int i = 0; i < 20; i++)
-		if (go(live_wait, never) == 0)
-			return 1;
-	if (go(live_spin, NULL) == 0)
+		ok &= go(live_wait, never) != 0;
+	chan_recv(has_it, NULL);
+	ok &= go(live_want, NULL) != 0;
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], "print=", 6) == 0)
+			ok &= go(live_print, (void *)strtoul(argv[i] + 6, NULL, 10)) != 0;
+	if (!ok)
 		return 1;
 	puts("live: ready");
 	fflush(stdout);
