@@ -245,7 +245,8 @@ run: $(ELF) $(BUILD)/tools/hbdump $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) 
 PORT ?= 6060
 .PHONY: serve
 serve:
-	@echo "http://localhost:$(PORT)/debug/pprof/    go tool pprof 'http://localhost:$(PORT)/debug/pprof/profile?seconds=5'    Ctrl-C ends it"
+	@echo "http://localhost:$(PORT)/debug/pprof/    (and on the three ports behind it; Ctrl-C ends it)"
+	@echo "go tool pprof 'http://localhost:$(PORT)/debug/pprof/profile?seconds=5'"
 	@$(MAKE) run LIVE=$(call q,$(PORT)) TIMEOUT=0 BOOT=$(call q,prof.cpu=off $(BOOT)) REPEAT=$(or $(REPEAT),1000000)
 
 # Go's own view of a profile in the browser, until Ctrl-C. The go command on PATH, else the set-up's; nothing is installed for it.

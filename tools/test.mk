@@ -49,6 +49,8 @@ E2E := \
 	limits \
 	live \
 	live-pages \
+	live-security \
+	live-tools \
 	mandelbrot \
 	notable \
 	pipeline \
@@ -56,6 +58,7 @@ E2E := \
 	profiles \
 	run \
 	sched \
+	serve \
 	sieve \
 	stepping \
 	trace \

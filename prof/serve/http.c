@@ -157,7 +157,11 @@ static int parse(struct http_request *r)
 int http_feed(struct http_request *r, const char *bytes, size_t n, size_t *used)
 {
 	for (size_t i = 0; i < n; i++) {
+#ifdef MUTANT_http_length
+		if (false) {
+#else
 		if (r->n == HTTP_HEAD_MAX) {
+#endif
 			*used = i;
 			return memchr(r->head, '\n', r->n) != NULL ? 431 : 414;
 		}
@@ -214,6 +218,9 @@ const char *http_reason(int status)
 bool http_same_secret(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b);
+#ifdef MUTANT_token_prefix
+	return strncmp(a, b, n) == 0;
+#endif
 	unsigned char differ = n != m;
 	for (size_t i = 0; i < n; i++)
 		differ |= (unsigned char)((unsigned char)a[i] ^ (unsigned char)b[m > 0 ? i % m : 0]);

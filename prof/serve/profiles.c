@@ -76,7 +76,7 @@ static bool wait_hook(void *ctx, uint64_t ns)
 static int delta(struct profile *p, unsigned seconds, struct answer *a, struct sink *to)
 {
 	if (atomic_exchange(&p->delta, 1) != 0)
-		return EBUSY;
+		return EBUSY; /* rule 1 */
 	int error = profile_write_while(profile_name(p), seconds * TIME_SECOND, wait_hook, a, to) != 0 ? errno
 												       : 0;
 	atomic_store(&p->delta, 0);

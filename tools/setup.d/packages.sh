@@ -9,6 +9,7 @@ packages_list() {
 		list="qemu-system-misc qemu-system-x86 opensbi gcc-riscv64-unknown-elf gcc libc6-dev make"
 		list="$list meson ninja-build libdw-dev zlib1g-dev"
 		;;
+	clients) list="chromium picocom screen socat" ;;
 	test) list="gdb-multiarch clang clang-format curl libclang-rt-14-dev nodejs" ;;
 	esac
 }
