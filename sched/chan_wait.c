@@ -132,10 +132,10 @@ bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, stru
 }
 
 /* Waits on a queue for a partner or the close; true: an element was handed over. Caller holds the lock, which is released with now as the
- * word, and raised preempt_off once, which is lowered. traced: a trace may run. */
+ * word, and raised preempt_off once, which is lowered. traced: whether a trace runs. */
 static inline __attribute__((always_inline)) bool wait_short(struct chan *c, struct chan_queue *q, void *elem,
 							     uint64_t now, enum wait_reason reason,
-							     bool traced)
+							     enum switch_traced traced)
 {
 	struct g *self = g_self();
 	struct chan_case w;
@@ -143,8 +143,8 @@ static inline __attribute__((always_inline)) bool wait_short(struct chan *c, str
 	w.select = NULL;
 	w.g = self;
 	chan_queue_put(q, &w);
-	if (traced)
-		park_prepare_either(self, reason);
+	if (traced == TRACED)
+		park_prepare_traced(self, reason);
 	else
 		park_prepare_raised(self, reason);
 	/* pairs with the acquire in chan_lock_short() and chan_lock_long(), and in a look of select.c */
@@ -158,13 +158,35 @@ _Noreturn static void closed(void)
 	go_panic("send on closed channel");
 }
 
+/* wait_short() while a trace runs; a send panics when the channel was closed. */
+__attribute__((noinline)) static bool chan_wait_traced(struct chan *c, struct chan_queue *q, void *elem,
+						       uint64_t now, enum wait_reason reason)
+{
+	bool ok = wait_short(c, q, elem, now, reason, TRACED);
+	if (__builtin_expect(!ok, 0) && reason == WAIT_CHAN_SEND)
+		closed();
+	return ok;
+}
+
+static bool wait_either(struct chan *c, struct chan_queue *q, void *elem, uint64_t now,
+			enum wait_reason reason)
+{
+	if (trace_active())
+		return chan_wait_traced(c, q, elem, now, reason);
+	return wait_short(c, q, elem, now, reason, UNTRACED);
+}
+
 bool chan_send_wait(struct chan *c, const void *elem, uint64_t word)
 {
+	void *from = (void *)(uintptr_t)elem;
 	/* full, and no flag but SENDQ */
-	if (__builtin_expect(((uint32_t)word & ~(uint32_t)CHAN_SENDQ) != c->full, 0) || trace_active())
+	if (__builtin_expect(((uint32_t)word & ~(uint32_t)CHAN_SENDQ) != c->full, 0))
 		return chan_send_long(c, elem, word, true);
-	if (__builtin_expect(!wait_short(c, &c->senders, (void *)(uintptr_t)elem,
-					 (word | CHAN_SENDQ) + CHAN_VERSION, WAIT_CHAN_SEND, false),
+	if (trace_active())
+		return chan_wait_traced(c, &c->senders, from, (word | CHAN_SENDQ) + CHAN_VERSION,
+					WAIT_CHAN_SEND);
+	if (__builtin_expect(!wait_short(c, &c->senders, from, (word | CHAN_SENDQ) + CHAN_VERSION,
+					 WAIT_CHAN_SEND, UNTRACED),
 			     0))
 		closed();
 	return true;
@@ -180,10 +202,13 @@ __attribute__((noinline)) static bool recv_long(struct chan *c, void *elem, uint
 bool chan_recv_wait(struct chan *c, void *elem, uint64_t word)
 {
 	/* empty, and no flag but RECVQ */
-	if (__builtin_expect(((uint32_t)word & ~(uint32_t)CHAN_RECVQ) != 0, 0) || trace_active())
+	if (__builtin_expect(((uint32_t)word & ~(uint32_t)CHAN_RECVQ) != 0, 0))
 		return recv_long(c, elem, word);
+	if (trace_active())
+		return chan_wait_traced(c, &c->receivers, elem, (word | CHAN_RECVQ) + CHAN_VERSION,
+					WAIT_CHAN_RECEIVE);
 	return wait_short(c, &c->receivers, elem, (word | CHAN_RECVQ) + CHAN_VERSION, WAIT_CHAN_RECEIVE,
-			  false);
+			  UNTRACED);
 }
 
 bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait)
@@ -202,8 +227,8 @@ bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait)
 			preempt_enable();
 			return sent;
 		}
-		if (wait_short(c, &c->senders, (void *)(uintptr_t)elem,
-			       chan_word_locked(c, word) | CHAN_SENDQ, WAIT_CHAN_SEND, true))
+		if (wait_either(c, &c->senders, (void *)(uintptr_t)elem,
+				chan_word_locked(c, word) | CHAN_SENDQ, WAIT_CHAN_SEND))
 			return true;
 	} else {
 		chan_unlock(c, word);
@@ -220,8 +245,8 @@ bool chan_recv_long(struct chan *c, void *elem, bool *ok, uint64_t word, bool wa
 		word = chan_lock_long(c);
 	bool got = chan_maybe_recv(word & ~CHAN_LOCKED) && chan_recv_locked(c, elem, &came, &word, &wake);
 	if (!got && wait) {
-		came = wait_short(c, &c->receivers, elem, chan_word_locked(c, word) | CHAN_RECVQ,
-				  WAIT_CHAN_RECEIVE, true);
+		came = wait_either(c, &c->receivers, elem, chan_word_locked(c, word) | CHAN_RECVQ,
+				   WAIT_CHAN_RECEIVE);
 		got = true;
 	} else {
 		chan_unlock(c, word);
@@ -256,8 +281,17 @@ void chan_nil_wait(enum wait_reason reason)
 	panic("a goroutine that waits on a nil channel was made ready");
 }
 
+__attribute__((noinline)) static bool chan_wake_watched(struct g *g)
+{
+	ready_watched_inline(g);
+	preempt_enable();
+	return true;
+}
+
 bool chan_wake(struct g *g, uint32_t left)
 {
+	if (left == READY_ALL)
+		return chan_wake_watched(g);
 	ready_rest(g, left);
 	preempt_enable();
 	return true;

@@ -89,7 +89,7 @@ void goroutine_end(void)
 	self->pinned = NULL;
 	self->pin_depth = 0;
 	TRACE(go_destroy(self));
-	switch_out(self, SWITCH_EXIT, true);
+	switch_out(self, SWITCH_EXIT, MAYBE_TRACED);
 	panic("an ended goroutine ran again");
 }
 

@@ -27,19 +27,8 @@ void sched_waits(sched_wait_fn *fn)
 {
 	/* pairs with the acquire in wait_told(): whoever is woken from now on finds it */
 	__atomic_store_n(&sched_wait_hook, fn != NULL ? fn : drop, __ATOMIC_RELEASE);
-	/* pairs with the acquire in ready_rest(): who is woken because of it finds the hook */
+	/* pairs with the acquire in ready_watched_inline(): who is woken because of it finds the hook */
 	__atomic_store_n(&watched.waits, fn != NULL, __ATOMIC_RELEASE);
-}
-
-void park_prepare_traced(struct g *self, enum wait_reason reason)
-{
-#ifndef MUTANT_trace_late
-	trace_go_block(self, reason);
-#endif
-	park_prepare_raised(self, reason);
-#ifdef MUTANT_trace_late
-	trace_go_block(self, reason);
-#endif
 }
 
 void park_prepare(enum wait_reason reason)
@@ -53,7 +42,7 @@ void park_prepare(enum wait_reason reason)
 
 void park_commit_out(void)
 {
-	park_commit_short(g_self(), true);
+	park_commit_short(g_self(), MAYBE_TRACED);
 }
 
 void park_cancel(void)
@@ -82,31 +71,24 @@ static bool ready_queues(struct g *g, uint32_t was)
 	return true; /* its owner gave it back meanwhile */
 }
 
+__attribute__((noinline)) static void ready_watched(struct g *g)
+{
+	ready_watched_inline(g);
+}
+
 void ready_rest(struct g *g, uint32_t left)
 {
-	struct runq *q = &arch_hart()->sched->q;
 	if (left == READY_ALL) {
-		TRACE(go_unblock(g));
-		if (__builtin_expect(latency_due(g), 0))
-			latency_follow(g);
-		/* pairs with the release in sched_waits() */
-		if (__atomic_load_n(&watched.waits, __ATOMIC_ACQUIRE)) {
-			g->woken_at = arch_ticks();
-			store_relaxed(&g->woken, true);
-		}
-		left = ready_plain(&g);
-		if (left == READY_DONE)
-			return;
-	}
-	if (left == READY_QUEUED) {
+		ready_watched(g);
+	} else if (left == READY_QUEUED) {
 		if (g != NULL)
-			runq_put_tail(q, g);
+			runq_put_tail(&arch_hart()->sched->q, g);
 		wake_one();
 	} else if (ready_queues(g, left)) {
 		if (g->pinned != NULL) {
 			pin_put(g);
 		} else {
-			runq_put_next(q, g);
+			runq_put_next(&arch_hart()->sched->q, g);
 			wake_one();
 		}
 	}

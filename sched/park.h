@@ -42,8 +42,21 @@ static inline __attribute__((always_inline)) uint32_t ready_short(struct g **g)
 
 __attribute__((noinline)) void ready_rest(struct g *g, uint32_t left);
 
-/* park_prepare_raised() with its event: while a trace runs, who comes by the short way goes by the long one. */
-__attribute__((noinline)) void park_prepare_traced(struct g *self, enum wait_reason reason);
+/* ready() for g while its wake-up is looked at: by a trace or a profile of waits. Preemption off. */
+static inline __attribute__((always_inline)) void ready_watched_inline(struct g *g)
+{
+	TRACE(go_unblock(g));
+	if (__builtin_expect(latency_due(g), 0))
+		latency_follow(g);
+	/* pairs with the release in sched_waits() */
+	if (__atomic_load_n(&watched.waits, __ATOMIC_ACQUIRE)) {
+		g->woken_at = arch_ticks();
+		store_relaxed(&g->woken, true);
+	}
+	uint32_t left = ready_plain(&g);
+	if (__builtin_expect(left != READY_DONE, 0))
+		ready_rest(g, left);
+}
 
 /* park_prepare() for who has raised preempt_off already, for itself, and seen since that no trace runs. */
 static inline __attribute__((always_inline)) void park_prepare_raised(struct g *self, enum wait_reason reason)
@@ -53,13 +66,16 @@ static inline __attribute__((always_inline)) void park_prepare_raised(struct g *
 	store_relaxed(&self->status, G_PARKING);
 }
 
-/* Either. */
-static inline void park_prepare_either(struct g *self, enum wait_reason reason)
+/* The same with its event, while a trace runs. */
+static inline __attribute__((always_inline)) void park_prepare_traced(struct g *self, enum wait_reason reason)
 {
-	if (trace_active())
-		park_prepare_traced(self, reason);
-	else
-		park_prepare_raised(self, reason);
+#ifndef MUTANT_trace_late
+	trace_go_block(self, reason);
+#endif
+	park_prepare_raised(self, reason);
+#ifdef MUTANT_trace_late
+	trace_go_block(self, reason);
+#endif
 }
 
 /* self has waited, was woken while waits were wanted, and runs again; preemption off. Inline: profiles begin in the function this is in. */
@@ -71,20 +87,20 @@ static inline __attribute__((always_inline)) void wait_told(struct g *self)
 }
 
 /* The wait itself, with preemption off by one before and after. traced: as for switch_out(). Then g->woken is looked at. */
-static inline __attribute__((always_inline)) void park_out_silent(struct g *self, bool traced)
+static inline __attribute__((always_inline)) void park_out_silent(struct g *self, enum switch_traced traced)
 {
 	ASSERT(self->preempt_off == 1, "park with preemption off only by park_prepare()");
 	switch_out(self, SWITCH_PARK, traced);
 }
 
-static inline __attribute__((always_inline)) void park_out(struct g *self, bool traced)
+static inline __attribute__((always_inline)) void park_out(struct g *self, enum switch_traced traced)
 {
 	park_out_silent(self, traced);
 	if (__builtin_expect(atomic_load_explicit(&self->woken, memory_order_relaxed), 0))
 		wait_told(self);
 }
 
-static inline __attribute__((always_inline)) void park_commit_short(struct g *self, bool traced)
+static inline __attribute__((always_inline)) void park_commit_short(struct g *self, enum switch_traced traced)
 {
 	park_out_silent(self, traced);
 	self = g_self_again();

@@ -302,7 +302,7 @@ static inline __attribute__((always_inline)) struct chan_case *wait_for(struct c
 			parked = !swap(s, SELECT_PARKED, SELECT_OPEN);
 	}
 	if (parked) {
-		park_out(self, false);
+		park_out(self, UNTRACED);
 	} else {
 		if (is_short)
 			park_cancel();

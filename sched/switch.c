@@ -36,7 +36,7 @@ void go_yield(void)
 		yield_traced(self);
 		return;
 	}
-	switch_out(self, SWITCH_YIELD, false);
+	switch_out(self, SWITCH_YIELD, UNTRACED);
 	preempt_enable_last();
 }
 
@@ -111,7 +111,13 @@ void switch_aside(enum switch_reason why)
 	else if (barrier_due(h, next))
 		switch_handed(why, next, inherit);
 	else
-		switch_taken(h, h->cur, next, inherit, why, true);
+		switch_taken(h, h->cur, next, inherit, why, MAYBE_TRACED);
+}
+
+void switch_traced(enum switch_reason why, struct g *next, bool inherit)
+{
+	struct hart *h = arch_hart();
+	switch_taken(h, h->cur, next, inherit, why, TRACED);
 }
 
 /* next was taken from the queue, and something is to be done first: it lies in a save area, has not begun, its wait is measured, or its stack
@@ -123,8 +129,7 @@ void switch_later(enum switch_reason why, struct g *next, bool inherit)
 		switch_handed(why, next, inherit);
 		return;
 	}
-	bool begun = next->careful == 0 && !trace_active(); /* by switch_taken() */
-	if (!(begun ? g_run_owned(next) : g_run_begin(next))) {
+	if (!(next->careful == 0 /* begun by switch_taken() */ ? g_run_owned(next) : g_run_begin(next))) {
 		switch_to_scheduler(why);
 		return;
 	}

@@ -30,6 +30,7 @@
 __attribute__((noinline)) void switch_to_scheduler(enum switch_reason why);
 __attribute__((noinline)) void switch_aside(enum switch_reason why);
 __attribute__((noinline)) void switch_later(enum switch_reason why, struct g *next, bool inherit);
+__attribute__((noinline)) void switch_traced(enum switch_reason why, struct g *next, bool inherit);
 __attribute__((noinline)) void settle_slow(struct g *left, uintptr_t why);
 
 /* What the goroutine that was left is still owed. Preemption off, on the hart that it left. */
@@ -113,20 +114,24 @@ static inline __attribute__((always_inline)) void switch_to(struct hart *h, stru
 	arrive(h, arch_arrival_from(a), arch_arrival_word(a), why);
 }
 
+/* Whether a trace runs while a hart is given away, as its caller knows, who has looked with preemption off. */
+enum switch_traced { UNTRACED, MAYBE_TRACED, TRACED };
+
 static inline __attribute__((always_inline)) void switch_taken(struct hart *h, struct g *g, struct g *next,
 							       bool inherit, enum switch_reason why,
-							       bool traced)
+							       enum switch_traced traced)
 {
-	if (__builtin_expect(next->careful != 0, 0) || (traced && trace_active()) ||
-	    __builtin_expect(!g_run_begin_short(next), 0))
+	if (traced == MAYBE_TRACED && trace_active())
+		switch_traced(why, next, inherit);
+	else if (__builtin_expect(next->careful != 0, 0) || __builtin_expect(!g_run_begin_short(next), 0))
 		switch_later(why, next, inherit);
 	else
-		switch_to(h, g, next, inherit, why, arch_ticks());
+		switch_to(h, g, next, inherit, why, traced == TRACED ? trace_go_start(next) : arch_ticks());
 }
 
-/* Gives the hart of the running goroutine, g, away; preemption is off by one, no lock held. traced: a trace may run, else the caller has
- * looked, with preemption off. */
-static inline __attribute__((always_inline)) void switch_out(struct g *g, enum switch_reason why, bool traced)
+/* Gives the hart of the running goroutine, g, away; preemption is off by one, no lock held. */
+static inline __attribute__((always_inline)) void switch_out(struct g *g, enum switch_reason why,
+							     enum switch_traced traced)
 {
 	struct hart *h = arch_hart();
 	struct g *next;

@@ -16,7 +16,9 @@ static inline void arrive(struct hart *h, struct arch_context *from, uintptr_t w
 	(void)usual;
 }
 
-static inline void switch_out(struct g *g, enum switch_reason why, bool traced)
+enum switch_traced { UNTRACED, MAYBE_TRACED, TRACED };
+
+static inline void switch_out(struct g *g, enum switch_reason why, enum switch_traced traced)
 {
 	(void)g;
 	(void)why;
