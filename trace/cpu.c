@@ -1,6 +1,13 @@
 /*
  * Samples of the CPU profile in the trace, with the time at which each was taken. They come late, when a ring is drained: so a generation is
  * finished only after the rings were drained once more (prof/trace_out.c), and a sample goes to the one that ran at its time.
+ *
+ *	  generation 1         generation 2
+ *	begin ......... end = begin ......... end       every time between the first and the last belongs to one
+ *
+ * 1. One generation ends at the very tick at which the next begins. Otherwise a sample of who changes them would belong to none.
+ * 2. A sample whose generation was finished before its ring could be read goes to the next one: a hart was in the middle of taking it, and an
+ *    emulator's host may let a hart stand for long anywhere. Otherwise it would be lost in silence.
  */
 #include "trace/impl.h"
 
@@ -9,7 +16,9 @@ static struct trace_gen *gen_at(uint64_t at)
 	struct trace_gen *now = trace_active() ? trace_gen : NULL, *before = trace_ending;
 	if (now != NULL && at >= now->begin)
 		return now;
-	return before != NULL && at >= before->begin && at <= before->end ? before : NULL;
+	if (before != NULL)
+		return at >= before->since && at < before->end ? before : NULL;
+	return now != NULL && at >= now->since ? now : NULL;
 }
 
 void trace_cpu_sample(const struct trace_cpu *c)

@@ -10,11 +10,11 @@
  * Where an event of this hart goes: room for it, and for the statuses that come before it. Every emit may need the trace lock, for it may
  * have to change buffers; so every emit asks whether that could be taken.
  */
-static inline __attribute__((always_inline)) struct trace_hart *trace_enter(void)
+static inline __attribute__((always_inline)) struct trace_hart *trace_enter_by(const struct g *self)
 {
 	struct hart *h = arch_hart();
 	struct trace_hart *t = h->trace;
-	ASSERT(g_self()->preempt_off > 0, "an event is emitted with preemption off");
+	ASSERT(self->preempt_off > 0, "an event is emitted with preemption off");
 #ifndef MUTANT_trace_rank
 	if (__builtin_expect(h->lock_one != NULL, 0))
 		lock_may(RANK_TRACE);
@@ -24,15 +24,27 @@ static inline __attribute__((always_inline)) struct trace_hart *trace_enter(void
 	return t;
 }
 
-static inline __attribute__((always_inline)) uint8_t *trace_begin(struct trace_hart *t, enum trace_event e)
+static inline __attribute__((always_inline)) struct trace_hart *trace_enter(void)
 {
-	uint64_t dt = trace_time() - t->last;
+	return trace_enter_by(g_self());
+}
+
+/* now: arch_ticks(). */
+static inline __attribute__((always_inline)) uint8_t *trace_begin_at(struct trace_hart *t, enum trace_event e,
+								     uint64_t now)
+{
+	uint64_t dt = (now >> trace_shift) - t->last;
 	uint8_t *at = t->at;
 	if (__builtin_expect((int64_t)dt < 0, 0))
 		dt = 0; /* another hart's clock may be a little ahead */
 	t->last += dt;
 	*at++ = (uint8_t)e;
 	return trace_varint(at, dt);
+}
+
+static inline __attribute__((always_inline)) uint8_t *trace_begin(struct trace_hart *t, enum trace_event e)
+{
+	return trace_begin_at(t, e, arch_ticks());
 }
 
 static inline void trace_emit0(struct trace_hart *t, enum trace_event e)
@@ -71,6 +83,6 @@ static inline void trace_proc_needed(struct trace_hart *t)
 }
 
 /* The stack of the running goroutine, at the caller of the function that this stands in; 0 on a hart's stack. */
-#define TRACE_STACK_HERE(t, g) trace_stack(t, g, arch_fp())
+#define TRACE_STACK_HERE(t) trace_stack(t, arch_fp())
 
 #endif

@@ -77,8 +77,10 @@ void trace_gen_drop(struct trace_gen *t)
 void trace_gen_begin(struct trace_gen *to, uint64_t idle)
 {
 	ASSERT(g_self()->preempt_off > 0, "a generation begins while the world is stopped");
+	struct trace_gen *old = trace_ending; /* ended just now, in this stop */
 	to->number = ++last_number;
-	to->begin = arch_ticks();
+	to->begin = old != NULL ? old->end : arch_ticks();
+	to->since = old != NULL ? old->since : to->begin;
 	trace_memory_begin();
 	trace_gen = to;
 	for (uint32_t i = 0; i < hart_count; i++) {

@@ -24,31 +24,27 @@ static inline bool claim_from(struct g *g, uint64_t was)
 						       memory_order_relaxed);
 }
 
-/* Whether the caller is to write g's status of this generation: nobody has. */
-static inline bool claim(const struct trace_hart *t, struct g *g)
+/* Nobody had written g's status of this generation yet: the caller does, unless somebody else is faster. Returns g's word. */
+__attribute__((noinline)) static uint64_t known_first(struct trace_hart *t, struct g *g, uint64_t was,
+						      unsigned status)
 {
-	uint64_t was = atomic_load_explicit(&g->trace, memory_order_relaxed);
-	if (__builtin_expect(was >= t->word, 1))
-		return false;
-	return claim_from(g, was);
-}
-
-static inline void known(struct trace_hart *t, struct g *g, unsigned status)
-{
-	if (__builtin_expect(claim(t, g), 0)) {
+	bool mine = claim_from(g, was);
 #ifdef MUTANT_trace_no_status
-		if (g->id % 2 == 0)
-			return;
+	mine &= g->id % 2 != 0;
 #endif
+	if (mine)
 		trace_emit3(t, TRACE_GO_STATUS, g->id, TRACE_NO_THREAD, status);
-	}
+	return atomic_load_explicit(&g->trace, memory_order_relaxed);
 }
 
-/* Only who may change g's status comes here (rule 4 of trace.h). */
-static inline uint64_t next_seq(const struct trace_hart *t, struct g *g)
+/* g's next sequence number, after its status, which is written first if this generation does not have it. Only who may change g's status
+ * comes here (rule 4 of trace.h). */
+static inline uint64_t next_seq(struct trace_hart *t, struct g *g, unsigned status)
 {
-	uint64_t w = atomic_load_explicit(&g->trace, memory_order_relaxed) + 1;
-	store_relaxed(&g->trace, w);
+	uint64_t w = atomic_load_explicit(&g->trace, memory_order_relaxed);
+	if (__builtin_expect(w < t->word, 0))
+		w = known_first(t, g, w, status);
+	store_relaxed(&g->trace, ++w);
 	return w - t->word;
 }
 
@@ -71,41 +67,41 @@ static inline void transition_check(const struct g *self)
 void trace_go_create(struct g *g)
 {
 	struct trace_hart *t = trace_enter();
-	struct g *self = g_self();
-	uint64_t entry = trace_stack_entry(g), stack = TRACE_STACK_HERE(t, self);
+	uint64_t entry = trace_stack_entry(g), stack = TRACE_STACK_HERE(t);
 	atomic_store_explicit(&g->trace, t->word, memory_order_relaxed);
 	g->regions = NULL; /* of who had the descriptor before, when a trace ended first */
 	trace_proc_needed(t);
 	trace_emit3(t, TRACE_GO_CREATE, g->id, entry, stack);
 }
 
-void trace_go_start(struct g *g)
+uint64_t trace_go_start(struct g *g)
 {
 	struct trace_hart *t = trace_enter();
 	trace_proc_needed(t);
-	known(t, g, GO_RUNNABLE);
-	trace_emit2(t, TRACE_GO_START, g->id, next_seq(t, g));
+	uint64_t seq = next_seq(t, g, GO_RUNNABLE), now = arch_ticks();
+	t->at = trace_varint(trace_varint(trace_begin_at(t, TRACE_GO_START, now), g->id), seq);
+	return now;
 }
 
 void trace_go_block(struct g *self, enum wait_reason reason)
 {
-	struct trace_hart *t = trace_enter();
+	struct trace_hart *t = trace_enter_by(self);
 	transition_check(self);
-	trace_emit2(t, TRACE_GO_BLOCK, TRACE_TEXT_REASON + reason, TRACE_STACK_HERE(t, self));
+	trace_emit2(t, TRACE_GO_BLOCK, TRACE_TEXT_REASON + reason, TRACE_STACK_HERE(t));
 }
 
 void trace_go_yield(struct g *self)
 {
 	struct trace_hart *t = trace_enter();
 	transition_check(self);
-	trace_emit2(t, TRACE_GO_STOP, TRACE_TEXT_YIELD, TRACE_STACK_HERE(t, self));
+	trace_emit2(t, TRACE_GO_STOP, TRACE_TEXT_YIELD, TRACE_STACK_HERE(t));
 }
 
 void trace_go_preempt(struct g *self)
 {
 	struct trace_hart *t = trace_enter();
 	transition_check(self);
-	trace_emit2(t, TRACE_GO_STOP, TRACE_TEXT_PREEMPTED, TRACE_STACK_HERE(t, self));
+	trace_emit2(t, TRACE_GO_STOP, TRACE_TEXT_PREEMPTED, TRACE_STACK_HERE(t));
 }
 
 void trace_go_preempted(struct g *g)
@@ -124,16 +120,16 @@ void trace_go_destroy(struct g *self)
 void trace_go_unblock(struct g *g)
 {
 	struct trace_hart *t = trace_enter();
-	uint64_t stack = TRACE_STACK_HERE(t, g_self());
-	known(t, g, GO_WAITING);
-	trace_emit3(t, TRACE_GO_UNBLOCK, g->id, next_seq(t, g), stack);
+	uint64_t stack = TRACE_STACK_HERE(t);
+	uint64_t seq = next_seq(t, g, GO_WAITING);
+	trace_emit3(t, TRACE_GO_UNBLOCK, g->id, seq, stack);
 }
 
 void trace_go_on(struct g *self)
 {
 	struct trace_hart *t = trace_enter();
-	trace_emit3(t, TRACE_GO_UNBLOCK, self->id, next_seq(t, self), 0);
-	trace_emit2(t, TRACE_GO_START, self->id, next_seq(t, self));
+	trace_emit3(t, TRACE_GO_UNBLOCK, self->id, next_seq(t, self, GO_WAITING), 0);
+	trace_emit2(t, TRACE_GO_START, self->id, next_seq(t, self, GO_RUNNABLE));
 }
 
 /* ---- the walk ---- */
@@ -209,13 +205,13 @@ void trace_self_begin(struct g *self)
 	struct trace_hart *t = trace_enter();
 	atomic_store_explicit(&self->trace, t->word, memory_order_relaxed);
 	trace_emit3(t, TRACE_GO_STATUS, self->id, (uint64_t)arch_hart()->index + 1, GO_RUNNING);
-	trace_emit2(t, TRACE_PROCS_CHANGE, hart_count, TRACE_STACK_HERE(t, self));
+	trace_emit2(t, TRACE_PROCS_CHANGE, hart_count, TRACE_STACK_HERE(t));
 }
 
 void trace_stw_begin(unsigned kind)
 {
 	struct trace_hart *t = trace_enter();
-	trace_emit2(t, TRACE_STW_BEGIN, TRACE_TEXT_STW + kind, TRACE_STACK_HERE(t, g_self()));
+	trace_emit2(t, TRACE_STW_BEGIN, TRACE_TEXT_STW + kind, TRACE_STACK_HERE(t));
 }
 
 void trace_stw_end(void)

@@ -70,7 +70,7 @@ const struct trace_entry *trace_map_put(struct trace_map *m, const uint64_t *wor
 /* stack.c: ids of stacks in the running generation; 0: there is none, or memory is out. Preemption off. */
 
 /* Of the running goroutine from the caller of the frame at fp on; 0 on a hart's stack. */
-uint64_t trace_stack(struct trace_hart *t, const struct g *g, uintptr_t fp);
+uint64_t trace_stack(struct trace_hart *t, uintptr_t fp);
 /* Of one that a trap took off this hart. */
 uint32_t trace_stack_left(const struct g *g);
 /* Of one that has not run: its function. */

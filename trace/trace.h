@@ -97,7 +97,8 @@ struct trace_gen {
 	struct trace_buf *first, *last;
 	uint64_t bytes; /* that those buffers take */
 	struct trace_map strings, stacks;
-	uint64_t begin, end;  /* arch_ticks() */
+	uint64_t begin, end;  /* arch_ticks(); those that follow each other without a gap meet */
+	uint64_t since;       /* begin of the first of these */
 	_Atomic bool dropped; /* memory ran out: it has holes */
 	/* atomic */
 	_Atomic uint32_t refs;
@@ -157,8 +158,8 @@ static inline __attribute__((always_inline)) bool watched_any(void)
  * the places that emit is the look at watched.trace. */
 
 __attribute__((noinline)) void trace_go_create(struct g *g);
-/* g runs now on this hart. */
-__attribute__((noinline)) void trace_go_start(struct g *g);
+/* g runs now on this hart. Returns the time at which it was said, arch_ticks(). */
+__attribute__((noinline)) uint64_t trace_go_start(struct g *g);
 /* The running goroutine is about to give its hart away: to wait, to yield, to end. */
 __attribute__((noinline)) void trace_go_block(struct g *self, enum wait_reason reason);
 __attribute__((noinline)) void trace_go_yield(struct g *self);

@@ -33,7 +33,7 @@ uint64_t trace_task_begin(const char *name, uint64_t parent)
 	if (trace_active()) {
 		uint32_t id = trace_string(name);
 		struct trace_hart *t = trace_enter();
-		trace_emit4(t, TRACE_TASK_BEGIN, task, parent, id, TRACE_STACK_HERE(t, g_self()));
+		trace_emit4(t, TRACE_TASK_BEGIN, task, parent, id, TRACE_STACK_HERE(t));
 	}
 	preempt_enable();
 	return task;
@@ -44,7 +44,7 @@ void trace_task_end(uint64_t task)
 	preempt_disable();
 	if (trace_active() && task != 0) {
 		struct trace_hart *t = trace_enter();
-		trace_emit2(t, TRACE_TASK_END, task, TRACE_STACK_HERE(t, g_self()));
+		trace_emit2(t, TRACE_TASK_END, task, TRACE_STACK_HERE(t));
 	}
 	preempt_enable();
 }
@@ -74,7 +74,7 @@ struct trace_region *trace_region_begin(uint64_t task, const char *name)
 	preempt_disable();
 	self->regions = r;
 	if (trace_active())
-		region_emit(TRACE_REGION_BEGIN, r, TRACE_STACK_HERE(arch_hart()->trace, self));
+		region_emit(TRACE_REGION_BEGIN, r, TRACE_STACK_HERE(arch_hart()->trace));
 	preempt_enable();
 	return r;
 }
@@ -85,7 +85,7 @@ static void region_end(struct g *self, struct trace_region *r)
 	preempt_disable();
 	self->regions = r->outer;
 	if (trace_active())
-		region_emit(TRACE_REGION_END, r, TRACE_STACK_HERE(arch_hart()->trace, self));
+		region_emit(TRACE_REGION_END, r, TRACE_STACK_HERE(arch_hart()->trace));
 	heap_free(r);
 	preempt_enable();
 }
@@ -144,7 +144,7 @@ void trace_log(uint64_t task, const char *category, const char *message)
 	if (trace_active()) {
 		uint32_t c = trace_string(category), m = trace_string(message);
 		struct trace_hart *t = trace_enter();
-		trace_emit4(t, TRACE_LOG, task, c, m, TRACE_STACK_HERE(t, g_self()));
+		trace_emit4(t, TRACE_LOG, task, c, m, TRACE_STACK_HERE(t));
 	}
 	preempt_enable();
 }

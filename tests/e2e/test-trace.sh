@@ -34,7 +34,7 @@ check() { # check APP HARTS BOOT REGEX...: a run with a trace whose lines match
 for harts in 1 2 4; do
 	check wordcount $harts "" 'Range.* Name="stop-the-world \(start trace\)"' 'NotExist->Runnable' '^	main @ 0x'
 	check pipeline $harts trace.period=5ms 'Reason="select".* Running->Waiting' 'stop-the-world \(trace advance\)' '^	source @ 0x'
-	check sieve $harts "" 'Reason="chan receive".* Running->Waiting' 'Reason="chan send".* Running->Waiting' '^	chan_wake @ 0x'
+	check sieve $harts "" 'Reason="chan receive".* Running->Waiting' 'Reason="chan send".* Running->Waiting' '^	chan_wake_watched @ 0x'
 done
 check sieve 4 trace.period=0s 'stop-the-world \(trace advance\)' 'Runnable->Running'
 
@@ -63,6 +63,7 @@ stacks() {
 		Reason="sync...Cond..Wait".*Running->Waiting|at_cond
 		Reason="sleep".*Running->Waiting|at_sleep
 		Reason="runtime.Gosched".*Running->Runnable|at_yield
+		Reason="runtime.Gosched".*Running->Runnable|at_qsort
 		Reason="preempted".*Running->Runnable|at_spin
 		NotExist->Runnable|start_one
 		NotExist->Runnable|at_exit
@@ -80,17 +81,16 @@ stacks() {
 	return $bad
 }
 
-# The stacks of a profile and of the samples in the trace of the same run, a line for each, without what every goroutine has outermost. The
-# goroutine that changes generations is left out: where it is sampled between two of them, no generation takes the sample.
+# The stacks of a profile and of the samples in the trace of the same run, a line for each, without what every goroutine has outermost.
 same_samples() {
 	"$GOROOT/bin/go" tool pprof -traces "$OUT/guest/cpu-profile.pb.gz" 2>/dev/null |
 		awk '/^-----/ { if (s != "") print s; s = ""; on = 1; next }
 			!on || /: / { next }
 			{ sub(/ \(inline\)$/, ""); f = $NF }
 			f != "goroutine_entry" && f != "context_start" && f != "program_run" { s = s " " f }
-			END { if (s != "") print s }' | grep -v ' advance_loop$' | sort -u >"$dir/profile-stacks"
+			END { if (s != "") print s }' | sort -u >"$dir/profile-stacks"
 	awk '/^M=/ { if (s != "") print s; s = ""; on = / StackSample / } on && /^\t[^\t]/ { s = s " " $1 } END { if (s != "") print s }' \
-		"$dir/cpu-profile" | grep -v ' advance_loop$' | sort -u >"$dir/trace-stacks"
+		"$dir/cpu-profile" | sort -u >"$dir/trace-stacks"
 	[ -s "$dir/profile-stacks" ] && cmp -s "$dir/profile-stacks" "$dir/trace-stacks" && return 0
 	note "stacks in the profile and not in the trace (<), and the other way (>):"
 	diff "$dir/profile-stacks" "$dir/trace-stacks" | head -n 6 | cut -c 1-150 >>"$dir/notes"

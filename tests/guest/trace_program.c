@@ -20,8 +20,9 @@
 #include <hartbeat/trace.h>
 
 #include "kernel/preempt.h"
-#include "prof/prof.h"
 #include "kernel/sink.h"
+#include "prof/impl.h"
+#include "prof/prof.h"
 #include "sched/sched.h"
 #include "sched/stw.h"
 #include "suite.h"
@@ -198,6 +199,15 @@ BLOCKS(at_sleep, time_sleep(TIME_MILLISECOND));
 BLOCKS(at_yield, go_yield());
 BLOCKS(at_spin, guest_spin(30 * TIME_MILLISECOND));
 
+static int yields(const void *a, const void *b)
+{
+	go_yield();
+	return *(const int *)a - *(const int *)b;
+}
+
+static int to_sort[4] = {4, 3, 2, 1};
+BLOCKS(at_qsort, qsort(to_sort, 4, sizeof to_sort[0], yields)); /* through a function of the C library */
+
 AT static void at_exit(void *arg)
 {
 	(void)arg;
@@ -251,9 +261,9 @@ GUEST_TEST(trace_program, stacks, "each transition has the stack of who made it 
 	uint64_t before = waiting_now();
 	mutex_lock(&m);
 	rwmutex_lock(&rw);
-	static void (*const first[])(void *) = {at_recv,  at_send,      at_select, at_mutex, at_rlock,
-						at_wlock, at_waitgroup, at_sleep,  at_yield, at_exit,
-						at_spin,  at_spin,      at_spin,   at_spin,  at_spin};
+	static void (*const first[])(void *) = {
+		at_recv,  at_send, at_select, at_mutex, at_rlock, at_wlock, at_waitgroup, at_sleep,
+		at_yield, at_exit, at_qsort,  at_spin,  at_spin,  at_spin,  at_spin,      at_spin};
 	for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
 		start_one(first[i]);
 	time_sleep(60 * TIME_MILLISECOND);
@@ -573,4 +583,42 @@ GUEST_TEST(trace_program, cpu_profile,
 	guest_wait(&all);
 	CHECK(prof_stop("cpu-profile.pb.gz") == 0);
 	end();
+}
+
+static const char *no_text(uintptr_t pc)
+{
+	(void)pc;
+	return NULL;
+}
+
+/* As from a ring that is read at last: samples of every time since the trace began. */
+static void samples_feed(void *fed)
+{
+	const uintptr_t pc = (uintptr_t)samples_feed;
+	uint64_t since = trace_gen->since, now = arch_ticks();
+	for (uint64_t i = 0; i < 10; i++) {
+		trace_cpu_sample(&(struct trace_cpu){
+			.at = since + (now - since) * i / 10, .depth = 1, .pcs = &pc, .text = no_text});
+		(*(uint64_t *)fed)++;
+	}
+}
+
+GUEST_TEST(trace_program, late_samples,
+	   "a sample that comes when its generation is finished is in the next one")
+{
+	struct taken t = {0};
+	uint64_t period = trace_period_ns, fed = 0;
+	guest_profile_off();
+	trace_period_ns = 5 * TIME_MILLISECOND;
+	CHECK(trace_start_func(taken_write, &t) == 0);
+	for (int i = 0; i < 20; i++) {
+		time_sleep(2 * TIME_MILLISECOND);
+		drain_turn(samples_feed, &fed);
+	}
+	CHECK(trace_stop() == 0);
+	struct trace_facts f = taken_facts(&t);
+	CHECK(f.gens >= 3);
+	CHECK_EQ(f.events[TRACE_CPU_SAMPLE], fed);
+	trace_period_ns = period;
+	taken_free(&t);
 }
