@@ -65,6 +65,7 @@ static struct heap_hart heap_harts[HART_MAX];
 /* Of each bin, owned by its hart: of the objects before the sampled one, those that do not fit into the upper half. */
 static uint64_t left_more[HART_MAX][CLASS_COUNT];
 const struct heap_sampling *heap_sampling;
+void (*heap_moved_hook)(size_t bytes);
 static _Atomic size_t failed;
 
 static unsigned get(_Atomic uint16_t *v)
@@ -188,6 +189,7 @@ static void __attribute__((noinline)) bin_refill(struct bin *b, unsigned class)
 	}
 	struct bin_request r = {b, class};
 	on_system_stack(refill_sys, &r);
+	heap_moved(get(&b->count) * size_classes[class].size);
 }
 
 /* Makes room in a full head. Preemption is off. */
@@ -196,6 +198,7 @@ static void __attribute__((noinline)) bin_retire(struct bin *b, unsigned class)
 	if (b->spare != NULL) {
 		struct bin_request r = {b, class};
 		on_system_stack(spare_give_sys, &r);
+		heap_moved(get(&b->spare_count) * size_classes[class].size);
 	}
 	b->spare = b->head;
 	set(&b->spare_count, get(&b->count));
@@ -514,6 +517,15 @@ bool heap_class_stats(unsigned class, struct heap_class_stats *s)
 	}
 	s->objects = slabs.out > s->cached ? slabs.out - s->cached : 0;
 	return true;
+}
+
+size_t heap_taken(void)
+{
+	size_t bytes, objects;
+	large_stats(&bytes, &objects);
+	for (unsigned class = 0; class < CLASS_COUNT; class ++)
+		bytes += slab_stats(class).out * size_classes[class].size;
+	return bytes;
 }
 
 void heap_stats(struct heap_stats *s)

@@ -53,6 +53,12 @@ void heap_sampling_set(const struct heap_sampling *s);
 /* Marks p's page, or takes the mark away: then no object that starts in it is in the profile. One caller at a time for a page. */
 void heap_sampled_set(const void *p, bool sampled);
 
+/* About so many bytes have moved between a hart and the slabs, or are a large object that came or went. Preemption off; any context that
+ * allocates, with any lock held that its caller holds. NULL: nobody wants to know; changes while the world is stopped. */
+extern void (*heap_moved_hook)(size_t bytes);
+/* Bytes outside the slabs: in use, or kept by a hart for what it allocates next. Read while it changes; any context. */
+size_t heap_taken(void);
+
 /* While set, freed objects are filled with a pattern that is checked when they are handed out again, and
  * fresh objects with another. May change at any time. */
 extern bool heap_poison;

@@ -48,6 +48,13 @@ static void large_run(void (*fn)(void *), struct large_request *r)
 	preempt_enable();
 }
 
+static void large_moved(size_t bytes)
+{
+	preempt_disable();
+	heap_moved(bytes);
+	preempt_enable();
+}
+
 /* Every large object asks for itself. */
 static void *__attribute__((noinline)) large_sample(void *p, size_t bytes)
 {
@@ -73,6 +80,7 @@ void *large_alloc(size_t size, unsigned align_order)
 	page->large.pages = (uint32_t)r.pages;
 	atomic_fetch_add_explicit(&large_bytes, r.pages << PAGE_SHIFT, memory_order_relaxed);
 	atomic_fetch_add_explicit(&large_objects, 1, memory_order_relaxed);
+	large_moved(r.pages << PAGE_SHIFT);
 	if (heap_poison)
 		memset(r.base, POISON_FRESH, r.pages << PAGE_SHIFT);
 	return large_sample(r.base, r.pages << PAGE_SHIFT);
@@ -89,6 +97,7 @@ void large_free(void *p, struct page *page)
 	if (heap_poison)
 		memset(p, POISON_FREE, r.pages << PAGE_SHIFT);
 	large_run(large_free_sys, &r);
+	large_moved(r.pages << PAGE_SHIFT);
 }
 
 void *large_trim(void *p, struct page *page, size_t size)
@@ -105,6 +114,7 @@ void *large_trim(void *p, struct page *page, size_t size)
 	page->kind = PAGE_LARGE;
 	page->large.pages = (uint32_t)r.keep;
 	atomic_fetch_sub_explicit(&large_bytes, (r.pages - r.keep) << PAGE_SHIFT, memory_order_relaxed);
+	large_moved((r.pages - r.keep) << PAGE_SHIFT);
 	return large_sample(p, r.keep << PAGE_SHIFT);
 }
 

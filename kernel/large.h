@@ -4,12 +4,19 @@
 
 #include <stddef.h>
 
+#include "kernel/heap.h"
 #include "kernel/page.h"
 
 enum {
 	POISON_FREE = 0xdb,  /* fill of a free object while heap_poison is set */
 	POISON_FRESH = 0xa5, /* fill of an object handed out while heap_poison is set */
 };
+
+static inline void heap_moved(size_t bytes)
+{
+	if (__builtin_expect(heap_moved_hook != NULL, 0))
+		heap_moved_hook(bytes);
+}
 
 /* At least `size` bytes, aligned to 2^align_order pages; NULL when out of memory. */
 void *large_alloc(size_t size, unsigned align_order) __attribute__((warn_unused_result));

@@ -49,8 +49,10 @@ bool trace_advance(bool more, struct trace_gen **ended)
 		trace_stw_begin(kind);
 	}
 	stw_end();
-	if (to != NULL)
+	if (to != NULL) {
+		trace_heap_say();
 		statuses();
+	}
 	*ended = old;
 	return true;
 }

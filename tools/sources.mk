@@ -103,6 +103,7 @@ TRACE_ROOM := \
 	trace/crash.c \
 	trace/gen.c \
 	trace/go.c \
+	trace/heap.c \
 	trace/map.c \
 	trace/recorder.c \
 	trace/sample_ring.c \

@@ -90,6 +90,7 @@ void trace_gen_begin(struct trace_gen *to, uint64_t idle)
 		trace_hart_begin(harts[i], t, (idle >> i & 1) != 0 || !atomic_load(&harts[i]->online));
 	}
 	trace_self_begin(g_self());
+	trace_heap_watch(true);
 	/* seen by everybody who comes back from the stop */
 	__atomic_store_n(&watched.trace, true, __ATOMIC_RELEASE);
 }
@@ -99,6 +100,7 @@ struct trace_gen *trace_gen_end(void)
 	struct trace_gen *t = trace_gen;
 	ASSERT(g_self()->preempt_off > 0, "a generation ends while the world is stopped");
 	__atomic_store_n(&watched.trace, false, __ATOMIC_RELEASE);
+	trace_heap_watch(false);
 	for (uint32_t i = 0; i < hart_count; i++)
 		trace_buf_end(harts[i]->trace, t);
 	t->end = arch_ticks();

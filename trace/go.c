@@ -218,17 +218,3 @@ void trace_stw_end(void)
 {
 	trace_emit0(trace_enter(), TRACE_STW_END);
 }
-
-void trace_heap_alloc(uint64_t bytes)
-{
-	struct trace_hart *t = trace_enter();
-	trace_proc_needed(t);
-	trace_emit1(t, TRACE_HEAP_ALLOC, bytes);
-}
-
-void trace_heap_goal(uint64_t bytes)
-{
-	struct trace_hart *t = trace_enter();
-	trace_proc_needed(t);
-	trace_emit1(t, TRACE_HEAP_GOAL, bytes);
-}

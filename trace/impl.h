@@ -94,6 +94,9 @@ void trace_cpu_end(struct trace_gen *t);
 void trace_hart_begin(struct hart *h, struct trace_hart *t, bool idle);
 void trace_self_begin(struct g *self);
 
+/* heap.c: whether it says what moves. The world is stopped. */
+void trace_heap_watch(bool on);
+
 /* gen.c */
 int trace_batch_write(const struct trace_buf *b, uint64_t number, struct sink *s);
 struct trace_symbols *trace_symbols_shared(

@@ -114,7 +114,8 @@ struct trace_hart {
 	struct trace_buf *buf;
 	bool proc_runs; /* as the trace has it */
 	uint32_t proc_seq;
-	uint64_t word; /* of a goroutine claimed in this generation (trace/go.c) */
+	uint64_t heap_moved; /* bytes since the last HeapAlloc (trace/heap.c) */
+	uint64_t word;       /* of a goroutine claimed in this generation (trace/go.c) */
 	const struct trace_entry
 		*stacks[TRACE_HART_STACKS]; /* some of the generation's, by where they are (trace/stack.c) */
 	uint8_t none[TRACE_EVENT_MAX];      /* events go nowhere when memory ran out */
@@ -176,8 +177,13 @@ __attribute__((noinline)) void trace_proc_stop(void);
 
 void trace_stw_begin(unsigned kind);
 void trace_stw_end(void);
+
+/* heap.c */
+
 void trace_heap_alloc(uint64_t bytes);
 void trace_heap_goal(uint64_t bytes);
+/* Both, at the beginning of a generation. Goroutine context. */
+void trace_heap_say(void);
 
 /* user.c; applications use include/hartbeat/trace.h */
 
