@@ -47,6 +47,7 @@ static struct mutex turn; /* of initiators */
 /* of who holds `turn` */
 static enum stw_kind now_for;
 static uint64_t began, stood;
+static uint64_t longest[STW_KINDS]; /* ticks */
 
 static bool standing(const struct hart *h)
 {
@@ -81,7 +82,7 @@ void stw_begin(enum stw_kind kind)
 	ask_others(me);
 	for (uint32_t i = 0; i < hart_count; i++)
 		for (uint32_t n = 1; harts[i] != me && !standing(harts[i]); n++)
-			spin_pause(n);
+			spin_pause(n * 16); /* with counted instructions others get their turn sooner */
 	stood = arch_ticks();
 }
 
@@ -94,8 +95,19 @@ void stw_end(void)
 	ask_others(arch_hart());
 	uint64_t end = arch_ticks(), stopping = stood - began, total = end - began;
 	metrics_pause(clock_from_ticks(stopping), clock_from_ticks(total));
+	if (total > longest[now_for])
+		longest[now_for] = total;
 	preempt_enable();
 	mutex_unlock(&turn);
+}
+
+uint64_t stw_longest(enum stw_kind kind)
+{
+	mutex_lock(&turn);
+	uint64_t ticks = longest[kind];
+	longest[kind] = 0;
+	mutex_unlock(&turn);
+	return clock_from_ticks(ticks);
 }
 
 void sched_stopped(void (*fn)(void *), void *arg)

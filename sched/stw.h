@@ -5,6 +5,7 @@
 #define SCHED_STW_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Why, as Go names it; shown as `stop-the-world (TEXT)`. */
 enum stw_kind {
@@ -35,5 +36,7 @@ void stw_begin(enum stw_kind kind);
 void stw_end(void);
 /* Whether the world stands; what for. Any context. */
 bool stw_stopped(enum stw_kind *kind);
+/* The longest stop of this kind so far, in ns, from the wish until the world goes on, and forgets it. Goroutine context. */
+uint64_t stw_longest(enum stw_kind kind);
 
 #endif
