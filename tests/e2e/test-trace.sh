@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 2
 export TMPDIR=$dir
 GOROOT=$(cat "$BUILD/deps/go/goroot") || bail "no Go"
 export GOROOT
-for app in wordcount pipeline sieve; do image $app; done
+for app in hello wordcount pipeline sieve mandelbrot; do image $app; done
 seq 1 20000 | sed 's/$/ the cat sat on a mat/' >"$dir/text"
 
 # Go's reader wants every event to follow from those before, or ends with 1; ours wants more (docs/trace.md).
@@ -23,8 +23,18 @@ parsed() { # parsed FILE: what is in it, in $dir/parsed
 check() { # check APP HARTS BOOT REGEX...: a run with a trace whose lines match
 	local app=$1 harts=$2 boot=$3 bad=0
 	shift 3
-	SMP=$harts boot "$app" INPUT="$dir/text" ARGS="$([ "$app" != sieve ] || echo primes=60)" BOOT="prof.cpu=off trace=1 $boot"
+	rm -rf "${OUT:?}/$app"
+	case $app in
+	sieve) arguments='primes=60' ;;
+	mandelbrot) arguments='width=60 height=20 iterations=1000' ;;
+	*) arguments='' ;;
+	esac
+	SMP=$harts boot "$app" INPUT="$dir/text" ARGS="$arguments" BOOT="prof.cpu=off trace=1 $boot"
 	equal status "$status" 0 || bad=1
+	if [[ $boot == *trace.gz=1* ]]; then
+		"$BUILD/tools/hbdump" --check-trace "$OUT/$app/trace.out.gz" -q 2>>"$dir/notes" || bad=1
+		gunzip "$OUT/$app/trace.out.gz" 2>>"$dir/notes" || bad=1
+	fi
 	parsed "$OUT/$app/trace.out" || bad=1
 	has "$dir/parsed" "$@" || bad=1
 	has "$dir/parsed" "gomaxprocs:threads\" Value=[^ ]*\b$harts\b" || bad=1
@@ -32,10 +42,13 @@ check() { # check APP HARTS BOOT REGEX...: a run with a trace whose lines match
 }
 
 for harts in 1 2 4; do
+	check hello $harts "" 'Range.* Name="stop-the-world \(stop trace\)"' 'Name="/memory/classes/heap/objects:bytes"' 'Name="/gc/heap/goal:bytes"'
+	check mandelbrot $harts "" 'Runnable->Running' 'NotExist->Runnable' '^	main @ 0x'
 	check wordcount $harts "" 'Range.* Name="stop-the-world \(start trace\)"' 'NotExist->Runnable' '^	main @ 0x'
 	check pipeline $harts trace.period=5ms 'Reason="select".* Running->Waiting' 'stop-the-world \(trace advance\)' '^	source @ 0x'
 	check sieve $harts "" 'Reason="chan receive".* Running->Waiting' 'Reason="chan send".* Running->Waiting' '^	chan_wake_watched @ 0x'
 done
+check pipeline 4 "trace.gz=1 trace.period=5ms" 'stop-the-world \(trace advance\)' 'Running->Waiting'
 check sieve 4 trace.period=0s 'stop-the-world \(trace advance\)' 'Runnable->Running'
 
 # Programs that do everything there is to trace (tests/guest/trace_program.c), plain and with whatever could come between: a generation that
@@ -75,8 +88,8 @@ stacks() {
 		Waiting->Runnable|wake_rwmutex
 		Waiting->Runnable|wake_waitgroup
 		Waiting->Runnable|wake_cond
-		RangeBegin.*stop-the-world \(stop trace\)|end
-		RangeBegin.*stop-the-world \(start trace\)|begin
+		RangeBegin.*stop-the-world \(stop trace\)|traced_end
+		RangeBegin.*stop-the-world \(start trace\)|traced_begin
 	END
 	return $bad
 }
@@ -97,6 +110,24 @@ same_samples() {
 	return 1
 }
 
+# Who is in a region "special" yields between two waits: one that waits, is made ready and waits again without that was woken for nothing.
+futile() {
+	awk 'function field(name,   s) { s = $0; if (!sub(".*[ (]" name "=", "", s)) return ""; sub("[ )].*", "", s); return s }
+		/^M=/ && / RegionBegin / && /Type="special"/ { on[field("G")] = 1; n++ }
+		/^M=/ && / RegionEnd / && /Type="special"/ { delete on[field("G")] }
+		/^M=/ && / StateTransition / && (g = field("GoID")) in on {
+			if (/Running->Runnable/) waited[g] = 0
+			if (/Running->Waiting/) {
+				if (waited[g]) { print "goroutine " g " waits again: " $0; bad = 1 }
+				waited[g] = 1
+				waits++
+			}
+		}
+		END { exit bad || n != 8 || waits < 8 }' "$dir/futile-wakeup" >>"$dir/notes" && return 0
+	note "wake-ups for nothing"
+	return 1
+}
+
 programs() { # programs HARTS BOOT [TEST]
 	local bad=0 file tests=${3:-trace_program}
 	rm -rf "$OUT/guest"
@@ -109,6 +140,8 @@ programs() { # programs HARTS BOOT [TEST]
 	if [ "$tests" = trace_program ]; then
 		stacks || bad=1
 		same_samples || bad=1
+		futile || bad=1
+		has "$dir/memory-stress" 'Name="/memory/classes/heap/objects:bytes"' || bad=1
 		has "$dir/annotations" 'TaskBegin.* Type="task0"' 'RegionBegin.* Type="region0"' 'RegionEnd.* Type="region0"' \
 			'Log .*Category="key0" Message="0123456789abcdef"' 'TaskEnd.* Type="task0"' 'TaskBegin.* Parent=1 Type="child"' \
 			'Label="who=annotations"' || bad=1

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <hartbeat/time.h>
+#include <hartbeat/trace.h>
 
 #include "suite.h"
 
@@ -34,6 +35,17 @@ int taken_write(void *taken, const void *data, size_t n)
 	memcpy(t->data + t->n, data, n);
 	t->n += n;
 	return 0;
+}
+
+void traced_begin(const char *name)
+{
+	CHECK(trace_start(name) == 0);
+}
+
+void traced_end(void)
+{
+	CHECK(trace_stop() == 0);
+	CHECK(!trace_enabled());
 }
 
 void taken_free(struct taken *t)
@@ -109,6 +121,15 @@ static void skip(struct reader *r, uint64_t n)
 		r->at += n;
 }
 
+static void heap_note(struct trace_facts *f, uint64_t bytes)
+{
+	if (f->heap_first == 0)
+		f->heap_first = bytes;
+	if (bytes > f->heap_most)
+		f->heap_most = bytes;
+	f->heap_last = bytes;
+}
+
 static void events_read(struct reader *r, struct trace_facts *f)
 {
 	while (r->at < r->end && !r->bad) {
@@ -122,8 +143,14 @@ static void events_read(struct reader *r, struct trace_facts *f)
 		uint64_t arg[5] = {0};
 		for (int i = 0; i < numbers[e]; i++)
 			arg[i] = number(r);
+		if (f->count_only)
+			continue;
 		if (e == 16 || e == 21)
 			sequence_note(arg[1], arg[2]);
+		if (e == 37)
+			heap_note(f, arg[1]);
+		if (e == 38 && (f->goal_least == 0 || arg[1] < f->goal_least))
+			f->goal_least = arg[1];
 	}
 }
 
@@ -150,6 +177,28 @@ static void table_read(struct reader *r, unsigned kind, struct trace_facts *f)
 				number(r);
 		}
 	}
+}
+
+int counted_write(void *counted, const void *data, size_t n)
+{
+	struct counted *c = counted;
+	const unsigned char *bytes = data;
+	struct reader r = {bytes, bytes + n, false};
+	c->facts.count_only = true;
+	if (n == 0) {
+		c->files++;
+		c->in_batch = false;
+		return 0;
+	}
+	/* One call is the head of the file or of a batch, the next one what is in the batch (trace_batch_write()). */
+	if (c->in_batch) {
+		unsigned kind = *r.at;
+		if (kind != 2 && kind != 4 && kind != 6 && kind != 8)
+			events_read(&r, &c->facts);
+		c->facts.batches++;
+	}
+	c->in_batch = !c->in_batch && memcmp(data, "go 1.22", 7) != 0;
+	return r.bad ? -1 : 0;
 }
 
 struct trace_facts taken_facts(const struct taken *t)

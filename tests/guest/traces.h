@@ -23,12 +23,27 @@ int taken_write(void *taken, const void *data, size_t n);
 void taken_free(struct taken *t);
 bool taken_has(const struct taken *t, const char *text);
 
+/* Starts and stops a trace that leaves as file `name`; a failed check when it does not. */
+void traced_begin(const char *name);
+void traced_end(void);
+
 struct trace_facts {
-	bool good; /* every byte is accounted for */
+	bool good;       /* every byte is accounted for */
+	bool count_only; /* nothing but how many there are */
 	uint32_t gens, batches;
 	uint64_t events[TRACES_EVENTS];
-	uint64_t bytes_timed; /* in batches of events */
+	uint64_t bytes_timed;                                  /* in batches of events */
+	uint64_t heap_first, heap_most, heap_last, goal_least; /* bytes, by HeapAlloc and HeapGoal */
 };
+
+/* A trace_write_fn that keeps nothing: it counts events while they come, and changes of the file. */
+struct counted {
+	struct trace_facts facts;
+	uint32_t files;
+	bool in_batch; /* its head has come */
+};
+
+int counted_write(void *counted, const void *data, size_t n);
 
 /* Reads what was taken as one trace; a finding is a failed check. */
 struct trace_facts taken_facts(const struct taken *t);
