@@ -47,7 +47,7 @@ static struct mutex turn; /* of initiators */
 /* of who holds `turn` */
 static enum stw_kind now_for;
 static uint64_t began, stood;
-static uint64_t longest[STW_KINDS]; /* ticks */
+static uint64_t longest[STW_KINDS], longest_standing[STW_KINDS]; /* ticks */
 
 static bool standing(const struct hart *h)
 {
@@ -97,15 +97,18 @@ void stw_end(void)
 	metrics_pause(clock_from_ticks(stopping), clock_from_ticks(total));
 	if (total > longest[now_for])
 		longest[now_for] = total;
+	if (total - stopping > longest_standing[now_for])
+		longest_standing[now_for] = total - stopping;
 	preempt_enable();
 	mutex_unlock(&turn);
 }
 
-uint64_t stw_longest(enum stw_kind kind)
+uint64_t stw_longest(enum stw_kind kind, uint64_t *standing)
 {
 	mutex_lock(&turn);
 	uint64_t ticks = longest[kind];
-	longest[kind] = 0;
+	*standing = clock_from_ticks(longest_standing[kind]);
+	longest[kind] = longest_standing[kind] = 0;
 	mutex_unlock(&turn);
 	return clock_from_ticks(ticks);
 }

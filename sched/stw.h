@@ -36,7 +36,8 @@ void stw_begin(enum stw_kind kind);
 void stw_end(void);
 /* Whether the world stands; what for. Any context. */
 bool stw_stopped(enum stw_kind *kind);
-/* The longest stop of this kind so far, in ns, from the wish until the world goes on, and forgets it. Goroutine context. */
-uint64_t stw_longest(enum stw_kind kind);
+/* The longest stop of this kind so far, in ns, from the wish until the world goes on; *standing: the longest time that it stood. Forgets
+ * them. Goroutine context. */
+uint64_t stw_longest(enum stw_kind kind, uint64_t *standing);
 
 #endif

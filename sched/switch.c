@@ -74,7 +74,7 @@ void switch_to_scheduler(enum switch_reason why)
 	struct g *g = h->cur;
 	ASSERT(locks_held(h) == 0, "no spinlock held at a switch");
 	ASSERT(g == g_self() && g != h->g0, "only the running goroutine gives its hart away");
-	uint64_t now = arch_ticks();
+	uint64_t now = trace_active() ? g->left_at : arch_ticks();
 	g->run_ticks += now - g->run_since;
 	if (why == SWITCH_PARK)
 		g->wait_since = now;
@@ -133,18 +133,18 @@ void switch_later(enum switch_reason why, struct g *next, bool inherit)
 		switch_to_scheduler(why);
 		return;
 	}
-	TRACE(go_start(next));
-	uint64_t now = arch_ticks();
+	uint64_t now = trace_active() ? trace_go_start(next) : arch_ticks();
+	uint64_t left = trace_active() ? h->cur->left_at : now;
 	latency_run(next, now);
 	if ((next->careful & G_FRESH) != 0) {
 		next->careful = 0;
-		switch_time(h, h->cur, next, inherit, why, now);
+		switch_time(h, h->cur, next, inherit, why, left, now);
 		if (why == SWITCH_EXIT)
 			arch_begin_last(&h->cur->ctx, &next->ctx, &h->cur, next, why, goroutine_entry);
 		arch_arrival a = arch_begin(&h->cur->ctx, &next->ctx, &h->cur, next, why, goroutine_entry);
 		arrive(arch_hart(), arch_arrival_from(a), arch_arrival_word(a), SWITCH_PARK);
 	} else {
-		switch_to(h, h->cur, next, inherit, why, now);
+		switch_to(h, h->cur, next, inherit, why, left, now);
 	}
 }
 
@@ -226,9 +226,10 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	}
 	store_relaxed(&h->asked, 0);
 	store_relaxed(&g->resched, false);
+	if (trace_active())
+		now = trace_go_start(g);
 	g->run_since = h->sched->began = now;
 	latency_run(g, now);
-	TRACE(go_start(g));
 	void *area = g->area;
 	arch_arrival a;
 	if ((g->careful & G_FRESH) != 0) {
@@ -249,7 +250,8 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	*why = (enum switch_reason)arch_arrival_word(a);
 	if (h->cur != h->g0) { /* a trap left for here, with interrupts off */
 		g = h->cur;
-		g->run_ticks += arch_ticks() - g->run_since;
+		g->left_at = arch_ticks();
+		g->run_ticks += g->left_at - g->run_since;
 		h->cur = h->g0;
 		h->sched->left = g;
 		arch_irq_enable();
@@ -268,14 +270,16 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 		settle(g, why, SWITCH_PARK);
 		return NULL;
 	}
-	shrink_poll();
-	if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
-		timers_turn_sys(h);
 	if (trace_active() && g->area != NULL) { /* else it said so itself */
+		uint64_t left = g->left_at;
 		h->left = g;
 		trace_go_preempted(g);
 		h->left = NULL;
+		g->run_ticks += g->left_at - left;
 	}
+	shrink_poll();
+	if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
+		timers_turn_sys(h);
 	/* pairs with the acquire in g_own() and g_run_begin(): the saved frame is complete */
 	store_release(&g->status, G_RUNNABLE);
 	/* a stop of the world changes nothing about who runs where */

@@ -14,7 +14,9 @@
  * 3. h->cur and the thread pointer change within the bounds of the switch. Otherwise a sample could walk a stack that is not its own.
  * 4. While nobody asked for the hart, its timer is armed for the end of the slice or earlier. Otherwise a slice that begins with a direct
  *    switch would have no end; it only moves the end away, and the timer comes early and is armed again.
- * 5. The hart is read again after a switch: the goroutine may have come back elsewhere. Otherwise it would settle what another hart left.
+ * 5. While a trace runs, a goroutine's time ends and begins when its events say so. Otherwise the two would differ by what an emulator's host
+ *    lets pass between an event and the switch.
+ * 6. The hart is read again after a switch: the goroutine may have come back elsewhere. Otherwise it would settle what another hart left.
  */
 #ifndef SCHED_SWITCH_H
 #define SCHED_SWITCH_H
@@ -86,14 +88,14 @@ static inline __attribute__((always_inline)) void arrive(struct hart *h, struct 
 		store_relaxed(&g_self_again()->resched, true);
 }
 
-/* From g to next at `now`: whose time it is. */
+/* From g, whose time ends at `left`, to next at `now`. */
 static inline __attribute__((always_inline)) void switch_time(struct hart *h, struct g *g, struct g *next,
 							      bool inherit, enum switch_reason why,
-							      uint64_t now)
+							      uint64_t left, uint64_t now)
 {
-	g->run_ticks += now - g->run_since;
+	g->run_ticks += left - g->run_since;
 	if (why == SWITCH_PARK)
-		g->wait_since = now;
+		g->wait_since = left;
 	next->run_since = now;
 	if (!inherit)
 		h->slice_due = now + h->slice_ticks; /* rule 4 */
@@ -102,9 +104,9 @@ static inline __attribute__((always_inline)) void switch_time(struct hart *h, st
 /* From g to next, which is RUNNING already. */
 static inline __attribute__((always_inline)) void switch_to(struct hart *h, struct g *g, struct g *next,
 							    bool inherit, enum switch_reason why,
-							    uint64_t now)
+							    uint64_t left, uint64_t now)
 {
-	switch_time(h, g, next, inherit, why, now);
+	switch_time(h, g, next, inherit, why, left, now);
 	if (why == SWITCH_EXIT)
 		arch_resume(&next->ctx, &h->cur, next, &g->ctx, why);
 	arch_arrival a = arch_switch(&g->ctx, &next->ctx, &h->cur, next, why);
@@ -121,12 +123,14 @@ static inline __attribute__((always_inline)) void switch_taken(struct hart *h, s
 							       bool inherit, enum switch_reason why,
 							       enum switch_traced traced)
 {
-	if (traced == MAYBE_TRACED && trace_active())
+	if (traced == MAYBE_TRACED && trace_active()) {
 		switch_traced(why, next, inherit);
-	else if (__builtin_expect(next->careful != 0, 0) || __builtin_expect(!g_run_begin_short(next), 0))
+	} else if (__builtin_expect(next->careful != 0, 0) || __builtin_expect(!g_run_begin_short(next), 0)) {
 		switch_later(why, next, inherit);
-	else
-		switch_to(h, g, next, inherit, why, traced == TRACED ? trace_go_start(next) : arch_ticks());
+	} else {
+		uint64_t now = traced == TRACED ? trace_go_start(next) : arch_ticks();
+		switch_to(h, g, next, inherit, why, traced == TRACED ? g->left_at : now, now);
+	}
 }
 
 /* Gives the hart of the running goroutine, g, away; preemption is off by one, no lock held. */

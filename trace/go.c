@@ -57,6 +57,15 @@ void trace_proc_stop(void)
 	trace_emit0(t, TRACE_PROC_STOP);
 }
 
+/* g leaves its hart now. */
+static inline __attribute__((always_inline)) void leaves(struct trace_hart *t, struct g *g,
+							 enum trace_event e, unsigned text, uint64_t stack)
+{
+	uint64_t now = arch_ticks();
+	g->left_at = now;
+	t->at = trace_varint(trace_varint(trace_begin_at(t, e, now), text), stack);
+}
+
 /* Rule 6: whoever sees the new status may take the stack away. */
 static inline void transition_check(const struct g *self)
 {
@@ -87,34 +96,36 @@ void trace_go_block(struct g *self, enum wait_reason reason)
 {
 	struct trace_hart *t = trace_enter_by(self);
 	transition_check(self);
-	trace_emit2(t, TRACE_GO_BLOCK, TRACE_TEXT_REASON + reason, TRACE_STACK_HERE(t));
+	leaves(t, self, TRACE_GO_BLOCK, TRACE_TEXT_REASON + reason, TRACE_STACK_HERE(t));
 }
 
 void trace_go_yield(struct g *self)
 {
 	struct trace_hart *t = trace_enter();
 	transition_check(self);
-	trace_emit2(t, TRACE_GO_STOP, TRACE_TEXT_YIELD, TRACE_STACK_HERE(t));
+	leaves(t, self, TRACE_GO_STOP, TRACE_TEXT_YIELD, TRACE_STACK_HERE(t));
 }
 
 void trace_go_preempt(struct g *self)
 {
 	struct trace_hart *t = trace_enter();
 	transition_check(self);
-	trace_emit2(t, TRACE_GO_STOP, TRACE_TEXT_PREEMPTED, TRACE_STACK_HERE(t));
+	leaves(t, self, TRACE_GO_STOP, TRACE_TEXT_PREEMPTED, TRACE_STACK_HERE(t));
 }
 
 void trace_go_preempted(struct g *g)
 {
 	struct trace_hart *t = trace_enter();
-	trace_emit2(t, TRACE_GO_STOP, TRACE_TEXT_PREEMPTED, trace_stack_left(g));
+	leaves(t, g, TRACE_GO_STOP, TRACE_TEXT_PREEMPTED, trace_stack_left(g));
 }
 
 void trace_go_destroy(struct g *self)
 {
 	if (self->regions != NULL)
 		trace_regions_drop(self);
-	trace_emit0(trace_enter(), TRACE_GO_DESTROY);
+	struct trace_hart *t = trace_enter();
+	self->left_at = arch_ticks();
+	t->at = trace_begin_at(t, TRACE_GO_DESTROY, self->left_at);
 }
 
 void trace_go_unblock(struct g *g)

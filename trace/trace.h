@@ -159,9 +159,9 @@ static inline __attribute__((always_inline)) bool watched_any(void)
  * the places that emit is the look at watched.trace. */
 
 __attribute__((noinline)) void trace_go_create(struct g *g);
-/* g runs now on this hart. Returns the time at which it was said, arch_ticks(). */
+/* g runs now on this hart. Returns the time at which this is so, arch_ticks(), for the scheduler's accounts. */
 __attribute__((noinline)) uint64_t trace_go_start(struct g *g);
-/* The running goroutine is about to give its hart away: to wait, to yield, to end. */
+/* The running goroutine is about to give its hart away: to wait, to yield, to end. The time is in self->left_at. */
 __attribute__((noinline)) void trace_go_block(struct g *self, enum wait_reason reason);
 __attribute__((noinline)) void trace_go_yield(struct g *self);
 __attribute__((noinline)) void trace_go_preempt(struct g *self);

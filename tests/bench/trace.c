@@ -170,8 +170,8 @@ static void stop(void)
 	for (int i = 0; i < GOROUTINES; i++)
 		bench_go(park, c);
 	for (uint64_t r = 0; r < bench_reps; r++) {
-		(void)stw_longest(STW_TRACE_ADVANCE);
-		(void)stw_longest(STW_START_TRACE);
+		uint64_t standing;
+		(void)stw_longest(STW_TRACE_ADVANCE, &standing);
 		if (trace_flight_start(0, 0) != 0)
 			die("start of a trace");
 		for (int i = 0; i < GENERATIONS; i++)
@@ -179,10 +179,10 @@ static void stop(void)
 				die("snapshot");
 		if (trace_flight_stop() != 0)
 			die("stop of a trace");
-		snprintf(extra, sizeof extra, "goroutines=%d start=%llu", GOROUTINES,
-			 (unsigned long long)stw_longest(STW_START_TRACE));
-		bench_line("trace_stop_10k", go_harts(), r, GENERATIONS,
-			   (double)stw_longest(STW_TRACE_ADVANCE), extra);
+		double longest = (double)stw_longest(STW_TRACE_ADVANCE, &standing);
+		snprintf(extra, sizeof extra, "goroutines=%d standing=%llu", GOROUTINES,
+			 (unsigned long long)standing);
+		bench_line("trace_stop_10k", go_harts(), r, GENERATIONS, longest, extra);
 	}
 	chan_close(c);
 	waitgroup_wait(&parked);

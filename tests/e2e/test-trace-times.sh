@@ -1,8 +1,6 @@
 #!/bin/bash
-# Where the time of goroutines went, by their trace (hbdump --check-trace --rows) and by the scheduler's own clock: the same within 1 %.
-# Instructions are counted, so that a busy host changes nothing. On more harts the emulator, which then runs one hart at a time, likes to go on
-# to the next between a goroutine's word that it waits and the switch: milliseconds that the scheduler counts as run, and the trace does not.
-# So there the sums are compared, and that the trace has no more.
+# Where the time of goroutines went, by their trace (hbdump --check-trace --rows) and by the scheduler's own clock: the same within 1 %, for
+# each goroutine, on 1, 2 and 4 harts. Instructions are counted, so that a busy host changes nothing.
 #
 #	[ARCH=...] [BUILD=...] tests/e2e/test-trace-times.sh
 cd "$(dirname "$0")/../.." || exit 2
@@ -16,12 +14,11 @@ for harts in 1 2 4; do
 	"$BUILD/tools/hbdump" --check-trace "$OUT/tracetimes/trace.out" --rows >"$dir/rows" 2>>"$dir/notes"
 	equal "hbdump --check-trace" $? 0 || bad=1
 	# A goroutine starts and ends in some 10 us that only one of the two clocks has.
-	awk -F '[\t ]' -v slack=10000 -v harts=$harts '
+	awk -F '[\t ]' -v slack=10000 '
 		$1 == "goroutine" { if ($4 == "running") ran[$2] += $6; else not[$2] += $6 }
 		$1 == "times" {
 			n++
-			other = harts == 1 ? far(ran[$2], $3) || far(not[$2], $4) : ran[$2] > $3 * 1.01 + slack || ran[$2] < $3 / 2
-			if (other || far(ran[$2] + not[$2], $3 + $4)) {
+			if (far(ran[$2], $3) || far(not[$2], $4)) {
 				print "goroutine " $2 ": ran " ran[$2] " and did not " not[$2] " ns by the trace, " $3 " and " $4 " by the scheduler"
 				bad = 1
 			}

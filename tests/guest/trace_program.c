@@ -410,23 +410,25 @@ GUEST_TEST(trace_program, generations_of_many,
 	struct chan *c = chan_make(0, 0);
 	struct guest_group all = {0};
 	struct taken t = {0};
-	uint64_t period = trace_period_ns;
+	uint64_t period = trace_period_ns, standing;
 	uint32_t n = guest_count(guest_exact() ? 10000 : 2000, 10000);
 	for (uint32_t i = 0; i < n; i++)
 		guest_go(&all, parked, c);
 	trace_period_ns = 5 * TIME_MILLISECOND;
-	(void)stw_longest(STW_TRACE_ADVANCE);
+	(void)stw_longest(STW_TRACE_ADVANCE, &standing);
 	CHECK(trace_start_func(taken_write, &t) == 0);
 	time_sleep(20 * TIME_MILLISECOND);
 	CHECK(trace_stop() == 0);
-	uint64_t stopped = stw_longest(STW_TRACE_ADVANCE);
+	uint64_t stopped = stw_longest(STW_TRACE_ADVANCE, &standing);
 	struct trace_facts f = taken_facts(&t);
 	CHECK(f.gens >= 2);
 	/* each has a status once in each generation, or came in it */
 	CHECK(f.events[TRACE_GO_STATUS] + f.events[TRACE_GO_CREATE] >= n * f.gens);
-	guest_note("the world stood %llu ns at most", (unsigned long long)stopped);
-	if (guest_exact()) /* a nanosecond is an instruction */
-		CHECK(stopped < 200 * TIME_MICROSECOND);
+	guest_note("the longest stop took %llu ns, %llu of them while the world stood",
+		   (unsigned long long)stopped, (unsigned long long)standing);
+	/* A nanosecond is an instruction, of whichever hart has its turn: on several, the wait for the others depends on the turns. */
+	if (guest_exact())
+		CHECK((go_harts() == 1 ? stopped : standing) < 200 * TIME_MICROSECOND);
 	trace_period_ns = period;
 	chan_close(c);
 	guest_wait(&all);

@@ -98,6 +98,7 @@ static void sequences_end(void)
 struct reader {
 	const unsigned char *at, *end;
 	bool bad;
+	uint64_t time; /* of the event before */
 };
 
 static uint64_t number(struct reader *r)
@@ -121,13 +122,16 @@ static void skip(struct reader *r, uint64_t n)
 		r->at += n;
 }
 
-static void heap_note(struct trace_facts *f, uint64_t bytes)
+static void heap_note(struct trace_facts *f, uint64_t bytes, uint64_t time)
 {
 	if (f->heap_first == 0)
 		f->heap_first = bytes;
 	if (bytes > f->heap_most)
 		f->heap_most = bytes;
+	if (time < f->heap_last_time)
+		return;
 	f->heap_last = bytes;
+	f->heap_last_time = time;
 }
 
 static void events_read(struct reader *r, struct trace_facts *f)
@@ -143,12 +147,13 @@ static void events_read(struct reader *r, struct trace_facts *f)
 		uint64_t arg[5] = {0};
 		for (int i = 0; i < numbers[e]; i++)
 			arg[i] = number(r);
+		r->time += arg[0];
 		if (f->count_only)
 			continue;
 		if (e == 16 || e == 21)
 			sequence_note(arg[1], arg[2]);
 		if (e == 37)
-			heap_note(f, arg[1]);
+			heap_note(f, arg[1], r->time);
 		if (e == 38 && (f->goal_least == 0 || arg[1] < f->goal_least))
 			f->goal_least = arg[1];
 	}
@@ -183,7 +188,7 @@ int counted_write(void *counted, const void *data, size_t n)
 {
 	struct counted *c = counted;
 	const unsigned char *bytes = data;
-	struct reader r = {bytes, bytes + n, false};
+	struct reader r = {bytes, bytes + n, false, 0};
 	c->facts.count_only = true;
 	if (n == 0) {
 		c->files++;
@@ -205,15 +210,14 @@ struct trace_facts taken_facts(const struct taken *t)
 {
 	struct trace_facts f = {0};
 	struct reader r = {t->data, t->data + t->n,
-			   t->n < 16 || memcmp(t->data, "go 1.22 trace\0\0", 16) != 0};
+			   t->n < 16 || memcmp(t->data, "go 1.22 trace\0\0", 16) != 0, 0};
 	uint64_t last = 0;
 	CHECK(!r.bad);
 	r.at += r.bad ? 0 : 16;
 	while (r.at < r.end && !r.bad) {
 		r.bad |= *r.at++ != 1;
 		uint64_t gen = number(&r), m = number(&r);
-		number(&r);
-		uint64_t size = number(&r);
+		uint64_t time = number(&r), size = number(&r);
 		r.bad |= size == 0 || size > 65536 || size > (uint64_t)(r.end - r.at);
 		if (r.bad)
 			break;
@@ -223,7 +227,7 @@ struct trace_facts taken_facts(const struct taken *t)
 			sequences_end();
 		f.batches++;
 		last = gen;
-		struct reader in = {r.at, r.at + size, false};
+		struct reader in = {r.at, r.at + size, false, time};
 		unsigned kind = *in.at;
 		if (kind == 2 || kind == 4 || kind == 6 || kind == 8) {
 			CHECK(m == UINT64_MAX);
