@@ -15,7 +15,7 @@ SYMTAB_READER := $(addprefix kernel/, symtab.c symtab_frames.c symtab_table.c cr
 HEAP_SOURCES := $(addprefix kernel/, heap.c large.c slab.c size_class.c page.c buddy.c) tests/host/host_lock.c
 HBDUMP_PARTS := $(addprefix tools/hbdump/, lines.c parse.c store.c)
 HBDUMP_PROFILE := kernel/base64.c prof/page/flame_page.c $(addprefix tools/hbdump/, flame.c gunzip.c profile.c vector.c)
-HBDUMP_TRACE := $(addprefix tools/hbdump/, gunzip.c pairs.c trace_check.c trace_event.c trace_file.c trace_order.c trace_ranges.c trace_samples.c \
+HBDUMP_TRACE := $(addprefix tools/hbdump/, gunzip.c pairs.c trace_check.c trace_draw.c trace_event.c trace_file.c trace_mend.c trace_order.c trace_ranges.c trace_samples.c \
 	trace_states.c trace_summary.c vector.c)
 FRAMING_SOURCES := $(addprefix kernel/, base64.c crc32.c framing.c)
 

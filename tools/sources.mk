@@ -235,8 +235,10 @@ HBDUMP_SOURCES := \
 	tools/hbdump/profile.c \
 	tools/hbdump/store.c \
 	tools/hbdump/trace_check.c \
+	tools/hbdump/trace_draw.c \
 	tools/hbdump/trace_event.c \
 	tools/hbdump/trace_file.c \
+	tools/hbdump/trace_mend.c \
 	tools/hbdump/trace_order.c \
 	tools/hbdump/trace_ranges.c \
 	tools/hbdump/trace_samples.c \

@@ -49,7 +49,9 @@ run --check-trace unsound.out
 result $? "an unsound trace: status 1, a line for each fault, and the summary all the same"
 
 for bad in '--check-trace none.out' '--check-trace .' '--check-trace sound.out sound.out' '--rows' '--check-trace sound.out --rows -q' \
-	'--check-trace sound.out -l' '--check-trace sound.out -o x' '--check-trace sound.out --flame x'; do
+	'--check-trace sound.out -l' '--check-trace sound.out -o x' '--check-trace sound.out --flame x' '--draw-trace none.out' \
+	'--draw-trace sound.out -q' '--draw-trace sound.out --from x' '--draw-trace sound.out -o none/x.svg' '--from 3 sound.out' \
+	'--mend-trace none.out' '--mend-trace sound.out -l' '--mend-trace sound.out --draw-trace sound.out' '--mend-trace sound.out -o none/x'; do
 	# shellcheck disable=SC2086
 	run $bad
 	[ $status -eq 2 ] && [ "$(wc -l <err)" -eq 1 ] && [ ! -s out ]
@@ -68,6 +70,51 @@ done
 run --check-trace short.out
 [ $status -eq 1 ] && grep -q 'a batch is cut short' err
 result $? "a trace that is cut short: status 1"
+
+# ---- a picture ----
+run --draw-trace sound.out
+[ $status -eq 0 ] && [ ! -s err ] && head -n 1 out | grep -q '^<svg ' && grep -q '<title>goroutine 1, main.main: 500000.0 us, then sleep</title>' out &&
+	[ "$(tail -n 1 out)" = '</svg>' ]
+result $? "--draw-trace: who ran where, and what then"
+run --draw-trace sound.out --from 600 --for 100 -o part.svg
+[ $status -eq 0 ] && [ ! -s out ] && [ -s part.svg ] && ! grep -q goroutine part.svg
+result $? "a part of it, in which nobody runs"
+run --draw-trace text.out
+[ $status -eq 2 ] && grep -q '^hbdump: text.out: is no execution trace' err
+result $? "--draw-trace of a text: status 2"
+
+# ---- damage ----
+gen() { # gen NUMBER: one of several generations, longer than some lines of the console
+	printf 'string %d 1 sleep\nstring %d 2 main.main\nstring %d 3 main.c\nstack %d 1 0x1000:2:3:10\n' "$1" "$1" "$1" "$1"
+	for i in $(seq 4 20); do printf 'string %d %d a.text.that.fills.some.lines.of.the.console\n' "$1" "$i"; done
+	printf 'batch %d 1 %d\n0 ProcStatus 0 %d\n' "$1" "$1"000000 $((1 + ($1 > 1)))
+	[ "$1" -gt 1 ] && printf '0 GoStatus 1 18446744073709551615 4\n' || printf '0 GoStatus 1 1 2\n500000 GoBlock 1 1\n0 ProcStop\n'
+	printf 'freq %d 1000000\n' "$1"
+}
+{ echo 'go 1.22' && for g in 1 2 3 4 5; do gen $g; done; } | trace five.out
+run --check-trace five.out -q
+[ $status -eq 0 ]
+result $? "five generations"
+lose() { # lose PERCENT: the line of 57 bytes that lies there
+	dd if=/dev/zero of=hole.out.damaged bs=57 seek=$(($(stat -c %s five.out) * $1 / 100 / 57)) count=1 conv=notrunc status=none
+}
+cp five.out hole.out.damaged && lose 50
+run --mend-trace hole.out.damaged
+[ $status -eq 0 ] && [ ! -s out ] && grep -qx 'hbdump: hole.out: generations 1 to 2' err && grep -qx 'hbdump: hole.2.out: generations 4 to 5' err &&
+	run --check-trace hole.out -q && [ $status -eq 0 ] && run --check-trace hole.2.out -q && [ $status -eq 0 ]
+result $? "--mend-trace: what is whole before and behind a line that is missing"
+lose 0
+run --mend-trace hole.out.damaged -o late.out
+[ $status -eq 0 ] && grep -qx 'hbdump: late.out: generations 2 to 2' err && run --check-trace late.out -q && [ $status -eq 0 ]
+result $? "without its beginning"
+head -c $(($(stat -c %s five.out) - 1)) five.out >short.out.damaged
+run --mend-trace short.out.damaged
+[ $status -eq 0 ] && grep -qx 'hbdump: short.out: generations 1 to 4' err
+result $? "without its end"
+head -c 300 five.out >none.out.damaged
+run --mend-trace none.out.damaged
+[ $status -eq 1 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q '^hbdump: none.out.damaged: no generation of a trace is whole' err && [ ! -e none.out ]
+result $? "of less than a generation nothing is kept: status 1"
 
 # ---- Go's own ----
 export GOCACHE=$dir/cache GOFLAGS=-mod=mod GO111MODULE=off GOTOOLCHAIN=local

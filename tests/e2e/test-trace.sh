@@ -150,6 +150,36 @@ programs() { # programs HARTS BOOT [TEST]
 	ok $bad "the traced programs on $1 harts${2:+, $2}"
 }
 
+# A serial line that drops some of it: said, with the lines; the whole generations are kept, those behind the holes too, and open.
+lossy() { # lossy NAME: of the run before
+	local name=$1 bad=0 log=$OUT/pipeline/console.log stream lines all kept=0 file
+	all=$("$BUILD/tools/hbdump" --check-trace "$OUT/pipeline/$name" --rows | awk -F '\t' '$2 == "generations" { print $3 }')
+	stream=$(sed -n "s/^@hb B \([^ ]*\) ${name//./\\.} .*/\1/p" "$log")
+	lines=$(grep -c "^@hb D $stream " "$log")
+	rm -rf "$dir/lossy"
+	# Two lines and the end of another one, and bytes in the middle of one more.
+	awk -v s="$stream" -v a=$((lines / 3)) -v b=$((lines * 2 / 3)) '
+		$2 == "D" && $3 == s && ($4 == a || $4 == a + 1) { next }
+		$2 == "D" && $3 == s && $4 == a + 2 { print substr($0, 1, 50); next }
+		$2 == "D" && $3 == s && $4 == b { print substr($0, 1, 40) substr($0, 47); next }
+		{ print }' "$log" >"$dir/lossy.log"
+	"$BUILD/tools/hbdump" -q -o "$dir/lossy" "$dir/lossy.log" >"$dir/out" 2>"$dir/err"
+	equal "hbdump of a lossy line" $? 1 || bad=1
+	has "$dir/err" "damage: stream $stream \(${name//./\\.}\): lines $((lines / 3))-$((lines / 3 + 2)), $((lines * 2 / 3)) missing of $lines" || bad=1
+	"$BUILD/tools/hbdump" --mend-trace "$dir/lossy/$name.damaged" 2>>"$dir/notes"
+	equal "hbdump --mend-trace" $? 0 || bad=1
+	for file in "$dir"/lossy/trace*.out; do
+		parsed "$file" || bad=1
+		kept=$((kept + $("$BUILD/tools/hbdump" --check-trace "$file" --rows | awk -F '\t' '$2 == "generations" { print $3 }')))
+	done
+	[ "$all" -ge 4 ] && [ $kept -ge 1 ] && [ $kept -lt "$all" ] && [ $kept -ge $((all - 3)) ] || { note "$kept of $all generations" && bad=1; }
+	ok $bad "$name over a line that drops bytes: reported, and the whole generations open"
+}
+boot pipeline INPUT="$dir/text" BOOT="prof.cpu=off trace=1 trace.period=1ms"
+lossy trace.out
+boot pipeline INPUT="$dir/text" BOOT="prof.cpu=off trace=1 trace.period=1ms trace.gz=1"
+lossy trace.out.gz
+
 # What a crash leaves of a trace.
 image tests/faults
 for boot in trace=1 trace.flight=on; do

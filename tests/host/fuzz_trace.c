@@ -1,6 +1,6 @@
 /*
  * Fuzzes hbdump --check-trace. The first byte picks: a file as it is, or a sound trace of which the input changes single bytes. Whatever comes:
- * no crash, no unbounded work; each violation is one line, counted; what is no trace says why.
+ * no crash, no unbounded work; each violation is one line, counted; what is no trace says why. So with its picture and its whole generations.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -9,6 +9,8 @@
 
 #include "tests/host/trace_text.h"
 #include "tools/hbdump/trace_check.h"
+#include "tools/hbdump/trace_draw.h"
+#include "tools/hbdump/trace_mend.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -45,6 +47,19 @@ static void say(void *ctx, const char *line)
 	require(strchr(line, '\n') == NULL && line[0] != '\0', "a violation is one line");
 }
 
+/* What is whole lies in the data, in order. */
+static void mend(const uint8_t *data, size_t size)
+{
+	struct trace_piece *list;
+	size_t n = trace_pieces(data, size, 1, &list), at = 0;
+	for (size_t i = 0; i < n; i++) {
+		require(list[i].from >= at && list[i].from < list[i].to && list[i].to <= size,
+			"whole generations lie in the trace, one behind the other");
+		at = list[i].to;
+	}
+	free(list);
+}
+
 static void check(const uint8_t *data, size_t size, bool is_sound)
 {
 	struct lines lines = {0};
@@ -57,7 +72,10 @@ static void check(const uint8_t *data, size_t size, bool is_sound)
 	enum trace_summary_form form = SUMMARY_TEXT;
 	if (wrong == NULL)
 		trace_check(data, size, &(struct trace_report){NULL, NULL, 0}, form, to);
+	bool drawn = trace_draw(data, size, &(struct trace_span){0, 0}, to) == NULL;
+	require(drawn == (wrong == NULL), "what is a trace has a picture");
 	fclose(to);
+	mend(data, size);
 	require(lines.n ==
 			(report.violations < TRACE_VIOLATIONS_MAX ? report.violations : TRACE_VIOLATIONS_MAX),
 		"each violation is said");

@@ -13,7 +13,9 @@ enum {
 	IN_MAX = 1 << 30,
 };
 
-static const char *inflate_all(z_stream *z, bool members, size_t limit, uint8_t **out, size_t *out_n)
+enum members { ONE, FIRST, ALL };
+
+static const char *inflate_all(z_stream *z, enum members members, size_t limit, uint8_t **out, size_t *out_n)
 {
 	size_t room = 0;
 	for (int r = Z_OK; r != Z_STREAM_END;) {
@@ -33,14 +35,16 @@ static const char *inflate_all(z_stream *z, bool members, size_t limit, uint8_t 
 			return "is cut short: expected the end of a gzip stream";
 		if (r != Z_OK && r != Z_STREAM_END)
 			return "is damaged: expected a gzip stream with a right checksum";
-		if (r == Z_STREAM_END && members && z->avail_in > 0)
+		if (r == Z_STREAM_END && members == ALL && z->avail_in > 0)
 			r = inflateReset(z);
 	}
-	return z->avail_in == 0 ? NULL : "has more after its end: expected one gzip stream and nothing else";
+	return z->avail_in == 0 || members == FIRST
+		       ? NULL
+		       : "has more after its end: expected one gzip stream and nothing else";
 }
 
-static const char *unpack(const uint8_t *in, size_t n, bool members, size_t limit, uint8_t **out,
-			  size_t *out_n)
+static const char *unpack(const uint8_t *in, size_t n, enum members members, size_t limit, uint8_t **out,
+			  size_t *out_n, size_t *used)
 {
 	z_stream z = {.next_in = (Bytef *)in, .avail_in = (uInt)n};
 	*out = NULL;
@@ -56,6 +60,7 @@ static const char *unpack(const uint8_t *in, size_t n, bool members, size_t limi
 	if (inflateInit2(&z, MAX_WBITS + GZIP_ONLY) != Z_OK)
 		return "cannot be unpacked: out of memory";
 	const char *wrong = inflate_all(&z, members, limit, out, out_n);
+	*used = n - z.avail_in;
 	inflateEnd(&z);
 	if (wrong != NULL) {
 		free(*out);
@@ -67,10 +72,18 @@ static const char *unpack(const uint8_t *in, size_t n, bool members, size_t limi
 
 const char *gunzip(const uint8_t *in, size_t n, size_t limit, uint8_t **out, size_t *out_n)
 {
-	return unpack(in, n, false, limit, out, out_n);
+	size_t used;
+	return unpack(in, n, ONE, limit, out, out_n, &used);
+}
+
+const char *gunzip_first(const uint8_t *in, size_t n, size_t limit, uint8_t **out, size_t *out_n,
+			 size_t *used)
+{
+	return unpack(in, n, FIRST, limit, out, out_n, used);
 }
 
 const char *gunzip_members(const uint8_t *in, size_t n, size_t limit, uint8_t **out, size_t *out_n)
 {
-	return unpack(in, n, true, limit, out, out_n);
+	size_t used;
+	return unpack(in, n, ALL, limit, out, out_n, &used);
 }

@@ -11,6 +11,10 @@
  */
 const char *gunzip(const uint8_t *in, size_t n, size_t limit, uint8_t **out, size_t *out_n);
 
+/* The same for the first member, *used bytes, whatever is behind it. */
+const char *gunzip_first(const uint8_t *in, size_t n, size_t limit, uint8_t **out, size_t *out_n,
+			 size_t *used);
+
 /* The same for any number of members, one behind the other, which gzip(1) unpacks to one file. */
 const char *gunzip_members(const uint8_t *in, size_t n, size_t limit, uint8_t **out, size_t *out_n);
 

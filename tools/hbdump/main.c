@@ -21,6 +21,8 @@
 #include "tools/hbdump/parse.h"
 #include "tools/hbdump/store.h"
 #include "tools/hbdump/trace_check.h"
+#include "tools/hbdump/trace_draw.h"
+#include "tools/hbdump/trace_mend.h"
 
 enum {
 	EXIT_WHOLE = 0,
@@ -41,6 +43,8 @@ static const char usage[] =
 	"usage: hbdump [options] [FILE | DEVICE | -]\n"
 	"       hbdump --flame PROFILE [-o FILE]\n"
 	"       hbdump --check-trace TRACE [-q | --rows]\n"
+	"       hbdump --draw-trace TRACE [--from MS] [--for MS] [-o FILE]\n"
+	"       hbdump --mend-trace TRACE.damaged [-o FILE]\n"
 	"Reads a Hartbeat console from a log, a serial device, a socket or stdin (the default), passes its\n"
 	"text on to stdout, and writes each dump in it to a file once all of it has arrived and was "
 	"checked.\n"
@@ -61,11 +65,19 @@ static const char usage[] =
 	"be true,\n"
 	"                           and where the time of its goroutines went; -q: no such summary\n"
 	"      --rows               that summary for programs: a table with tabs, times in nanoseconds\n"
+	"      --draw-trace TRACE   read nothing else: draw which goroutine each hart ran, as SVG (to -o "
+	"FILE;\n"
+	"                           default: stdout)\n"
+	"      --from MS, --for MS  the part to draw: from so many milliseconds on, and how many\n"
+	"      --mend-trace TRACE   read nothing else: write the whole generations of a damaged trace (to -o "
+	"FILE\n"
+	"                           and, behind each gap, to another; default: its name without .damaged)\n"
 	"  -h, --help               this text\n"
 	"Exit status: 0 all is whole, 1 something is missing or damaged, 2 wrong usage or a file error.\n";
 
 struct options {
-	const char *path, *connect, *folder, *log, *flame, *trace;
+	const char *path, *connect, *folder, *log, *flame, *trace, *draw, *mend;
+	struct trace_span span;
 	const char *expect[EXPECT_MAX];
 	int n_expect;
 	unsigned baud;
@@ -321,7 +333,17 @@ static bool number_read(const char *text, const char *option, uint64_t max, uint
 
 static bool options_read(struct options *o, int argc, char **argv)
 {
-	enum { OPT_LOG = 256, OPT_LIMIT, OPT_FLAME, OPT_TRACE, OPT_ROWS };
+	enum {
+		OPT_LOG = 256,
+		OPT_LIMIT,
+		OPT_FLAME,
+		OPT_TRACE,
+		OPT_ROWS,
+		OPT_DRAW,
+		OPT_FROM,
+		OPT_FOR,
+		OPT_MEND
+	};
 	static const struct option table[] = {
 		{"output", required_argument, NULL, 'o'},
 		{"quiet", no_argument, NULL, 'q'},
@@ -336,6 +358,10 @@ static bool options_read(struct options *o, int argc, char **argv)
 		{"flame", required_argument, NULL, OPT_FLAME},
 		{"check-trace", required_argument, NULL, OPT_TRACE},
 		{"rows", no_argument, NULL, OPT_ROWS},
+		{"draw-trace", required_argument, NULL, OPT_DRAW},
+		{"from", required_argument, NULL, OPT_FROM},
+		{"for", required_argument, NULL, OPT_FOR},
+		{"mend-trace", required_argument, NULL, OPT_MEND},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -395,6 +421,22 @@ static bool options_read(struct options *o, int argc, char **argv)
 		case OPT_ROWS:
 			o->rows = true;
 			break;
+		case OPT_DRAW:
+			o->draw = optarg;
+			break;
+		case OPT_FROM:
+			if (!number_read(optarg, "--from", 1000000000, &v))
+				return false;
+			o->span.from = v * 1000000;
+			break;
+		case OPT_FOR:
+			if (!number_read(optarg, "--for", 1000000000, &v))
+				return false;
+			o->span.length = v * 1000000;
+			break;
+		case OPT_MEND:
+			o->mend = optarg;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			exit(fflush(stdout) == 0 ? EXIT_WHOLE : EXIT_TROUBLE);
@@ -406,6 +448,18 @@ static bool options_read(struct options *o, int argc, char **argv)
 	if (o->flame != NULL &&
 	    (argc > optind || o->connect != NULL || o->log != NULL || o->n_expect > 0 || o->list)) {
 		fprintf(stderr, "hbdump: --flame takes one profile and, with -o, the file to write\n");
+		return false;
+	}
+	bool other = argc > optind || o->connect != NULL || o->log != NULL || o->n_expect > 0 || o->list ||
+		     o->flame != NULL || o->trace != NULL || o->rows || o->quiet;
+	bool spanned = o->span.from != 0 || o->span.length != 0;
+	if ((o->draw != NULL && (other || o->mend != NULL)) || (spanned && o->draw == NULL)) {
+		fprintf(stderr,
+			"hbdump: --draw-trace takes one trace and, if wanted, --from, --for and -o\n");
+		return false;
+	}
+	if (o->mend != NULL && other) {
+		fprintf(stderr, "hbdump: --mend-trace takes one damaged trace and, if wanted, -o\n");
 		return false;
 	}
 	if ((o->trace != NULL || o->rows) &&
@@ -453,6 +507,10 @@ int main(int argc, char **argv)
 		return EXIT_TROUBLE;
 	if (o.flame != NULL)
 		return flame_run(o.flame, o.folder) ? EXIT_WHOLE : EXIT_TROUBLE;
+	if (o.draw != NULL)
+		return trace_draw_run(o.draw, &o.span, o.folder);
+	if (o.mend != NULL)
+		return trace_mend_run(o.mend, o.folder);
 	if (o.trace != NULL)
 		return trace_check_run(o.trace, o.quiet  ? SUMMARY_NONE
 						: o.rows ? SUMMARY_ROWS

@@ -11,34 +11,41 @@
 #include "tools/hbdump/vector.h"
 
 enum {
-	SIZE_MAX_READ = 1 << 30,
 	LINES_MAX = 50, /* violations printed; more are counted */
 	EXIT_VIOLATIONS = 1,
 	EXIT_TROUBLE = 2,
 };
 
+const char *trace_order_read(struct trace_order *o, struct trace_file *f, const uint8_t *data, size_t n,
+			     uint8_t **unpacked)
+{
+	struct trace_generation gen;
+	*unpacked = NULL;
+	if (n >= 2 && data[0] == 0x1f && data[1] == 0x8b) {
+		const char *wrong = gunzip_members(data, n, TRACE_SIZE_MAX, unpacked, &n);
+		if (wrong != NULL)
+			return wrong;
+		data = *unpacked;
+	}
+	const char *wrong = trace_file_open(f, data, n, o->report);
+	if (wrong != NULL)
+		return wrong;
+	while (o->report->violations < TRACE_VIOLATIONS_MAX && trace_generation_read(f, &gen)) {
+		trace_order_generation(o, &gen);
+		trace_generation_free(&gen);
+	}
+	trace_order_end(o);
+	return NULL;
+}
+
 const char *trace_check(const uint8_t *data, size_t n, struct trace_report *report,
 			enum trace_summary_form form, FILE *to)
 {
-	uint8_t *unpacked = NULL;
+	uint8_t *unpacked;
 	struct trace_file f;
 	struct trace_order o = {.report = report, .file = &f};
-	struct trace_generation gen;
-	const char *wrong = NULL;
-	if (n >= 2 && data[0] == 0x1f && data[1] == 0x8b) {
-		size_t n_unpacked;
-		wrong = gunzip_members(data, n, SIZE_MAX_READ, &unpacked, &n_unpacked);
-		data = unpacked;
-		n = n_unpacked;
-	}
-	if (wrong == NULL)
-		wrong = trace_file_open(&f, data, n, report);
+	const char *wrong = trace_order_read(&o, &f, data, n, &unpacked);
 	if (wrong == NULL) {
-		while (report->violations < TRACE_VIOLATIONS_MAX && trace_generation_read(&f, &gen)) {
-			trace_order_generation(&o, &gen);
-			trace_generation_free(&gen);
-		}
-		trace_order_end(&o);
 		if (o.first_gen == 0 && report->violations == 0)
 			trace_violation(report,
 					&(struct trace_place){TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE,
@@ -63,8 +70,7 @@ static void say(void *ctx, const char *line)
 		fprintf(stderr, "hbdump: %s: %s\n", p->name, line);
 }
 
-/* Reads a whole file; NULL after telling the user why not. */
-static uint8_t *file_read(const char *path, size_t *n)
+uint8_t *trace_file_load(const char *path, size_t *n)
 {
 	FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
 	uint8_t *data = NULL;
@@ -79,8 +85,8 @@ static uint8_t *file_read(const char *path, size_t *n)
 			data = vector_resize(data, room = room == 0 ? 1 << 16 : 2 * room, 1);
 		errno = 0;
 		*n += fread(data + *n, 1, room - *n, from);
-	} while (!feof(from) && !ferror(from) && *n <= SIZE_MAX_READ);
-	if (ferror(from) || *n > SIZE_MAX_READ) {
+	} while (!feof(from) && !ferror(from) && *n <= TRACE_SIZE_MAX);
+	if (ferror(from) || *n > TRACE_SIZE_MAX) {
 		fprintf(stderr, "hbdump: %s: %s\n", path,
 			ferror(from) ? strerror(errno != 0 ? errno : EIO)
 				     : "has more than 1 GiB: expected a trace");
@@ -97,7 +103,7 @@ int trace_check_run(const char *path, enum trace_summary_form form)
 	size_t n;
 	struct printer printer = {path, 0};
 	struct trace_report report = {say, &printer, 0};
-	uint8_t *data = file_read(path, &n);
+	uint8_t *data = trace_file_load(path, &n);
 	if (data == NULL)
 		return EXIT_TROUBLE;
 	const char *wrong = trace_check(data, n, &report, form, stdout);

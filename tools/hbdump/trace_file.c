@@ -225,7 +225,8 @@ static void batch_take(struct trace_file *f, struct trace_generation *gen, const
 }
 
 /* Reads one batch's head. NULL, or what is wrong, and then nothing behind it can be read. */
-static const char *head_read(struct trace_file *f, uint64_t *number, struct trace_batch *batch, bool *skip)
+static const char *head_read(const struct trace_file *f, uint64_t *number, struct trace_batch *batch,
+			     bool *skip)
 {
 	struct trace_bytes b = {f->data, f->at, f->n};
 	uint64_t size;
@@ -247,6 +248,12 @@ static const char *head_read(struct trace_file *f, uint64_t *number, struct trac
 	batch->at = b.at;
 	batch->size = size;
 	return NULL;
+}
+
+const char *trace_batch_head(const struct trace_file *f, uint64_t *number, struct trace_batch *batch)
+{
+	bool skip;
+	return head_read(f, number, batch, &skip);
 }
 
 /* Whether a generation may come behind another one. */

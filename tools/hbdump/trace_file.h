@@ -168,6 +168,9 @@ const char *trace_file_open(struct trace_file *f, const uint8_t *data, size_t n,
 bool trace_generation_read(struct trace_file *f, struct trace_generation *gen);
 void trace_generation_free(struct trace_generation *gen);
 
+/* Reads the head of the batch at f->at. Returns NULL, or what is wrong with it, in one line. */
+const char *trace_batch_head(const struct trace_file *f, uint64_t *number, struct trace_batch *batch);
+
 /* NULL when the id is not in the generation; id 0 is the empty string. */
 const struct trace_string *trace_string_find(struct trace_generation *gen, uint64_t id);
 const struct trace_stack *trace_stack_find(struct trace_generation *gen, uint64_t id);

@@ -81,7 +81,7 @@ struct trace_change {
 struct trace_m {
 	uint64_t id;
 	uint32_t p, g;
-	uint64_t last;
+	uint64_t last, g_since; /* g_since: it has g from then on */
 	struct trace_change *line;
 	size_t n_line, previous, current; /* where the lines of the generation before and of this one begin */
 };
@@ -101,6 +101,10 @@ struct trace_order {
 	size_t n_gs, n_ps, n_ms, n_tasks;
 	enum { GC_UNKNOWN, GC_OFF, GC_ON } gc;
 	uint64_t gc_seq;
+	/* Told, if not NULL, of each stretch that a goroutine ran on an m; what became of it is in its status. */
+	void (*ran)(void *ctx, const struct trace_order *o, uint32_t m, uint32_t g, uint64_t from,
+		    uint64_t to);
+	void *ran_ctx;
 	/* samples of the generation before, not yet held against what came after */
 	struct trace_sample *samples;
 	size_t n_samples;

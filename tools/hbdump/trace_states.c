@@ -74,6 +74,10 @@ static void m_runs(struct trace_order *o, const struct trace_context *c, uint32_
 	uint32_t old = o->ms[m].g;
 	if (old != TRACE_NO && old != g && o->gs[old].m == m)
 		o->gs[old].m = TRACE_NO;
+	if (old != TRACE_NO && old != g && o->ran != NULL)
+		o->ran(o->ran_ctx, o, m, old, o->ms[m].g_since, c->ev->time);
+	if (old != g)
+		o->ms[m].g_since = c->ev->time;
 	o->ms[m].g = g;
 	if (g != TRACE_NO) {
 		if (o->gs[g].m != TRACE_NO && o->gs[g].m != m) {
