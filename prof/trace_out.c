@@ -226,10 +226,15 @@ static int fail(int error)
 
 /* ---- start and stop ---- */
 
-/* Whoever writes a trace or a snapshot must not wait for what waits for it. */
-static bool is_writer(void)
+/*
+ * Why the caller may do none of this, or 0: in a panic nobody else runs, and whoever writes a trace or a snapshot must not wait for what waits
+ * for it.
+ */
+static int refused(int for_writer)
 {
-	return atomic_load(&writer) == go_id();
+	if (panic_in_progress())
+		return EBUSY;
+	return atomic_load(&writer) == go_id() ? for_writer : 0;
 }
 
 static int start_locked(const char *name, trace_write_fn *fn, void *ctx)
@@ -257,10 +262,11 @@ static int start_locked(const char *name, trace_write_fn *fn, void *ctx)
 
 static int start(const char *name, trace_write_fn *fn, void *ctx)
 {
-	if (is_writer() || panic_in_progress())
-		return fail(EBUSY);
+	int error = refused(EBUSY);
+	if (error != 0)
+		return fail(error);
 	mutex_lock(&control);
-	int error = start_locked(name, fn, ctx);
+	error = start_locked(name, fn, ctx);
 	mutex_unlock(&control);
 	return fail(error);
 }
@@ -280,8 +286,8 @@ int trace_start_func(trace_write_fn *write, void *ctx)
 int trace_stop(void)
 {
 	int error = ESRCH;
-	if (is_writer())
-		return fail(EDEADLK);
+	if (refused(EDEADLK) != 0)
+		return fail(refused(EDEADLK));
 	mutex_lock(&control);
 	struct out *o = tracing;
 	if (o != NULL) {
@@ -304,8 +310,8 @@ bool trace_enabled(void)
 int trace_flight_start(uint64_t min_age_ns, uint64_t max_bytes)
 {
 	int error = EBUSY;
-	if (is_writer())
-		return fail(EDEADLK);
+	if (refused(EDEADLK) != 0)
+		return fail(refused(EDEADLK));
 	mutex_lock(&control);
 	struct trace_recorder *r = &trace_recorder;
 	if (!r->on) {
@@ -323,8 +329,8 @@ int trace_flight_start(uint64_t min_age_ns, uint64_t max_bytes)
 int trace_flight_stop(void)
 {
 	int error = ESRCH;
-	if (is_writer())
-		return fail(EDEADLK);
+	if (refused(EDEADLK) != 0)
+		return fail(refused(EDEADLK));
 	mutex_lock(&control);
 	if (trace_recorder.on) {
 		leave(tracing != NULL);
@@ -358,8 +364,8 @@ static int snapshot_write(struct trace_file *f)
 	struct trace_gen **list = NULL;
 	uint32_t n = 0, nobody = 0;
 	int error = 0;
-	if (is_writer())
-		return fail(EDEADLK);
+	if (refused(EDEADLK) != 0)
+		return fail(refused(EDEADLK));
 	if (!atomic_compare_exchange_strong(&snapshot, &nobody, 1))
 		return fail(EBUSY);
 	mutex_lock(&control);

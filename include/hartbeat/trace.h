@@ -1,6 +1,7 @@
 /*
  * Execution traces for `go tool trace`: what every goroutine and hart does, event by event (docs/trace.md). A program is traced from start to
- * end by the boot option trace=1; with trace=off it can take traces itself, and say in them what it does.
+ * end by the boot option trace=1; with trace=off it can take traces itself, and say in them what it does. While a panic is reported nothing
+ * here starts, stops or sends: errno EBUSY.
  */
 #ifndef HARTBEAT_TRACE_H
 #define HARTBEAT_TRACE_H

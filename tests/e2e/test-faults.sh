@@ -251,6 +251,17 @@ if chosen panic_in_dump; then
 	ok $bad "panic_in_dump: the dumps after the one that failed are there"
 fi
 
+if chosen trace_in_panic; then
+	for boot in trace=off trace=1; do
+		boot tests/faults ARGS=trace_in_panic BOOT=$boot TIMEOUT=20
+		bad=0
+		one_report 'panic: before the traces$' 2 || bad=1
+		has "$dir/out" '^trace_start: refused$' '^trace_stop: refused$' '^trace_flight_start: refused$' '^trace_flight_write: refused$' \
+			'^trace_flight_stop: refused$' || bad=1
+		ok $bad "trace_in_panic, $boot: in a panic no trace starts or stops, and nobody waits for it"
+	done
+fi
+
 if chosen panic_crowd; then
 	boot tests/faults ARGS=panic_crowd
 	bad=0

@@ -182,14 +182,23 @@ lossy trace.out.gz
 
 # What a crash leaves of a trace.
 image tests/faults
-for boot in trace=1 trace.flight=on; do
-	bad=0
-	boot tests/faults ARGS=null_read BOOT="prof.cpu=off $boot"
+crash() { # crash FAULT BOOT: its trace, up to the start of the goroutine at fault, opens
+	local bad=0 fault=$1 boot=$2
+	rm -rf "$OUT/faults"
+	boot tests/faults ARGS="$fault" BOOT="$boot"
 	equal status "$status" 2 || bad=1
+	gzip -t "$OUT/faults/crash-goroutine.pb.gz" 2>>"$dir/notes" || bad=1
 	parsed "$OUT/faults/crash-trace.out" || bad=1
 	transition "$dir/parsed" 'NotExist->Runnable' start_faulter || bad=1
-	ok $bad "a crash with $boot: its trace opens"
+	ok $bad "$fault with $boot: its trace opens"
+}
+for boot in trace=1 trace.flight=on; do
+	crash null_read "$boot"
 done
+for fault in stack_overflow irq_fault rank_inversion deadlock panic_in_panic panic_everywhere; do
+	crash $fault trace.flight=on
+done
+crash hard_lockup "trace.flight=on watchdog=400ms"
 
 programs 4 ""
 programs 4 trace.period=0s

@@ -27,6 +27,7 @@ void irq_lock(void);
 
 /* trace.c */
 void trace_rank(void);
+void trace_in_panic(void);
 
 /* lockup.c */
 void hard_lockup(void);

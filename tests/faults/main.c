@@ -546,6 +546,7 @@ static const struct fault {
 	FAULT(time_without_memory),
 	FAULT(rank_inversion),
 	FAULT(trace_rank),
+	FAULT(trace_in_panic),
 	FAULT(spin_recursion),
 	FAULT(spin_foreign_unlock),
 	FAULT(spin_across_park),
