@@ -94,6 +94,12 @@ void arch_ipi_send(struct hart *to);
 void arch_stop_others(void);
 /* Makes this hart take NMIs (by NMI, or by an event of the firmware); false where the platform has none. Idempotent. Interrupt context. */
 bool arch_nmi_enter(void);
+/* On a machine of one hart, instead of arch_nmi_enter(): makes it take the NMIs that arch_alarm_arm() asks for; false where the platform has
+ * no such timer. Idempotent. Interrupt context. */
+bool arch_alarm_enter(void);
+/* upcall_nmi() will run on this hart at that time of arch_ticks(), or before; UINT64_MAX: not any more. What was armed before is forgotten, but
+ * may come still; an alarm may get lost, too. NMI context or interrupts off, after arch_alarm_enter() was true. */
+void arch_alarm_arm(uint64_t deadline_ticks);
 /* upcall_nmi() will run there, interrupts on or off, once arch_nmi_enter() has been called there; may merge, and is then dropped if it
  * comes too early. Any context but NMI, interrupts off. */
 void arch_nmi_send(struct hart *to);

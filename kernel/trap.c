@@ -49,11 +49,10 @@ static bool preemptible(const struct hart *h, const struct arch_frame *f)
 	       !walk_in_switch(u.pc);
 }
 
-void upcall_trap_exit(struct arch_frame *f)
+/* Suspends the interrupted goroutine, if it may be. Not inline: an interrupt that has nothing to ask for need not save registers for it. */
+static __attribute__((noinline)) void preempt(struct hart *h, struct arch_frame *f)
 {
-	struct hart *h = arch_hart();
-	if (h->cur == NULL || !atomic_load_explicit(&h->cur->resched, memory_order_relaxed) ||
-	    !preemptible(h, f))
+	if (!preemptible(h, f))
 		return;
 	struct g *g = h->cur;
 	char *area = h->spare_area;
@@ -63,6 +62,13 @@ void upcall_trap_exit(struct arch_frame *f)
 	g->area = area;
 	g->careful |= G_IN_AREA;
 	arch_leave_trap(&h->sched_ctx, SWITCH_TRAP);
+}
+
+void upcall_trap_exit(struct arch_frame *f)
+{
+	struct hart *h = arch_hart();
+	if (h->cur != NULL && atomic_load_explicit(&h->cur->resched, memory_order_relaxed))
+		preempt(h, f);
 }
 
 bool upcall_page_fault(struct arch_frame *f, uintptr_t addr, bool write, bool exec)

@@ -165,7 +165,7 @@ static void masked_comment(uint32_t hart, const struct sampler_account *a, char 
 	snprintf(text, COMMENT_SIZE, "hart %u: interrupts off %llu ns, longest %llu ns from %s; sampled %s",
 		 hart, (unsigned long long)clock_from_ticks(a->masked),
 		 (unsigned long long)clock_from_ticks(a->masked_longest), known ? f[0].function : "nowhere",
-		 a->nmi && hart_count > 1 ? "by NMI" : "where they went off");
+		 a->nmi ? "by NMI" : "where they went off");
 }
 
 /* What sampling took, of the harts' time and for each sample. */

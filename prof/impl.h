@@ -45,10 +45,18 @@ struct sampler_hart {
 		suspect; /* has not ticked for too long, NULL: nobody; what was its last tick, and when that was noticed */
 	uint64_t suspect_ticked, suspect_since;
 
+	/* guarded by `claimed`: the only hart's own NMI (prof/alarm.c) */
+	bool alarms; /* it can have one */
+	uint64_t
+		alarm_look; /* arch_ticks() from which on a tick has to call alarm_irq(); UINT64_MAX: never */
+	uint64_t alarm_eager; /* arch_ticks(): until then each due time gets one */
+
 	/* atomic */
 	_Atomic uint32_t claimed; /* 0 or 1: a word, because riscv64 has no atomic exchange of a byte */
 	_Atomic uint64_t
 		due; /* arch_ticks() of the next sample; UINT64_MAX: none. The claimer writes, watchers read */
+	_Atomic uint64_t
+		alarm; /* arch_ticks() for which this hart's own NMI is armed; 0: none is. The claimer writes, and each NMI */
 	_Atomic uint64_t ticked; /* arch_ticks() when this hart last served its tick, or got busy */
 	_Atomic uint32_t
 		seen; /* generation of `command` this hart has acted on; the starter and stopper wait for it */
@@ -67,7 +75,7 @@ static inline struct sampler_hart *sampler_of(struct hart *h)
 
 /* prof/sample_stack.c */
 
-/* Fills g, labels, depth and pcs of s from what f interrupted. Interrupt or NMI context. */
+/* Fills g, labels, depth and pcs of s from what f interrupted; flags are set. Interrupt or NMI context. */
 void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct sample *s);
 /* A late tick (SAMPLE_MASKED): charges it to the place where interrupts went off, with the callers if they are still there. Goroutine
  * context. */
@@ -115,6 +123,24 @@ uint64_t watch_begin(struct hart *h, uint64_t now);
 void watch_end(struct hart *h);
 /* A profile with this period, arch_ticks(), is about to start. Goroutine context. */
 void watch_prepare(uint64_t period);
+
+/* How late a tick may be before an NMI takes its sample, and for how long the watchdog lets a hart not tick (0: for ever), arch_ticks(). */
+uint64_t watch_slack(void);
+uint64_t watch_lockup(void);
+
+/* prof/alarm.c: for a hart that can have an NMI by itself; the caller has claimed s, but for alarm_came() */
+
+/* Arms the alarm for s's next sample, if it is not armed already. Interrupt or NMI context. */
+void alarm_irq(struct sampler_hart *s, uint64_t now);
+/* A sample was kept waiting by code with interrupts off. */
+void alarm_masked(struct sampler_hart *s, uint64_t now);
+/* The NMI has come. */
+void alarm_came(struct sampler_hart *s);
+/* In the NMI: ends everything if this hart is locked up where f says. */
+void alarm_lockup(struct sampler_hart *s, struct arch_frame *f, uint64_t now);
+void alarm_end(struct sampler_hart *s);
+/* A profile is about to start. Goroutine context. */
+void alarm_prepare(void);
 
 /* For prof/crash.c, panic context. What is in the rings, added to b, by a reader that takes no lock. */
 void sampler_drain_crash(struct builder *b);

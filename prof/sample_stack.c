@@ -53,20 +53,15 @@ static uint32_t walk_short(const struct arch_unwind *u, const struct g *g, struc
 	return (flags & UNWIND_COMPLETE) != 0 ? n : 0;
 }
 
-void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct sample *s)
+/* Every sample but one of the goroutine's own stack that is walked in one go. n: frames that are known already. */
+static __attribute__((noinline)) void stack_take(const struct hart *h, enum stack_kind kind,
+						 struct arch_unwind *u, unsigned n, struct sample *s)
 {
 	const struct g *g = NULL;
-	struct arch_unwind u;
-	unsigned flags, n = 0; /* frames that are known already: where trap entry was interrupted */
-	arch_frame_unwind(f, &u);
-	s->pcs[0] = u.pc;
-	n = arch_frame_unwind_outer(f, &u);
-	s->g = h->cur != NULL ? h->cur->id : 0;
-	s->labels = 0;
-	enum stack_kind kind = stack_kind(h, f, &u);
+	unsigned flags;
 	switch (kind) {
 	case STACK_NOT:
-		s->pcs[1] = walk_in_switch(u.pc) ? PROF_FRAME_SWITCH : PROF_FRAME_SYSTEM;
+		s->pcs[1] = walk_in_switch(u->pc) ? PROF_FRAME_SWITCH : PROF_FRAME_SYSTEM;
 		s->depth = 2;
 		return;
 	case STACK_GOROUTINE:
@@ -80,12 +75,27 @@ void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct s
 		break;
 	}
 	s->labels = g != NULL ? labels_id_irq(g->labels) : 0;
-	if (kind == STACK_GOROUTINE && n == 0 && (s->depth = walk_short(&u, g, s)) > 0)
-		return;
-	s->depth = n + walk_frames(&u, h, g, s->pcs + n, SAMPLE_DEPTH_MAX - n, &flags);
+	s->depth = n + walk_frames(u, h, g, s->pcs + n, SAMPLE_DEPTH_MAX - n, &flags);
 	s->pcs[n] += n; /* an interrupted place further out, to be looked up one lower */
 	if ((flags & WALK_TRUNCATED) && s->depth == SAMPLE_DEPTH_MAX)
 		s->pcs[s->depth - 1] = PROF_FRAME_TRUNCATED;
+}
+
+void sample_stack_irq(const struct hart *h, const struct arch_frame *f, struct sample *s)
+{
+	struct arch_unwind u;
+	unsigned n = 0; /* frames that are known already: where trap entry was interrupted */
+	arch_frame_unwind(f, &u);
+	s->pcs[0] = u.pc;
+	if ((s->flags & SAMPLE_IRQ_OFF) != 0)
+		n = arch_frame_unwind_outer(f, &u);
+	s->g = h->cur != NULL ? h->cur->id : 0;
+	s->labels = 0;
+	enum stack_kind kind = stack_kind(h, f, &u);
+	if (kind == STACK_GOROUTINE && n == 0 && (s->depth = walk_short(&u, h->cur, s)) > 0)
+		s->labels = labels_id_irq(h->cur->labels);
+	else
+		stack_take(h, kind, &u, n, s);
 }
 
 void sample_masked_resolve(struct sample *s)

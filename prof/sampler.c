@@ -9,7 +9,7 @@
  *	   |<-- weight --->|<----->|....|           the rest belongs to the sample after
  *	   |----busy----| idle |---busy---|         idle is cut out by moving both forward
  *
- * A tick that comes late was kept waiting: an NMI (prof/watch.c) has then sampled the place meanwhile; what the NMI did not see is charged
+ * A tick that comes late was kept waiting: an NMI (prof/watch.c, alarm.c) has then sampled the place meanwhile; what the NMI did not see is charged
  * to where interrupts went off, if they were off at the due time (kernel/irq_off.h), else to the interrupted place: an emulator's host
  * makes ticks late too.
  *
@@ -148,6 +148,7 @@ static void samples_take(struct hart *h, struct sampler_hart *s, const struct ar
 {
 	uint64_t due = due_of(s), last, n;
 	if (!nmi && due >= h->off.since && due <= h->off.until) {
+		alarm_masked(s, now);
 		n = due_step(s, h->off.until, &last);
 		sample_put(h, s, f, last, n, SAMPLE_IRQ_OFF | SAMPLE_MASKED);
 	}
@@ -181,6 +182,8 @@ static void tick(struct hart *h, struct arch_frame *f, uint64_t now)
 			samples_take(h, s, f, now, false);
 		if (now >= s->wall.due)
 			wall_tick_irq(h, f, now);
+		if (now >= s->alarm_look)
+			alarm_irq(s, now);
 		claim_end(s);
 	}
 	sample_due_set(h, s, s->on && hart_count > 1 ? watch_irq(h, now) : UINT64_MAX);
@@ -190,12 +193,21 @@ static void tick(struct hart *h, struct arch_frame *f, uint64_t now)
 static void nmi(struct hart *h, struct arch_frame *f)
 {
 	struct sampler_hart *s = sampler_of(h);
-	if (s == NULL || (h->in_irq != 0 && !h->in_fault) || !claim(s)) /* rule 4 */
+	if (s == NULL)
+		return;
+	alarm_came(s);
+	if (!claim(s))
 		return;
 	uint64_t now = arch_ticks();
-	if (s->on && now >= due_of(s)) {
+	if (s->on && now >= due_of(s) && (h->in_irq == 0 || h->in_fault)) { /* rule 4 */
 		s->account.nmis++;
 		samples_take(h, s, f, now, true);
+		if (!arch_frame_irq_on(f))
+			alarm_masked(s, now);
+	}
+	if (s->alarms) {
+		alarm_lockup(s, f, now);
+		alarm_irq(s, now);
 	}
 	claim_end(s);
 }
@@ -216,6 +228,7 @@ static void account_close(struct hart *h, struct sampler_hart *s, const struct a
 	s->on = false;
 	h->off.timed = false;
 	due_set(s, UINT64_MAX);
+	alarm_end(s);
 	sample_due_set(h, s, UINT64_MAX);
 	watch_end(h);
 }
@@ -223,7 +236,8 @@ static void account_close(struct hart *h, struct sampler_hart *s, const struct a
 /* Caller has claimed s. */
 static void account_open(struct hart *h, struct sampler_hart *s, uint64_t now)
 {
-	s->account = (struct sampler_account){.nmi = arch_nmi_enter()};
+	s->alarms = hart_count == 1 && arch_alarm_enter();
+	s->account = (struct sampler_account){.nmi = s->alarms || (hart_count > 1 && arch_nmi_enter())};
 	s->on = true;
 	s->started = s->accounted = s->idle_since = now;
 	s->left = 1 + random_step(&s->rng) % period_ticks();
@@ -231,6 +245,7 @@ static void account_open(struct hart *h, struct sampler_hart *s, uint64_t now)
 	h->off.timed = true;
 	ticked(s, now);
 	due_set(s, s->idle ? UINT64_MAX : now + s->left);
+	alarm_irq(s, now);
 	sample_due_set(h, s, watch_begin(h, now));
 }
 
@@ -240,6 +255,7 @@ static void rate_change(struct hart *h, struct sampler_hart *s, uint64_t now)
 	s->left = 1 + random_step(&s->rng) % period_ticks();
 	if (!s->idle)
 		due_set(s, now + s->left);
+	alarm_irq(s, now);
 	sample_due_set(h, s, watch_begin(h, now));
 }
 
@@ -302,6 +318,8 @@ static void idle_change(struct hart *h, bool idle)
 		s->accounted += slept;
 		ticked(s, now);
 		due_set(s, now + s->left);
+		if (now >= s->alarm_look)
+			alarm_irq(s, now);
 	}
 	if (s->wall.on)
 		wall_idle_irq(h, idle, now);
@@ -330,6 +348,7 @@ void sampler_start(uint64_t ticks)
 	ASSERT((atomic_load(&command) & 1) == 0, "one CPU profile at a time");
 	atomic_store(&sampler_period, ticks > 0 ? ticks : 1);
 	watch_prepare(ticks);
+	alarm_prepare();
 	command_give(false, 1);
 }
 
@@ -379,7 +398,7 @@ static bool sampler_make(struct hart *h)
 	       offsetof(struct sampler_hart,
 			ring.words)); /* the ring's words are written before they are read */
 	due_set(s, UINT64_MAX);
-	s->wall.due = UINT64_MAX;
+	s->wall.due = s->alarm_look = UINT64_MAX;
 	s->rng = arch_ticks() * 0x9e3779b97f4a7c15u + h->index * 0xd1342543de82ef95u + 1;
 	/* pairs with the acquire in sampler_of() */
 	__atomic_store_n(&h->sampler, s, __ATOMIC_RELEASE);

@@ -1,5 +1,6 @@
 /*
  * Nothing in the dark: while a profile runs, a hart whose tick is overdue, because it has interrupts off, gets an NMI from another one.
+ * Where there is no other one: prof/alarm.c.
  *
  *	busy hart i is watched by the next busy hart after it, around the circle        each tick of that one looks
  *	the only busy hart is watched by an idle one, which is on duty                  it keeps a timer for it
@@ -53,6 +54,16 @@ void watch_prepare(uint64_t period)
 	ask_pause = clock_to_ticks(ASK_PAUSE_NS);
 	ask_again = clock_to_ticks(ASK_AGAIN_NS);
 	lockup = clock_to_ticks(prof_watchdog_ns);
+}
+
+uint64_t watch_slack(void)
+{
+	return slack;
+}
+
+uint64_t watch_lockup(void)
+{
+	return lockup;
 }
 
 static uint64_t due_of(uint32_t i)

@@ -1,6 +1,7 @@
 # The sources of each room, by name: nothing is compiled because it happens to lie there.
 
 ARCH_SOURCES_riscv64 := \
+	arch/riscv64/alarm.c \
 	arch/riscv64/clock.c \
 	arch/riscv64/fpu.S \
 	arch/riscv64/frame.c \
@@ -17,6 +18,7 @@ ARCH_SOURCES_riscv64 := \
 	arch/riscv64/trap.S \
 	arch/riscv64/trap.c
 ARCH_SOURCES_x86_64 := \
+	arch/x86_64/alarm.c \
 	arch/x86_64/context.c \
 	arch/x86_64/cpu.c \
 	arch/x86_64/exit.c \
@@ -154,6 +156,7 @@ SCHED_ROOM := \
 	sched/tracing.c \
 	sched/waitgroup.c
 PROF_ROOM := \
+	prof/alarm.c \
 	prof/block.c \
 	prof/builder.c \
 	prof/contention.c \

@@ -28,8 +28,10 @@
 
 struct arch_hart {
 	/* owned by this hart: interrupts off or preemption off */
-	uint64_t nmi_sepc; /* NMI handler only: a buffer for the firmware */
-	bool timer_armed;  /* arch_timer_arm() was called since the last timer interrupt */
+	uint64_t nmi_sepc;   /* NMI handler only: a buffer for the firmware */
+	unsigned long alarm; /* the counter whose overflow is an NMI, 0: none (alarm.c) */
+	bool alarm_on;       /* it may be running */
+	bool timer_armed;    /* arch_timer_arm() was called since the last timer interrupt */
 
 	/* atomic */
 	_Atomic bool entered;        /* takes IPIs; set by this hart */

@@ -24,7 +24,7 @@ bool arch_nmi_enter(void)
 	struct hart *h = arch_hart();
 	if (atomic_load_explicit(&h->arch.nmi, memory_order_relaxed))
 		return true;
-	if (!sbi_probe(SBI_EXT_SSE))
+	if (h->arch.alarm != 0 /* alarm.c, rule 1 */ || !sbi_probe(SBI_EXT_SSE))
 		return false;
 	if (sbi_call(SBI_EXT_SSE, SBI_SSE_REGISTER, SBI_SSE_LOCAL_SOFTWARE, (uintptr_t)nmi_entry,
 		     (uintptr_t)h) != 0)
@@ -55,6 +55,7 @@ void arch_nmi_send(struct hart *to)
 
 void nmi_dispatch(struct arch_frame *f)
 {
+	alarm_ended();
 	if (ipi_stop_asked())
 		upcall_stop(f);
 	upcall_nmi(f);

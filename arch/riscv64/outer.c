@@ -66,8 +66,8 @@ bool arch_frame_unwind_outer(const struct arch_frame *f, struct arch_unwind *u)
 		return false;
 	/* The firmware has it while an event is handled; the buffer is at its physical address. */
 	volatile uint64_t *sepc = &arch_hart()->arch.nmi_sepc;
-	if (sbi_call5(SBI_EXT_SSE, SBI_SSE_READ, SBI_SSE_LOCAL_SOFTWARE, SBI_SSE_SEPC, 1, (uintptr_t)sepc,
-		      0) != 0)
+	unsigned long event = arch_hart()->arch.alarm != 0 ? SBI_SSE_LOCAL_COUNTER : SBI_SSE_LOCAL_SOFTWARE;
+	if (sbi_call5(SBI_EXT_SSE, SBI_SSE_READ, event, SBI_SSE_SEPC, 1, (uintptr_t)sepc, 0) != 0)
 		return false;
 	return trap_outer(f, *sepc, csr_read(sscratch), u);
 }

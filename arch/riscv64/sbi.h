@@ -47,6 +47,35 @@ static inline long sbi_call5(unsigned long ext, unsigned long fid, unsigned long
 	return (long)a0;
 }
 
+/* A counter of cycles that says when it runs over; 0: there is none. It is not running. */
+static inline unsigned long sbi_counter_take(void)
+{
+	enum { FIXED = 3 }; /* counters below are those of the base instructions, which cannot say it */
+	register unsigned long a0 __asm__("a0") = FIXED; /* base and mask: which counters */
+	register unsigned long a1 __asm__("a1") = 0xffff;
+	register unsigned long a2 __asm__("a2") = SBI_PMU_MATCH_CLEAR;
+	register unsigned long a3 __asm__("a3") = SBI_PMU_CYCLES;
+	register unsigned long a4 __asm__("a4") = 0;
+	register unsigned long a6 __asm__("a6") = SBI_PMU_MATCH;
+	register unsigned long a7 __asm__("a7") = SBI_EXT_PMU;
+	__asm__ volatile("ecall"
+			 : "+r"(a0), "+r"(a1)
+			 : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7)
+			 : "memory");
+	return a0 == 0 && a1 >= FIXED ? a1 : 0;
+}
+
+/* The counter runs over after so many cycles. It has to be stopped before. */
+static inline void sbi_counter_start(unsigned long counter, uint64_t cycles)
+{
+	sbi_call5(SBI_EXT_PMU, SBI_PMU_START, counter, 1, SBI_PMU_START_VALUE, -cycles, 0);
+}
+
+static inline void sbi_counter_stop(unsigned long counter)
+{
+	sbi_call(SBI_EXT_PMU, SBI_PMU_STOP, counter, 1, 0);
+}
+
 /* Whether the firmware has this extension. */
 static inline bool sbi_probe(unsigned long ext)
 {

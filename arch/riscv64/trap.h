@@ -25,6 +25,9 @@ bool trap_outer(const struct arch_frame *f, uintptr_t sepc, uintptr_t sscratch, 
 void trap_dispatch(struct arch_frame *f);
 void nmi_dispatch(struct arch_frame *f);
 
+/* alarm.c: first thing in each NMI. */
+void alarm_ended(void);
+
 /* arch_nmi_send() without waiting for its turn: for a stop. */
 void nmi_inject(struct hart *to);
 _Noreturn void trap_dispatch_nested(struct arch_frame *f);

@@ -50,8 +50,9 @@ struct arch_hart {
 	/* owned by this hart */
 	bool in_nmi;
 
-	/* atomic, relaxed: set by this hart once it can take an NMI or IPI */
-	_Atomic bool entered;
+	/* atomic, relaxed: written by this hart */
+	_Atomic bool entered;  /* it can take an NMI or IPI */
+	_Atomic uint32_t nmis; /* how many came */
 
 	/* #DB alone: it may hit inside the entry and exit of every other trap */
 	uint8_t debug_stack[2048] __attribute__((aligned(16)));

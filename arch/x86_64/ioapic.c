@@ -13,6 +13,7 @@ enum {
 	REG_VERSION = 0x01, /* bits 16-23: the last pin */
 	REG_ENTRY = 0x10,
 
+	ENTRY_NMI = 4 << 8,
 	ENTRY_LOW = 1 << 13,   /* active low */
 	ENTRY_LEVEL = 1 << 15, /* destination: bits 24-31 of the upper word, a local APIC's id */
 
@@ -34,26 +35,51 @@ static void ioapic_write(uint64_t base, uint32_t index, uint32_t value)
 	*(volatile uint32_t *)(base + WINDOW) = value;
 }
 
-bool arch_irq_open(struct arch_irq_line line)
+/* The I/O APIC that a line comes to, and its index of the line's entry; 0: none. */
+static uint64_t ioapic_of(uint32_t line, uint32_t *entry)
 {
-	uint32_t n = atomic_load_explicit(&n_lines, memory_order_relaxed); /* one caller at a time */
-	for (uint32_t i = 0; i < arch_platform.n_ioapics && n < LINES; i++) {
+	for (uint32_t i = 0; i < arch_platform.n_ioapics; i++) {
 		uint64_t base = arch_platform.ioapic[i].base;
 		uint32_t first = arch_platform.ioapic[i].first,
 			 last = ioapic_read(base, REG_VERSION) >> 16 & 0xff;
-		if (line.number < first || line.number - first > last)
-			continue;
-		uint32_t entry = REG_ENTRY + 2 * (line.number - first);
+		*entry = REG_ENTRY + 2 * (line - first);
+		if (line >= first && line - first <= last)
+			return base;
+	}
+	return 0;
+}
+
+static void entry_write(uint64_t base, uint32_t entry, uint64_t id, uint32_t how)
+{
+	ioapic_write(base, entry + 1, (uint32_t)id << 24);
+	ioapic_write(base, entry, how);
+}
+
+bool arch_irq_open(struct arch_irq_line line)
+{
+	uint32_t n = atomic_load_explicit(&n_lines, memory_order_relaxed); /* one caller at a time */
+	uint32_t entry;
+	bool on = arch_irq_save(); /* an interrupt may call ioapic_nmi() */
+	uint64_t base = n < LINES ? ioapic_of(line.number, &entry) : 0;
+	if (base != 0) {
 		lines[n] = line.number;
 		/* pairs with the acquire in ioapic_irq() */
 		atomic_store_explicit(&n_lines, n + 1, memory_order_release);
-		ioapic_write(base, entry + 1, (uint32_t)harts[0]->hwid << 24);
-		ioapic_write(base, entry,
-			     (VECTOR_DEVICE + n) | (line.level ? ENTRY_LEVEL : 0) |
-				     (line.low ? ENTRY_LOW : 0));
-		return true;
+		entry_write(base, entry, harts[0]->hwid,
+			    (VECTOR_DEVICE + n) | (line.level ? ENTRY_LEVEL : 0) |
+				    (line.low ? ENTRY_LOW : 0));
 	}
-	return false;
+	arch_irq_restore(on);
+	return base != 0;
+}
+
+bool ioapic_nmi(uint32_t line, uint64_t id)
+{
+	uint32_t entry;
+	uint64_t base = ioapic_of(line, &entry);
+	if (base != 0)
+		entry_write(base, entry, id, ENTRY_NMI);
+	return base != 0;
 }
 
 void ioapic_irq(uint64_t vector)

@@ -8,7 +8,9 @@
  * one's frame.
  * 3. While an exception is handled the exception IST is the panic stack: the frame of a nested one lands
  * there, and the outer frames stay as they are for the report.
- * 4. An interrupt is acknowledged before its upcall, which may leave for the scheduler and not come back.
+ * 4. An NMI between sti and hlt comes back behind the hlt. Otherwise an interrupt that was pending would be taken before hlt, as the return
+ * ends the delay of sti, and the hart would sleep over what it brought.
+ * 5. An interrupt is acknowledged before its upcall, which may leave for the scheduler and not come back.
  */
 #include "arch/x86_64/trap.h"
 
@@ -120,16 +122,33 @@ void trap_exception(struct arch_frame *f)
 	h->in_irq = 0;
 }
 
+extern const char __text_start[], __text_end[];
+
+/* Rule 4. */
+static void step_over_hlt(struct arch_frame *f)
+{
+	const uint8_t hlt = 0xf4;
+	if (f->rip - (uintptr_t)__text_start < (uintptr_t)(__text_end - __text_start) &&
+	    *(const uint8_t *)f->rip == hlt) {
+#ifndef MUTANT_hlt_after_nmi
+		f->rip++;
+#endif
+	}
+}
+
 void trap_nmi(struct arch_frame *f)
 {
 	struct hart *h = arch_hart();
 	f->tls = tls_read();
 	h->arch.in_nmi = true;
+	atomic_store_explicit(&h->arch.nmis, atomic_load_explicit(&h->arch.nmis, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
 	/* pairs with the release in arch_stop_others() */
 	struct hart *stopper = atomic_load_explicit(&stop_owner, memory_order_acquire);
 	if (stopper != NULL && stopper != h)
 		upcall_stop(f);
 	upcall_nmi(f);
+	step_over_hlt(f);
 	h->arch.in_nmi = false;
 }
 

@@ -83,6 +83,7 @@ while IFS='|' read -r name image settings test message; do
 	read -r image <<<"$image"
 	read -r test <<<"$test"
 	read -r message <<<"$message"
+	[[ $settings != *ARCH=* || " $settings " == *" ARCH=$ARCH "* ]] || continue
 	grep -rqE "MUTANT_$name\b" arch boot kernel trace sched prof || bail "no source has MUTANT_$name"
 	mutant "$name" "$image" "$settings" "$test" "$message" </dev/null
 done <tests/mutants.txt

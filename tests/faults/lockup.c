@@ -9,7 +9,7 @@ SHOWN static void lockup_spin(void)
 		KEEP_FRAME();
 }
 
-/* Nobody but another hart can tell. */
+/* Nobody can tell but another hart, or an NMI of its own. */
 SHOWN void hard_lockup(void)
 {
 	preempt_disable();

@@ -20,12 +20,6 @@
 #include "kernel/preempt.h"
 
 enum {
-	EXT_PMU = 0x504D55,
-	PMU_MATCH = 2,
-	PMU_START = 3,
-	PMU_STOP = 4,
-	EVENT_OVERFLOW = 0x10000, /* SSE */
-	EVENT_CYCLES = 1,         /* PMU */
 	SSE_WRITE = 1,
 	SSE_DISABLE = 5,
 	ATTRIBUTE_PRIORITY = 1,
@@ -76,31 +70,9 @@ __asm__("	.text\n"
 
 _Static_assert(sizeof(struct arch_frame) == 288, "assembly offset");
 
-/* A counter of cycles; below 3 when there is none that can overflow. */
-static unsigned long counter_find(void)
-{
-	register unsigned long a0 __asm__("a0") = 3; /* base and mask: which counters */
-	register unsigned long a1 __asm__("a1") = 0xffff;
-	register unsigned long a2 __asm__("a2") = 2; /* clear it */
-	register unsigned long a3 __asm__("a3") = EVENT_CYCLES;
-	register unsigned long a4 __asm__("a4") = 0;
-	register unsigned long a6 __asm__("a6") = PMU_MATCH;
-	register unsigned long a7 __asm__("a7") = EXT_PMU;
-	__asm__ volatile("ecall"
-			 : "+r"(a0), "+r"(a1)
-			 : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7)
-			 : "memory");
-	return counter = a0 == 0 ? a1 : 0;
-}
-
-static void counter_start(void)
-{
-	sbi_call5(EXT_PMU, PMU_START, counter, 1, 1, -period, 0);
-}
-
 static uint64_t attribute_get(unsigned number)
 {
-	sbi_call5(SBI_EXT_SSE, SBI_SSE_READ, EVENT_OVERFLOW, number, 1, (uintptr_t)&attribute, 0);
+	sbi_call5(SBI_EXT_SSE, SBI_SSE_READ, SBI_SSE_LOCAL_COUNTER, number, 1, (uintptr_t)&attribute, 0);
 	return *(volatile uint64_t *)&attribute;
 }
 
@@ -126,7 +98,7 @@ static unsigned together(uintptr_t pc)
 void step_hit(struct arch_frame *f)
 {
 	static struct arch_frame last;
-	sbi_call(EXT_PMU, PMU_STOP, counter, 1, 0);
+	sbi_counter_stop(counter);
 	if (!on)
 		return;
 	/* a6 and a7 are the firmware's here: not compared, and in the record only where call frame information needs one. */
@@ -150,16 +122,16 @@ void step_hit(struct arch_frame *f)
 	if (more > 0)
 		period++; /* sure to leave the lr */
 	period += more;
-	counter_start();
+	sbi_counter_start(counter, period);
 	period -= more;
 }
 
 const char *step_init(void)
 {
 	area.stack_top = (uintptr_t)(stack + sizeof stack);
-	if (sbi_call(SBI_EXT_SSE, SBI_SSE_REGISTER, EVENT_OVERFLOW, (uintptr_t)step_entry,
+	if (sbi_call(SBI_EXT_SSE, SBI_SSE_REGISTER, SBI_SSE_LOCAL_COUNTER, (uintptr_t)step_entry,
 		     (uintptr_t)&area) != 0 ||
-	    sbi_call(SBI_EXT_SSE, SBI_SSE_ENABLE, EVENT_OVERFLOW, 0, 0) != 0)
+	    sbi_call(SBI_EXT_SSE, SBI_SSE_ENABLE, SBI_SSE_LOCAL_COUNTER, 0, 0) != 0)
 		return "the firmware has no counter-overflow event: expected OpenSBI 1.6 and -cpu "
 		       "rv64,sscofpmf=on";
 	/* The NMI's handler is stepped too: its event's priority is made worse than the overflow's. */
@@ -170,7 +142,8 @@ const char *step_init(void)
 		  (uintptr_t)&attribute, 0);
 	sbi_call(SBI_EXT_SSE, SBI_SSE_ENABLE, SBI_SSE_LOCAL_SOFTWARE, 0, 0);
 	sbi_call(SBI_EXT_SSE, SBI_SSE_UNMASK, 0, 0, 0);
-	if (counter_find() < 3)
+	counter = sbi_counter_take();
+	if (counter == 0)
 		return "no counter that can overflow: expected -cpu rv64,sscofpmf=on";
 	return NULL;
 }
@@ -178,7 +151,7 @@ const char *step_init(void)
 void step_on(void)
 {
 	on = true;
-	counter_start();
+	sbi_counter_start(counter, period);
 }
 
 void step_off(void)
