@@ -22,12 +22,7 @@ static struct symtab_table table;
 /* The names, unpacked: where each starts, then the text. Written once, when the table is put into use. */
 static uint32_t names[SYMTAB_NAMES_MAX / 4] __attribute__((section(".noinit,\"aw\",@nobits#")));
 uint64_t symtab_rule_cache[SYMTAB_RULE_CACHE];
-static bool table_good; /* written once at boot, before other harts start and before the first sample */
-
-const struct symtab_table *symtab_table(void)
-{
-	return table_good ? &table : NULL;
-}
+const struct symtab_table *symtab_in_use;
 
 static bool crc_matches(const uint8_t *base, const struct symtab_header *h)
 {
@@ -150,7 +145,7 @@ static bool names_unpack(struct symtab_table *t, const uint8_t *part, uint32_t s
 
 const char *symtab_init(const void *start, size_t size, const uint8_t *build_id)
 {
-	table_good = false;
+	symtab_in_use = NULL;
 	memset(symtab_rule_cache, 0, sizeof symtab_rule_cache);
 	if (start == NULL || (uintptr_t)start % 8 != 0)
 		return "symbol table refused: there is none in the image";
@@ -200,6 +195,6 @@ const char *symtab_init(const void *start, size_t size, const uint8_t *build_id)
 	memcpy(table.codes, codes, sizeof codes);
 	if (!names_unpack(&table, base + p[SYMTAB_NAMES].offset, p[SYMTAB_NAMES].count, h->names_size))
 		return "symbol table refused: its names are damaged";
-	table_good = true;
+	symtab_in_use = &table;
 	return NULL;
 }

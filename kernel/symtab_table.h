@@ -35,8 +35,14 @@ struct symtab_table {
 	uint8_t red_zone; /* bytes below sp that a leaf function may use */
 };
 
+extern const struct symtab_table
+	*symtab_in_use; /* written once at boot, before other harts start and before the first sample */
+
 /* The table in use, or NULL when there is none or it was refused. Any context. */
-const struct symtab_table *symtab_table(void);
+static inline const struct symtab_table *symtab_table(void)
+{
+	return symtab_in_use;
+}
 
 /*
  * Rules found lately: (bytes from text_base + 1) << 32 | SYMTAB_RULE_USUAL for the rule of most frames | rule number, where symtab_rule_slot()

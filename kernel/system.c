@@ -19,7 +19,12 @@ void on_system_stack(void (*fn)(void *), void *arg)
 	h->serving = g_self();
 	arch_call_on((h->sched_ctx.sp - 128) & ~(uintptr_t)15, fn, arg);
 	/* preemption stayed off: still this hart */
+#ifdef MUTANT_serving_late
+	preempt_enable();
+#endif
 	h->serving = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
+#ifndef MUTANT_serving_late
 	preempt_enable();
+#endif
 }

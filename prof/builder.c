@@ -111,17 +111,31 @@ static uint32_t depth_given(uint32_t depth)
 	return depth > PROF_DEPTH_MAX ? PROF_DEPTH_MAX : depth;
 }
 
-static bool record_matches(const struct prof_record *r, const struct prof_record *key)
+/* One step for each pc, four at a time; the upper half of what it returns depends on all of them. */
+static uint64_t stack_hash(uint64_t h, const uintptr_t *p, uint32_t n)
 {
-	if (r->hash != key->hash || r->labels != key->labels || r->kind != key->kind ||
-	    r->depth != key->depth)
-		return false;
-	const uintptr_t *a = r->pcs, *b = key->pcs, *end = a + depth_given(r->depth);
-	while (a < end && *a == *b) {
-		a++;
-		b++;
+	const uintptr_t *end = p + n;
+	for (; end - p >= 4; p += 4) {
+		h = (h ^ p[0]) * HASH_FACTOR;
+		h = (h ^ p[1]) * HASH_FACTOR;
+		h = (h ^ p[2]) * HASH_FACTOR;
+		h = (h ^ p[3]) * HASH_FACTOR;
 	}
-	return a == end;
+	for (; p < end; p++)
+		h = (h ^ *p) * HASH_FACTOR;
+	return h ^ h >> 32;
+}
+
+static bool stacks_equal(const uintptr_t *a, const uintptr_t *b, uint32_t n)
+{
+	const uintptr_t *end = a + n;
+	for (; end - a >= 4; a += 4, b += 4)
+		if (a[0] != b[0] || a[1] != b[1] || a[2] != b[2] || a[3] != b[3])
+			return false;
+	for (; a < end; a++, b++)
+		if (*a != *b)
+			return false;
+	return true;
 }
 
 static void values_add(uint64_t *to, const uint64_t *values)
@@ -139,20 +153,15 @@ static void record_count(struct prof_record *r, const struct prof_sample *s)
 struct prof_record *builder_put(struct builder *b, const struct prof_sample *s)
 {
 	ASSERT(s->depth == 0 || s->pcs != NULL, "a sample with a depth has pcs");
-	struct prof_record key = {.pcs = s->pcs, .labels = s->labels, .kind = s->kind};
-	uint32_t given = depth_given(s->depth);
-	key.depth = given < s->depth ? PROF_DEPTH_MAX + 1 : given;
-	key.hash = hash_word(key.depth, (uint64_t)s->kind << 32 | s->labels);
-	uint64_t h = key.hash;
-	for (const uintptr_t *p = s->pcs, *end = p + given; p < end; p++)
-		h = (h ^ *p) * HASH_FACTOR;
-	key.hash = h ^ h >> 32; /* the upper half depends on all of them */
+	uint32_t given = depth_given(s->depth), depth = given < s->depth ? PROF_DEPTH_MAX + 1 : given;
+	uint64_t hash = stack_hash(hash_word(depth, (uint64_t)s->kind << 32 | s->labels), s->pcs, given);
 
 	values_add(b->values, s->values);
 	if (b->n_buckets > 0) {
-		struct prof_record *r = b->buckets[key.hash & (b->n_buckets - 1)];
+		struct prof_record *r = b->buckets[hash & (b->n_buckets - 1)];
 		for (; r != NULL; r = r->chain) {
-			if (record_matches(r, &key)) {
+			if (r->hash == hash && r->labels == s->labels && r->kind == s->kind &&
+			    r->depth == depth && stacks_equal(r->pcs, s->pcs, given)) {
 				record_count(r, s);
 				return r;
 			}
@@ -160,7 +169,7 @@ struct prof_record *builder_put(struct builder *b, const struct prof_sample *s)
 	}
 	struct prof_record *r = NULL;
 	if ((b->n_buckets > 0 && b->n_records < b->grow_at) || buckets_grow(b))
-		r = record_alloc(b, key.depth);
+		r = record_alloc(b, depth);
 	if (r == NULL) {
 		record_count(&b->lost, s);
 		return NULL;
@@ -168,13 +177,13 @@ struct prof_record *builder_put(struct builder *b, const struct prof_sample *s)
 	uintptr_t *pcs = (uintptr_t *)(r + 1);
 	if (given > 0)
 		memcpy(pcs, s->pcs, given * sizeof *pcs);
-	if (key.depth > given)
+	if (depth > given)
 		pcs[given] = PROF_FRAME_TRUNCATED;
-	*r = key;
-	r->pcs = pcs;
+	*r = (struct prof_record){
+		.depth = depth, .labels = s->labels, .kind = s->kind, .pcs = pcs, .hash = hash};
 	record_count(r, s);
-	r->chain = b->buckets[key.hash & (b->n_buckets - 1)];
-	b->buckets[key.hash & (b->n_buckets - 1)] = r;
+	r->chain = b->buckets[hash & (b->n_buckets - 1)];
+	b->buckets[hash & (b->n_buckets - 1)] = r;
 	if (b->last != NULL)
 		b->last->next = r;
 	else

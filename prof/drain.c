@@ -9,6 +9,8 @@
  */
 #include "prof/impl.h"
 
+#include <string.h>
+
 #include <hartbeat/sync.h>
 
 #include "kernel/clock.h"
@@ -33,40 +35,49 @@ static const char *synthetic(uintptr_t pc)
 	return pc < PROF_FRAME_MAX ? prof_frame_name(pc) : NULL;
 }
 
-static void add(uint32_t hart, struct sample *s, struct builder *b, bool crashed)
+/* pcs: those of s, in the ring or in s. */
+static void add(uint32_t hart, struct sample *s, const uintptr_t *pcs, struct builder *b, bool crashed)
 {
 	bool wall = (s->flags & SAMPLE_WALL) != 0;
-	if ((s->flags & SAMPLE_MASKED) != 0)
+	if ((s->flags & SAMPLE_MASKED) != 0) {
+		if (pcs != s->pcs)
+			memcpy(s->pcs, pcs, s->depth * sizeof *pcs);
+		pcs = s->pcs;
 		sample_masked_resolve(s);
-	if (!crashed)
+	}
+	if (!crashed && s->labels != 0)
 		labels_sampled(s->labels);
 	struct prof_sample p = {.count = s->count,
 				.weight_ns = clock_from_ticks(s->ticks),
 				.depth = s->depth,
-				.pcs = s->pcs,
+				.pcs = pcs,
 				.labels = s->labels};
 	p.labels |= wall ? wall_label(s->g != 0 ? WALL_RUNNING : WALL_SCHEDULING)
 			 : labels_automatic(hart, s->flags);
 	builder_add(b, &p);
-	if (!crashed && !wall)
+	if (!crashed && !wall && trace_cpu_wanted())
 		trace_cpu_sample(&(struct trace_cpu){.at = s->at,
 						     .hart = hart,
 						     .depth = s->depth,
 						     .g = s->g,
-						     .pcs = s->pcs,
+						     .pcs = pcs,
 						     .text = synthetic});
 }
 
 /* Moves what is in the rings to the builders (NULL: nowhere), by way of *s. crashed: nothing that takes a lock. */
 static void rings_read(struct builder *const to[DRAIN_PROFILES], struct sample *s, bool crashed)
 {
-	for (uint32_t i = 0; i < hart_count; i++)
-		while (harts[i] != NULL && harts[i]->sampler != NULL &&
-		       sample_ring_get(&harts[i]->sampler->ring, s)) {
+	for (uint32_t i = 0; i < hart_count; i++) {
+		struct sampler_hart *h = harts[i] != NULL ? harts[i]->sampler : NULL;
+		const uintptr_t *pcs;
+		while (h != NULL && (pcs = sample_ring_peek(&h->ring, s)) != NULL) {
 			struct builder *b = to[(s->flags & SAMPLE_WALL) != 0 ? DRAIN_WALL : DRAIN_CPU];
+			uint32_t depth = s->depth; /* add() may change it */
 			if (b != NULL)
-				add(i, s, b, crashed);
+				add(i, s, pcs, b, crashed);
+			sample_ring_pop(&h->ring, depth);
 		}
+	}
 }
 
 static void turn_locked(void (*more)(void *), void *arg)

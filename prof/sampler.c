@@ -83,6 +83,15 @@ static void due_set(struct sampler_hart *s, uint64_t due)
 	atomic_store_explicit(&s->due, due, memory_order_relaxed);
 }
 
+/* In front: where interrupts went off. Not inline: most samples need no register for it. */
+static __attribute__((noinline)) void masker_put(const struct hart *h, struct sample *out)
+{
+	uint32_t keep = out->depth < SAMPLE_DEPTH_MAX ? out->depth : SAMPLE_DEPTH_MAX - 1;
+	memmove(out->pcs + 1, out->pcs, keep * sizeof out->pcs[0]);
+	out->pcs[0] = h->off.pc;
+	out->depth = keep + 1;
+}
+
 /* Charges the time up to `until` to what f interrupted, as `count` samples; f NULL: to no place, because the hart sleeps and it is not
  * known any more. */
 static void sample_put(struct hart *h, struct sampler_hart *s, const struct arch_frame *f, uint64_t until,
@@ -108,12 +117,8 @@ static void sample_put(struct hart *h, struct sampler_hart *s, const struct arch
 		out->depth = 1;
 		out->pcs[0] = PROF_FRAME_UNKNOWN;
 	}
-	if ((flags & SAMPLE_MASKED) != 0) {
-		uint32_t keep = out->depth < SAMPLE_DEPTH_MAX ? out->depth : SAMPLE_DEPTH_MAX - 1;
-		memmove(out->pcs + 1, out->pcs, keep * sizeof out->pcs[0]);
-		out->pcs[0] = h->off.pc;
-		out->depth = keep + 1;
-	}
+	if ((flags & SAMPLE_MASKED) != 0)
+		masker_put(h, out);
 	if (sample_ring_put_irq(&s->ring, out)) {
 		s->account.recorded += weight;
 		s->account.samples += count;

@@ -176,6 +176,12 @@ static struct g *pick(struct hart *h, bool *inherit)
 	}
 	if (g != NULL)
 		spinning_stop(s, true);
+		/* One of the kernel's has a slice of its own. Otherwise who reads the samples of a busy hart would get the rest of somebody's, and with the
+	 * rings half read wait behind all who are busy. */
+#ifndef MUTANT_system_inherits
+	if (g != NULL && g->system)
+		*inherit = false;
+#endif
 	return g;
 }
 

@@ -54,6 +54,7 @@ E2E := \
 	mandelbrot \
 	notable \
 	pipeline \
+	plain \
 	profile \
 	profiles \
 	run \

@@ -84,9 +84,6 @@ enum { TRACE_NAMED_WORDS = 3 };
 /* A word with this bit is no address but a text (const char *): a frame that only has a name. */
 #define TRACE_TEXT (UINT64_C(1) << 63)
 
-/* gen.c: one that has ended and is not finished, or NULL */
-extern struct trace_gen *trace_ending;
-
 /* cpu.c: the last samples of a generation. */
 void trace_cpu_end(struct trace_gen *t);
 

@@ -11,7 +11,7 @@
 bool sample_ring_put_irq(struct sample_ring *r, const struct sample *s)
 {
 	uint64_t t = atomic_load_explicit(&r->tail, memory_order_relaxed);
-	/* pairs with the release in sample_ring_get() */
+	/* pairs with the release in sample_ring_pop() */
 	uint64_t used = t - atomic_load_explicit(&r->head, memory_order_acquire);
 	uint64_t need = SAMPLE_HEADER_WORDS + s->depth;
 	if (need > SAMPLE_RING_WORDS - used)
@@ -25,7 +25,12 @@ bool sample_ring_put_irq(struct sample_ring *r, const struct sample *s)
 		to[1] = s->ticks;
 		to[2] = who;
 		to[3] = s->at;
-		for (to += SAMPLE_HEADER_WORDS; p < last; p++, to++)
+		to += SAMPLE_HEADER_WORDS;
+		for (; last - p >= 2; p += 2, to += 2) {
+			to[0] = p[0];
+			to[1] = p[1];
+		}
+		if (p < last)
 			*to = *p;
 	} else { /* around the end */
 		WORD(r, t) = head;
@@ -36,17 +41,17 @@ bool sample_ring_put_irq(struct sample_ring *r, const struct sample *s)
 			WORD(r, t) = *p;
 		t -= need;
 	}
-	/* pairs with the acquire in sample_ring_get() */
+	/* pairs with the acquire in sample_ring_peek() */
 	atomic_store_explicit(&r->tail, t + need, memory_order_release);
 	return true;
 }
 
-bool sample_ring_get(struct sample_ring *r, struct sample *s)
+const uintptr_t *sample_ring_peek(struct sample_ring *r, struct sample *s)
 {
 	uint64_t h = atomic_load_explicit(&r->head, memory_order_relaxed);
 	/* pairs with the release in sample_ring_put_irq() */
 	if (h == atomic_load_explicit(&r->tail, memory_order_acquire))
-		return false;
+		return NULL;
 	uint64_t head = WORD(r, h);
 	s->depth = (uint32_t)(head & 0xff);
 	s->count = (uint32_t)(head >> 8 & 0xffffff);
@@ -56,15 +61,19 @@ bool sample_ring_get(struct sample_ring *r, struct sample *s)
 	s->flags = (uint8_t)(WORD(r, h + 2) >> 56);
 	s->at = WORD(r, h + 3);
 	const uint64_t *from = &WORD(r, h + SAMPLE_HEADER_WORDS), *end = r->words + SAMPLE_RING_WORDS;
-	uintptr_t *p = s->pcs, *last = p + s->depth;
-	if (s->depth > (size_t)(end - from)) { /* around the end */
-		while (from < end)
-			*p++ = (uintptr_t)*from++;
-		from = r->words;
-	}
-	for (; p < last; p++, from++)
+	if (s->depth <= (size_t)(end - from))
+		return (const uintptr_t *)from;
+	uintptr_t *p = s->pcs, *last = p + s->depth; /* around the end */
+	while (from < end)
+		*p++ = (uintptr_t)*from++;
+	for (from = r->words; p < last; p++, from++)
 		*p = (uintptr_t)*from;
+	return s->pcs;
+}
+
+void sample_ring_pop(struct sample_ring *r, uint32_t depth)
+{
+	uint64_t h = atomic_load_explicit(&r->head, memory_order_relaxed);
 	/* pairs with the acquire in sample_ring_put_irq() */
-	atomic_store_explicit(&r->head, h + SAMPLE_HEADER_WORDS + s->depth, memory_order_release);
-	return true;
+	atomic_store_explicit(&r->head, h + SAMPLE_HEADER_WORDS + depth, memory_order_release);
 }

@@ -48,7 +48,12 @@ struct sample_ring {
 
 /* Appends s. False when there is no room: the caller counts a loss. Interrupt context, the ring's own hart. */
 bool sample_ring_put_irq(struct sample_ring *r, const struct sample *s);
-/* Takes the oldest record; false when there is none. The one reader. */
-bool sample_ring_get(struct sample_ring *r, struct sample *s);
+/*
+ * The oldest record, which stays where it is: all of *s but its pcs, which are at what is returned, in the ring or, if they lie around its end,
+ * in *s; NULL when there is none. They are good until sample_ring_pop(). The one reader.
+ */
+const uintptr_t *sample_ring_peek(struct sample_ring *r, struct sample *s);
+/* Takes the record that was peeked at away; depth: the one it was said to have. The one reader. */
+void sample_ring_pop(struct sample_ring *r, uint32_t depth);
 
 #endif

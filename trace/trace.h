@@ -203,6 +203,13 @@ struct trace_cpu {
 	const uintptr_t *pcs;              /* the first exact, the others return addresses */
 	const char *(*text)(uintptr_t pc); /* what stands for a pc that is none, else NULL */
 };
+extern struct trace_gen *trace_ending; /* ended, and samples of its time may come still; NULL: none */
+
+/* Whether a sample may be of a time that is traced. Goroutine context. */
+static inline bool trace_cpu_wanted(void)
+{
+	return trace_active() || trace_ending != NULL;
+}
 /* A sample of the CPU profile, whether or not a trace ran at its time. Goroutine context, one caller at a time; trace_gen_finish() comes after
  * whatever call is under way when the generation ends. */
 void trace_cpu_sample(const struct trace_cpu *c);

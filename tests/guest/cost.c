@@ -123,7 +123,7 @@ GUEST_TEST(cost, sample,
 {
 	if (!possible())
 		return;
-	cost_at(5, 1100);
+	cost_at(5, 1050);
 	cost_at(20, 2500);
 }
 
@@ -144,13 +144,13 @@ static void drain_at(unsigned depth, unsigned most)
 }
 
 GUEST_TEST(cost, drain,
-	   "reading a sample from its ring and adding it to the profile takes some 500 instructions at "
-	   "depth 5, and 750 at depth 20")
+	   "reading a sample from its ring and adding it to the profile takes some 400 instructions at "
+	   "depth 5, and at most 500 at depth 20")
 {
 	if (!possible())
 		return;
-	drain_at(5, 600);
-	drain_at(20, 900);
+	drain_at(5, 450);
+	drain_at(20, 550);
 }
 
 /* ---- size ---- */

@@ -1,6 +1,7 @@
 /* A sample ring that overflows: what found no room is counted, charged and shown. */
 #include "suite.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <hartbeat/go.h>
@@ -104,4 +105,61 @@ GUEST_TEST(prof, losses,
 	CHECK_EQ(f.count - f.lost_count, samples);
 	/* a period each: a sample stands for its time rounded to whole periods, the record [lost] for the sum of theirs */
 	CHECK(f.lost_count * period >= lost_ns && f.lost_count * period <= lost_ns + period);
+}
+
+/* ---- a drain goroutine among many that are busy ---- */
+
+enum {
+	BUSY_HZ = 5000,
+	BUSY_DEPTH = 20,
+	BUSY_EACH = 40,
+	BUSY_MS = 500
+}; /* the ring holds 100 ms of these samples */
+
+static _Atomic bool busy_over;
+
+__attribute__((noipa)) static void busy(int depth)
+{
+	if (depth > 0)
+		busy(depth - 1);
+	else
+		while (!atomic_load(&busy_over))
+			for (int i = 0; i < 1000; i++)
+				sink++;
+	sink++;
+}
+
+static void busy_run(void *arg)
+{
+	(void)arg;
+	busy(BUSY_DEPTH);
+}
+
+GUEST_TEST(prof, starved,
+	   "with forty busy goroutines for each hart the rings are read in time, and what is lost all the "
+	   "same is counted (Conservation)")
+{
+	struct guest_group all = {0};
+	struct found f = {0};
+	uint64_t lost_samples = 0;
+	guest_profile_off();
+	atomic_store(&busy_over, false);
+	CHECK_EQ(prof_start(BUSY_HZ), 0);
+	for (unsigned i = 0; i < BUSY_EACH * go_harts(); i++)
+		guest_go(&all, busy_run, NULL);
+	time_sleep(BUSY_MS * TIME_MILLISECOND);
+	atomic_store(&busy_over, true);
+	guest_wait(&all);
+	CHECK_EQ(prof_stop_with(NULL, look, &f), 0);
+	for (unsigned i = 0; i < go_harts(); i++) {
+		struct sampler_account a;
+		sampler_account(i, &a);
+		CHECK_EQ(a.elapsed - a.recorded - a.idle, a.lost);
+		lost_samples += a.lost_samples;
+	}
+	guest_note("%llu samples, %llu more lost", (unsigned long long)f.count,
+		   (unsigned long long)lost_samples);
+	/* Where the host runs the harts, the one that reads may stand still while the others fill their rings. */
+	if (guest_exact() && go_harts() == 1)
+		CHECK_EQ(lost_samples, 0);
 }
