@@ -18,6 +18,9 @@ static struct trace_gen *gen_at(uint64_t at)
 		return now;
 	if (before != NULL)
 		return at >= before->since && at < before->end ? before : NULL;
+#ifdef MUTANT_trace_sample_late
+	return NULL;
+#endif
 	return now != NULL && at >= now->since ? now : NULL;
 }
 

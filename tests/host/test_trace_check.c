@@ -375,6 +375,28 @@ TEST(annotations)
 	EXPECT(FIRST "1 UserLog 0 7 7 1\n", 0, NULL);
 }
 
+/* The golden traces of Go's internal/trace that have no system calls, by their names. */
+TEST(golden)
+{
+	/* confuse-seq-across-generations: numbers that fit the generation before as well */
+	EXPECT("go 1.22\nfreq 1 1\nbatch 1 1 5\n0 ProcStatus 0 1\n0 ProcStop\nbatch 1 2 6\n0 ProcStart 0 1\n"
+	       "freq 2 1\nbatch 2 1 9\n1 ProcStart 0 1\nbatch 2 2 8\n0 ProcStatus 0 1\n0 ProcStop\n",
+	       0, NULL);
+	/* go-create-without-running-g: a p is enough */
+	EXPECT("go 1.22\nfreq 1 1\n" TABLES(
+		       "1") "batch 1 1 5\n0 ProcStatus 0 1\n0 GoCreate 5 3 0\n1 GoStart 5 1\n",
+	       0, NULL);
+	/* fail-first-gen-first: what is wrong in the first generation is said first */
+	EXPECT("go 1.22\nfreq 1 1\nbatch 1 1 5\n0 HeapAlloc 1\nfreq 2 1\nbatch 2 1 6\n0 GoStatus 4 - 7\n", 2,
+	       "expected one");
+	CHECK(strncmp(said, "generation 1", 12) == 0);
+	/* task-across-generations */
+	EXPECT(FIRST OTHERS "batch 1 1 1500\n0 UserTaskBegin 7 0 7 1\nfreq 2 1000000\n" TABLES(
+		       "2") "batch 2 1 2000\n0 ProcStatus 0 1\n0 GoStatus 1 1 2\n0 UserTaskEnd 7 1\n0 "
+			    "GoStatus 9 - 4\n",
+	       0, NULL);
+}
+
 TEST(samples)
 {
 	/* goroutine 3 ran on m 2 from 1040 to 1140, and then on m 1 from 1251 to 1300 */
