@@ -9,7 +9,7 @@
 #? make bench  [ARCH=...] [BENCH="WORD ..."]   operations beside Go's, memory, boot time, image size, speed-up, cost of profiling
 #? make bench-diff [ARCH=...] [KEEP=1]   instructions of each operation that changed by more than 3 %; KEEP=1 keeps the new ones
 #? make pprof  [ARCH=...] [APP=...] [PROFILE=FILE]   opens Go's web view of a run's profile, when Go is there
-#? make serve  [ARCH=...] [MACHINE=...] [APP=...] [PORT=6060]   as run, and answers HTTP while it runs: go tool pprof http://localhost:6060/...
+#? make serve  [ARCH=...] [MACHINE=...] [APP=...] [PORT=6060] [VIA=uart]   as run, and answers HTTP while it runs: go tool pprof http://localhost:6060/...
 #? make debug  as run, stopped at the first instruction, with gdb's command line
 #? make fmt    formats the sources        make clean   removes what was built, keeps what was downloaded
 
@@ -197,6 +197,13 @@ $(BUILD)/tools/symtab: $(SYMTAB_SOURCES) $(SYMTAB_HEADERS) | $(PACKAGES_STAMP)
 	@echo "  CC  host  symtab"
 	@$(HOSTCC) $(HOST_FLAGS) $(SYMTAB_SOURCES) -ldw -lelf -lz -lm -o $@
 
+$(BUILD)/tools/line-noise: tests/host/line_noise.c | $(PACKAGES_STAMP)
+$(BUILD)/tools/port-client: tests/host/port_client.c | $(PACKAGES_STAMP)
+$(BUILD)/tools/line-noise $(BUILD)/tools/port-client:
+	@mkdir -p $(@D)
+	@echo "  CC  host  $(@F)"
+	@$(HOSTCC) $(HOST_FLAGS) $< -o $@
+
 $(BUILD)/tools/judge: $(JUDGE_SOURCES) $(JUDGE_HEADERS) | $(PACKAGES_STAMP)
 	@mkdir -p $(@D)
 	@echo "  CC  host  judge"
@@ -232,7 +239,7 @@ RUN_ENV = ARCH=$(ARCH) MACHINE=$(MACHINE) SMP=$(call q,$(SMP)) MEM=$(call q,$(ME
 	OUT_DIR=$(call q,$(RUN_OUT)) HBDUMP=$(BUILD)/tools/hbdump INPUT=$(call q,$(INPUT)) ARGS=$(call q,$(ARGS)) BOOT=$(call q,$(BOOT)) \
 	EXACT=$(call q,$(EXACT)) DETERMINISTIC=$(call q,$(DETERMINISTIC)) CPU=$(call q,$(CPU)) TIMEOUT=$(call q,$(TIMEOUT)) \
 	BIOS=$(call q,$(or $(BIOS),$(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)))) TRACE_START=$(call q,$(TRACE_START)) \
-	LIVE=$(call q,$(LIVE))
+	LIVE=$(call q,$(LIVE)) LIVE_VIA=$(call q,$(VIA))
 
 .PHONY: run
 run: $(ELF) $(BUILD)/tools/hbdump $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) $(filter $(BUILD)/%,$(INPUT))

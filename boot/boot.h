@@ -31,6 +31,8 @@ void boot_clock_end(void);
 bool boot_virtio_find(const struct boot_info *info, uint32_t device_id, struct virtio_place *place);
 /* Where the console's UART is and interrupts; false: it is not known to interrupt. Any context. */
 bool boot_uart_console(const struct boot_info *info, struct uart_place *place);
+/* The same for a second one; false: there is none. Goroutine context. */
+bool boot_uart_second(const struct boot_info *info, struct uart_place *place);
 
 /* boot/<arch>/harts.c */
 /* Asks the firmware or the interrupt controller to start hart h at its secondary entry. 0, or -1 when it refused. Boot hart, after

@@ -32,7 +32,7 @@
 #include "kernel/print.h"
 #include "kernel/symtab.h"
 #include "kernel/system.h"
-#include "kernel/uart.h"
+#include "kernel/uart_serial.h"
 #include "kernel/virtio_serial.h"
 #include "prof/prof.h"
 #include "sched/sched.h"
@@ -324,12 +324,18 @@ static void live_start(const struct boot_info *info)
 {
 	struct virtio_place place;
 	const struct serve_options o = {.token = live_token, .argc = args.argc, .argv = args.argv};
-	if (!boot_virtio_find(info, VIRTIO_CONSOLE, &place))
+	struct uart_place uart;
+	bool virtio = boot_virtio_find(info, VIRTIO_CONSOLE, &place), second = boot_uart_second(info, &uart);
+	const char *error = NULL;
+	if (!virtio && !second)
 		boot_fail("live=1: no virtio console (QEMU's -device virtio-serial-device or "
-			  "virtio-serial-pci expected)");
+			  "virtio-serial-pci expected), and no second UART");
 	if (!serve_start(&o))
 		boot_fail("out of memory: no room for the live port");
-	const char *error = virtio_serial_start(&place, serve_line, NULL);
+	if (virtio)
+		error = virtio_serial_start(&place, serve_line, NULL);
+	if (error == NULL && second)
+		error = uart_serial_start(&uart, serve_line, NULL);
 	if (error != NULL)
 		boot_fail("live=1: %s", error);
 }

@@ -17,12 +17,17 @@ struct serial {
 	/* There are bytes to read, room to write, or another client, maybe. System context; may not park. Set by serial_watch(). */
 	void (*changed)(void *ctx);
 	void *ctx;
+	/* 0: `changed` tells when a client leaves; else one has left, as far as can be known, when nothing came for so long. */
+	uint64_t quiet_ns;
+	/* What serial_read() gave last may be of the client before the one that is here. */
+	bool mixed;
 };
 
 struct serial_ops {
 	size_t (*read)(struct serial *s, void *to, size_t max);
 	size_t (*write)(struct serial *s, uint32_t epoch, const void *from, size_t n);
 	uint32_t (*epoch)(struct serial *s);
+	void (*done)(struct serial *s, uint32_t epoch); /* or NULL */
 };
 
 /* Up to max bytes that have arrived; 0: none now. Goroutine context, one reader at a time. */
@@ -41,6 +46,13 @@ static inline size_t serial_write(struct serial *s, uint32_t epoch, const void *
 static inline uint32_t serial_epoch(struct serial *s)
 {
 	return s->ops->epoch(s);
+}
+
+/* The client of that epoch has got all it will get: what comes next is another's. Goroutine context. */
+static inline void serial_done(struct serial *s, uint32_t epoch)
+{
+	if (s->ops->done != NULL)
+		s->ops->done(s, epoch);
 }
 
 #endif

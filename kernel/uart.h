@@ -8,7 +8,11 @@
 #include "kernel/device.h"
 #include "kernel/lock.h"
 
-enum { UART_RING = 4096 }; /* bytes; more stay with the sender */
+enum {
+	UART_RING = 4096, /* bytes; more stay with the sender */
+	UART_WRITE_MAX =
+		1024, /* that a line writes between two looks at who is there (kernel/uart_serial.c) */
+};
 
 struct uart_place {
 	struct arch_uart at;

@@ -7,7 +7,16 @@
  * 1. Control messages are looked at before bytes. Otherwise the bytes of the next client would be taken for those of the last.
  * 2. A transmit buffer that is out when its client goes may never come back. It is counted as lost and used again only when it does; when
  *    most of a port's are lost, and nobody is connected to any port, the device is started anew. Otherwise the port would fall silent.
+ *    Those that came back meanwhile are not lost: they are taken first. Otherwise the device would be started anew without need, and bytes of
+ *    somebody who connects just then would vanish with it.
  * 3. Bytes wait in the buffers in which they came, which is what holds a fast client back. Otherwise they would have to be dropped.
+ * 4. The device has no other way than the guest's buffers for what it says, and drops what finds none: when a slow machine meets many clients,
+ *    their coming and going may not be told. So one who comes begins an epoch although the last one has not left; bytes that arrive after
+ *    somebody left are of another, told or not; and when all buffers were used at once, each port's epoch ends. Otherwise a client would not be
+ *    served, or get the end of another's request for the beginning of its own.
+ * 5. When somebody leaves, all his bytes have arrived; when somebody comes, none of his have. So what had arrived when the control queue was
+ *    empty after a leaving is of those who left, and is dropped. Only where the next coming was in the queue already is it not known: then the
+ *    reader is told. Otherwise the next client would get the answer to a request of the last one.
  */
 #include "kernel/virtio_serial.h"
 
@@ -50,9 +59,13 @@ struct port {
 	bool client;    /* somebody is connected */
 	uint32_t epoch; /* of the last client */
 	struct virtq rx, tx;
-	uint32_t tx_busy; /* a bit for each transmit buffer that the device has */
-	uint32_t tx_lost; /* of these: those that were out when their client went */
-	int at;           /* the receive buffer that is being read, or -1 */
+	uint32_t tx_busy;  /* a bit for each transmit buffer that the device has */
+	uint32_t tx_lost;  /* of these: those that were out when their client went */
+	uint16_t rx_gone;  /* receive buffers before this position are of clients that have gone, */
+	uint16_t rx_mixed; /* or, before this one, of them or of the client that is here (rule 5) */
+	uint16_t rx_left;  /* receive buffers that had arrived when the last one left */
+	bool left;         /* somebody has left since the control queue was empty last */
+	int at;            /* the receive buffer that is being read, or -1 */
 	uint32_t at_byte, at_len;
 };
 
@@ -104,16 +117,47 @@ static void tx_take_locked(struct port *p)
 	}
 }
 
+static uint16_t rx_arrived(const struct port *p)
+{
+	return *(volatile uint16_t *)&p->rx.m->used.idx;
+}
+
 static void client_changed_locked(struct port *p, bool here)
 {
-	if (here == p->client)
+	if (!here && !p->client)
 		return;
-	p->client = here;
+#ifdef MUTANT_port_wedged
+	if (p->client)
+		return;
+#endif
 	tx_take_locked(p);
-	if (here)
+	p->tx_lost = p->tx_busy;
+	p->client = here;
+	if (here) {
 		p->epoch++;
-	else
-		p->tx_lost = p->tx_busy;
+		if (p->left)
+			p->rx_mixed = p->rx_left;
+		p->left = false;
+	} else {
+		p->rx_left = rx_arrived(p);
+		p->left = true;
+	}
+}
+
+/* The control queue was empty after what happened so far. */
+static void control_empty_locked(void)
+{
+	for (uint32_t i = 0; i < VIRTIO_SERIAL_PORTS; i++) {
+		if (ports[i].left)
+			ports[i].rx_gone = ports[i].rx_mixed = ports[i].rx_left;
+		ports[i].left = false;
+	}
+}
+
+/* Whether a receive buffer at position `at` comes before another. */
+static bool before(uint16_t at, uint16_t other)
+{
+	return (int16_t)(uint16_t)(at - other) < 0;
 }
 
 static void control_event_locked(const struct control *c)
@@ -139,14 +183,33 @@ static void control_event_locked(const struct control *c)
 /* Looks at what the device says. */
 static void control_take_locked(void)
 {
-	uint32_t len;
+	uint32_t len, n = 0;
 	int i;
 	while ((i = virtq_take(&control_in, &len)) >= 0) {
+		n++;
 		if (len >= sizeof(struct control))
 			control_event_locked((const struct control *)memory->control_in[i]);
 		virtq_give(&control_in, (uint16_t)i, memory->control_in[i], CONTROL_BYTES, true);
 		virtq_notify(&place, &control_in);
 	}
+	control_empty_locked();
+	for (i = 0; n >= VIRTQ_SIZE && i < VIRTIO_SERIAL_PORTS; i++) {
+		if (!ports[i].client)
+			continue;
+		ports[i].epoch++;
+		ports[i].rx_mixed = rx_arrived(&ports[i]);
+	}
+}
+
+/* Rule 4: bytes of somebody who was not announced. The announcement comes before them, but maybe after the last look at it. */
+static void client_look_locked(struct port *p)
+{
+	uint16_t arrived = rx_arrived(p);
+	if (p->client || !before(p->rx_gone, arrived))
+		return;
+	control_take_locked();
+	if (!p->client && before(p->rx_gone, arrived))
+		client_changed_locked(p, true);
 }
 
 /* ---- bytes ---- */
@@ -168,9 +231,23 @@ static size_t port_read(struct serial *s, void *to, size_t max)
 	size_t n = 0;
 	spin_lock(&serial_lock);
 	control_take_locked();
-	if (p->at < 0) {
-		p->at = virtq_take(&p->rx, &p->at_len);
+	client_look_locked(p);
+	while (p->at < 0 && (p->at = virtq_take(&p->rx, &p->at_len)) >= 0) {
+		uint16_t position = (uint16_t)(p->rx.taken - 1);
 		p->at_byte = 0;
+#ifdef MUTANT_stale_request
+		p->rx_gone = p->rx_mixed = position;
+#endif
+		p->line.mixed = before(position, p->rx_mixed);
+		if (!p->line.mixed)
+			p->rx_mixed = (uint16_t)(position +
+						 1); /* positions are compared within half of their range */
+		if (p->at < RX_BUFFERS && before(position, p->rx_gone)) {
+			rx_give_locked(p, p->at);
+			p->at = -1;
+		} else {
+			p->rx_gone = (uint16_t)(position + 1);
+		}
 		if (p->at >= RX_BUFFERS)
 			p->at = -1;
 		if (p->at_len > BUFFER)
@@ -217,12 +294,13 @@ static uint32_t port_epoch(struct serial *s)
 	struct port *p = port_of(s);
 	spin_lock(&serial_lock);
 	control_take_locked();
+	client_look_locked(p);
 	uint32_t epoch = p->client ? p->epoch : 0;
 	spin_unlock(&serial_lock);
 	return epoch;
 }
 
-static const struct serial_ops port_ops = {port_read, port_write, port_epoch};
+static const struct serial_ops port_ops = {.read = port_read, .write = port_write, .epoch = port_epoch};
 
 /* ---- start ---- */
 
@@ -240,6 +318,8 @@ static const char *queues_locked(uint32_t n_ports)
 		p->number = i + 1u;
 		p->at = -1;
 		p->tx_busy = p->tx_lost = 0;
+		p->rx_gone = p->rx_mixed = 0;
+		p->left = false;
 		for (uint16_t b = 0; b < RX_BUFFERS; b++)
 			virtq_give(&p->rx, b, memory->rx[i][b], BUFFER, true);
 	}
@@ -279,6 +359,8 @@ static void restart_if_lost_locked(void)
 	for (uint32_t i = 0; i < VIRTIO_SERIAL_PORTS; i++) {
 		if (ports[i].client)
 			return;
+		if (ports[i].number != 0)
+			tx_take_locked(&ports[i]);
 		lost |= __builtin_popcount(ports[i].tx_lost) > TX_BUFFERS / 2;
 	}
 	if (lost)

@@ -22,6 +22,7 @@ FRAMING_SOURCES := $(addprefix kernel/, base64.c crc32.c framing.c)
 HOST_TESTS := test_builder test_edit test_expo test_fdt test_framing test_gzip test_hbdump test_http test_memory test_options test_pool_chain test_pprof \
 	test_profile \
 	test_pvh \
+	test_resend \
 	test_sample_ring \
 	test_symtab test_text test_top test_trace_check test_unwind test_unwind_trail
 HOST_STUB_TESTS := test_heap test_malloc test_page
@@ -61,6 +62,7 @@ test_pprof_SOURCES := tests/host/pprof_reader.c $(addprefix prof/, builder.c int
 test_profile_SOURCES := tests/host/pprof_reader.c $(addprefix prof/, builder.c intern.c protobuf.c pprof.c) $(HBDUMP_PROFILE)
 test_profile_LIBS := -lz
 test_pvh_SOURCES := tests/host/pvh_image.c tests/host/boot_sane.c $(addprefix boot/, info.c pvh.c acpi.c line.c)
+test_resend_SOURCES := $(test_hbdump_SOURCES)
 test_runq_SOURCES := sched/runq.c
 test_sample_ring_SOURCES := trace/sample_ring.c
 test_sync_SOURCES := $(addprefix sched/, cond.c mutex.c rwmutex.c semaphore.c)

@@ -92,6 +92,7 @@ KERNEL_ROOM := \
 	kernel/traceback.c \
 	kernel/trap.c \
 	kernel/uart.c \
+	kernel/uart_serial.c \
 	kernel/unwind.c \
 	kernel/unwind_trail.c \
 	kernel/virtio.c \

@@ -55,8 +55,10 @@ E2E := \
 	notable \
 	pipeline \
 	plain \
+	ports \
 	profile \
 	profiles \
+	resend \
 	run \
 	sched \
 	serve \
@@ -89,7 +91,7 @@ TEST_APPS := \
 
 .PHONY: test test-images
 JOBS := $(shell nproc)
-test-images: $(BUILD)/tools/hbdump $(BUILD)/tools/judge $(BUILD)/tools/symtab $(OPENSBI_FW) $(GOROOT_FILE)
+test-images: $(BUILD)/tools/hbdump $(BUILD)/tools/judge $(BUILD)/tools/line-noise $(BUILD)/tools/port-client $(BUILD)/tools/symtab $(OPENSBI_FW) $(GOROOT_FILE)
 	@$(foreach a,$(TEST_ARCHES),$(foreach p,$(TEST_APPS),$(MAKE) -j$(JOBS) ARCH=$(a) APP=$(p) all &&)) $(MAKE) -j$(JOBS) host-tests-build
 
 test: test-images

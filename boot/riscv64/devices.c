@@ -28,3 +28,11 @@ bool boot_uart_console(const struct boot_info *info, struct uart_place *place)
 				     .line = {.number = info->uart.irq, .level = true}};
 	return info->uart.irq != 0;
 }
+
+/* QEMU's virt has one. */
+bool boot_uart_second(const struct boot_info *info, struct uart_place *place)
+{
+	(void)info;
+	(void)place;
+	return false;
+}

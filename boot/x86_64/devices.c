@@ -38,6 +38,10 @@ enum {
 	VIRTIO_MODERN = 0x1040,       /* + device id */
 	VIRTIO_TRANSITIONAL = 0x1000, /* + an older number: 3 for a console, as its device id */
 
+	COM2 = 0x2f8,
+	COM2_IRQ = 3,
+	UART_SCRATCH = 7,
+
 	MICROVM_SLOTS = 0xfeb00000,
 	MICROVM_SLOT = 512, /* bytes */
 	MICROVM_N = 24,
@@ -152,4 +156,12 @@ bool boot_uart_console(const struct boot_info *info, struct uart_place *place)
 {
 	*place = (struct uart_place){.at = {.base = info->uart.base}, .line = isa_line(info, info->uart.irq)};
 	return true;
+}
+
+bool boot_uart_second(const struct boot_info *info, struct uart_place *place)
+{
+	*place = (struct uart_place){.at = {.base = COM2}, .line = isa_line(info, COM2_IRQ)};
+	/* A byte in its scratch register stays there; where no device is, all bits are read as ones. */
+	arch_uart_put(&place->at, UART_SCRATCH, 0x5a);
+	return arch_uart_get(&place->at, UART_SCRATCH) == 0x5a;
 }

@@ -8,7 +8,7 @@
  * 2. An answer is written for the epoch of its request. Otherwise its rest would reach the next client.
  * 3. Where the bytes of two clients meet is not marked on the line, but no piece has bytes of both: after a change of epoch, pieces that do
  *    not begin as a request does are dropped, and one that begins as a whole request ends what was collected. Otherwise the new client
- *    would be refused for what the old one sent.
+ *    would be refused for what the old one sent. When the line does not know whose a complete request was, its own is waited for a moment.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -30,6 +30,8 @@ enum {
 	STALL_SECONDS = 30, /* a client that takes nothing for so long is given up */
 	HEAD_SECONDS = 30,  /* the same for one that does not end its request */
 };
+
+#define OWN_NS (300 * TIME_MILLISECOND) /* a client sends its request so soon after it has connected */
 
 struct worker {
 	struct answer_client client; /* first; its wake holds one: something changed */
@@ -125,16 +127,35 @@ static bool begins_surely(const char *bytes, size_t n)
 	return (n >= 5 && memcmp(bytes, "GET /", 5) == 0) || (n >= 6 && memcmp(bytes, "HEAD /", 6) == 0);
 }
 
+/*
+ * A request that may be of the client before (line->mixed) is complete: if it was, the client that is here sends its own, of which this returns
+ * the first piece. 0: none comes.
+ */
+static size_t its_own(struct worker *w, struct serial *line)
+{
+	uint64_t until = time_now() + OWN_NS;
+	for (uint64_t now; (now = time_now()) < until;) {
+		size_t n = serial_read(line, w->piece, sizeof w->piece);
+		if (n > 0)
+			return n;
+		(void)!chan_recv_timeout(w->client.wake, NULL, NULL, until - now);
+	}
+	return 0;
+}
+
 /* Serves the client of this epoch, and those who come at once after it, until nobody is there. */
 static void serve_client(struct worker *w, struct serial *line, uint32_t epoch)
 {
+	const uint64_t wait = line->quiet_ns != 0 ? line->quiet_ns : HEAD_SECONDS * TIME_SECOND;
+	size_t own = 0;
 	http_init(&w->request);
 	for (;;) {
-		size_t n = serial_read(line, w->piece, sizeof w->piece);
+		size_t n = own > 0 ? own : serial_read(line, w->piece, sizeof w->piece);
+		own = 0;
 		if (n == 0) {
 			if (serial_epoch(line) == 0)
 				return;
-			if (!chan_recv_timeout(w->client.wake, NULL, NULL, HEAD_SECONDS * TIME_SECOND) &&
+			if (!chan_recv_timeout(w->client.wake, NULL, NULL, wait) && line->quiet_ns == 0 &&
 			    w->request.n > 0) {
 				respond(w, line, epoch, 408);
 				http_init(&w->request);
@@ -145,6 +166,7 @@ static void serve_client(struct worker *w, struct serial *line, uint32_t epoch)
 		uint32_t now = serial_epoch(line);
 		if (now == 0) /* of one who has gone */
 			continue;
+		w->unsure |= line->quiet_ns != 0; /* nothing tells that a client has left */
 		if (now != epoch) {
 			epoch = now;
 			http_init(&w->request);
@@ -159,8 +181,14 @@ static void serve_client(struct worker *w, struct serial *line, uint32_t epoch)
 			int status = http_feed(&w->request, w->piece + at, n - at, &used);
 			if (status == HTTP_MORE)
 				continue;
+			if (line->mixed && (own = its_own(w, line)) > 0) {
+				http_init(&w->request);
+				w->resync = w->unsure = true;
+				break;
+			}
 			w->unsure = false;
 			respond(w, line, epoch, status);
+			serial_done(line, epoch);
 			http_init(&w->request);
 			if (status != HTTP_DONE) { /* the rest of it means nothing */
 				w->resync = true;
@@ -180,8 +208,9 @@ static void work(void *arg)
 			chan_recv(w->client.wake, NULL);
 			continue;
 		}
+		w->resync = w->unsure =
+			true; /* the first time, too: somebody may have come and gone already */
 		serve_client(w, line, epoch);
-		w->resync = w->unsure = true;
 	}
 }
 

@@ -40,11 +40,22 @@ stepping_run() {
 	grep -q '^ok 1 - the corpus ran to its end' "$dir/out"
 }
 
+# ports_run MODE MUTANT SETTING...: what of tests/e2e/test-ports.sh has that mode; as above
+ports_run() {
+	local mode=$1 mutant=$2
+	shift 2
+	env ARCH="$ARCH" BUILD="$BUILD" FULL= ONLY="$mode" MUTANT="$mutant" "$@" tests/e2e/test-ports.sh >"$dir/out" 2>"$dir/err"
+	status=$?
+	grep -qE '^1\.\.[1-9]' "$dir/out" || return 2
+	return $status
+}
+
 smoke() { # smoke IMAGE MUTANT HARTS
 	case $1 in
 	tests/guest) guest_run "go chan" "$2" SMP="$3" ;;
 	tests/faults) faults_run "spin_recursion kernel_assert deadlock exit_amid_others" "$2" SMP="$3" ;;
 	tests/stepping) stepping_run smoke "$2" ;;
+	tests/live) ports_run split "$2" ;;
 	*) return 2 ;;
 	esac
 }
@@ -54,6 +65,7 @@ one() { # one IMAGE TEST MUTANT SETTING...
 	tests/guest) shift && guest_run "$@" ;;
 	tests/faults) shift && faults_run "$@" ;;
 	tests/stepping) shift && stepping_run "$@" ;;
+	tests/live) shift && ports_run "$@" ;;
 	*) return 2 ;;
 	esac
 }

@@ -1,12 +1,14 @@
 /*
  * What the live port and the console are tested with: goroutines that compute, wait, hold a mutex and come and go, until the machine is ended
- * from outside. With the argument print=N one prints numbered lines, N a second; 0: as fast as it can.
+ * from outside. With the argument print=N one prints numbered lines, N a second; 0: as fast as it can; with dump=N there are N files dump-I.txt
+ * of I * 3000 numbered lines first.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <hartbeat/chan.h>
+#include <hartbeat/dump.h>
 #include <hartbeat/go.h>
 #include <hartbeat/mutex.h>
 #include <hartbeat/time.h>
@@ -54,6 +56,19 @@ static void live_print(void *arg)
 	}
 }
 
+static bool dump(unsigned long i)
+{
+	char name[32];
+	snprintf(name, sizeof name, "dump-%lu.txt", i);
+	struct dump *d = dump_open(name);
+	if (d == NULL)
+		return false;
+	for (unsigned long k = 0; k < i * 3000; k++)
+		dump_printf(d, "%lu %lu\n", i, k);
+	dump_close(d);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct chan *never = chan_make(0, 0), *has_it = chan_make(0, 0);
@@ -65,6 +80,10 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (strncmp(argv[i], "print=", 6) == 0)
 			ok &= go(live_print, (void *)strtoul(argv[i] + 6, NULL, 10)) != 0;
+	for (int i = 1; i < argc; i++)
+		for (unsigned long k = 0;
+		     strncmp(argv[i], "dump=", 5) == 0 && k < strtoul(argv[i] + 5, NULL, 10); k++)
+			ok &= dump(k);
 	if (!ok)
 		return 1;
 	puts("live: ready");

@@ -88,6 +88,7 @@ static bool connect_unix(struct input *in, const char *path)
 		return input_error(in, "cannot connect");
 	}
 	strcpy(a.sun_path, path);
+	in->writable = true;
 	in->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (in->fd < 0 || connect(in->fd, (struct sockaddr *)&a, sizeof a) != 0)
 		return input_error(in, "cannot connect");
@@ -103,7 +104,13 @@ bool input_open(struct input *in, const char *path, unsigned baud)
 	in->name = path;
 	if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		return connect_unix(in, path);
-	in->fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	if (stat(path, &st) == 0 && S_ISCHR(st.st_mode))
+		in->fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	else
+		in->fd = -1;
+	in->writable = in->fd >= 0 && isatty(in->fd);
+	if (in->fd < 0)
+		in->fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
 	if (in->fd < 0)
 		return input_error(in, "cannot open");
 	if (fstat(in->fd, &st) != 0)
@@ -121,7 +128,7 @@ bool input_connect(struct input *in, const char *where)
 {
 	char host[256];
 	const char *colon = strrchr(where, ':');
-	*in = (struct input){.fd = -1, .name = where, .socket = true};
+	*in = (struct input){.fd = -1, .name = where, .socket = true, .writable = true};
 	size_t len = colon != NULL ? (size_t)(colon - where) : 0;
 	const char *start = where;
 	if (len >= 2 && where[0] == '[' && where[len - 1] == ']') {
@@ -180,6 +187,8 @@ ssize_t input_read(struct input *in, char *buffer, size_t size)
 	while (!stop) {
 		struct pollfd p = {.fd = in->fd, .events = POLLIN};
 		int ready = poll(&p, 1, WAIT_MS);
+		if (ready == 0 && in->writable)
+			return INPUT_QUIET;
 		if (ready == 0 || (ready < 0 && errno == EINTR))
 			continue;
 		if (ready < 0) {
@@ -197,6 +206,20 @@ ssize_t input_read(struct input *in, char *buffer, size_t size)
 		}
 	}
 	return 0;
+}
+
+void input_write(struct input *in, const char *data, size_t n)
+{
+	while (n > 0 && !stop) {
+		struct pollfd p = {.fd = in->fd, .events = POLLOUT};
+		if (poll(&p, 1, WAIT_MS) <= 0)
+			return;
+		ssize_t done = write(in->fd, data, n);
+		if (done <= 0)
+			return;
+		data += done;
+		n -= (size_t)done;
+	}
 }
 
 void input_close(struct input *in)

@@ -11,6 +11,7 @@ struct input {
 	int fd;
 	const char *name; /* for messages */
 	uint64_t size;    /* of a regular file, else 0 */
+	bool writable;    /* the machine can be spoken to */
 	bool raw;         /* a terminal whose settings input_close() restores */
 	/* where it came from, to open it again */
 	bool socket; /* HOST:PORT */
@@ -34,12 +35,17 @@ bool input_reopen(struct input *in);
  * can be opened. */
 bool input_await(struct input *in, const char *where, bool socket, unsigned baud);
 
+enum { INPUT_QUIET = -2 };
+
 /*
- * Waits for input and reads up to size bytes. Returns the bytes, 0 at the end or after a signal that
+ * Waits for input and reads up to size bytes. Returns the bytes, INPUT_QUIET when it is writable and nothing came for a while, 0 at the end or after a signal that
  * input_signals() caught, -1 after telling the user of an error. An error of a device whose other side is
  * gone is the end.
  */
 ssize_t input_read(struct input *in, char *buffer, size_t size);
+
+/* Sends n bytes to the machine, as far as they are taken without a wait of more than a moment. */
+void input_write(struct input *in, const char *data, size_t n);
 
 /* From now on SIGINT, SIGTERM and SIGHUP, unless they were ignored, end the input; the third ends the
  * program. */

@@ -79,6 +79,22 @@ uint64_t lines_missing(const struct line_set *s, uint64_t below, char *out, size
 	return total;
 }
 
+size_t lines_list(const struct line_set *s, uint64_t below, char *out, size_t size)
+{
+	size_t at = 0;
+	out[0] = '\0';
+	for (uint64_t from = 0; at + 44 < size;) { /* two numbers of 20 digits */
+		uint64_t first = lines_next(s, from, below, false);
+		if (first == below)
+			break;
+		from = lines_next(s, first, below, true);
+		at += (size_t)snprintf(out + at, size - at, "%s%" PRIu64, at > 0 ? "," : "", first);
+		if (from - first > 1)
+			at += (size_t)snprintf(out + at, size - at, "-%" PRIu64, from - 1);
+	}
+	return at;
+}
+
 void lines_free(struct line_set *s)
 {
 	free(s->bits);

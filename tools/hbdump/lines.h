@@ -27,6 +27,9 @@ __attribute__((warn_unused_result)) bool lines_add(struct line_set *s, uint64_t 
  */
 uint64_t lines_missing(const struct line_set *s, uint64_t below, char *out, size_t size);
 
+/* The same as "3-7,12", without blanks, as many ranges as fit into size bytes. Returns the characters written. */
+size_t lines_list(const struct line_set *s, uint64_t below, char *out, size_t size);
+
 void lines_free(struct line_set *s);
 
 #endif

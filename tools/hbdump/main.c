@@ -55,6 +55,8 @@ static const char usage[] =
 	"  -b, --baud N             speed of a serial device (default 115200)\n"
 	"  -r, --reconnect          wait for the socket or device, and open it again when it ends, until "
 	"Ctrl-C\n"
+	"      --no-resend          do not ask the machine for damaged lines again (socket or device, "
+	"console=1)\n"
 	"  -t, --time               names of dumps get the time: cpu-20261231-235959.pb.gz\n"
 	"  -e, --expect NAME        it is an error if no whole dump NAME arrives (may be repeated)\n"
 	"      --log FILE           write the input, unchanged, to FILE as well\n"
@@ -82,7 +84,7 @@ struct options {
 	int n_expect;
 	unsigned baud;
 	uint64_t limit;
-	bool quiet, list, rows, reconnect, time;
+	bool quiet, list, rows, reconnect, time, no_resend;
 };
 
 /* The one run of this program. */
@@ -95,6 +97,7 @@ static struct {
 	size_t text_held;
 	char text_last; /* what was passed on last */
 	char text[READ_SIZE];
+	uint64_t heard_ms; /* when something came last */
 	/* progress */
 	bool terminal; /* stderr is one */
 	bool progress_shown;
@@ -255,11 +258,43 @@ static int log_open(const char *name, const struct input *in)
 	return fd;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Asks for what is missing, if it is time. */
+static void run_ask(struct input *in)
+{
+	char request[STORE_ASK_MAX + 2];
+	uint64_t now = now_ms();
+	if (!in->writable || !run.store.repairs)
+		return;
+	/* The first byte tells that no person types: what follows is neither echoed nor mixed with a line that one does type. */
+	request[0] = 0x1e;
+	while (store_ask(&run.store, now, now - run.heard_ms, request + 1)) {
+		size_t n = strlen(request);
+		request[n++] = '\r';
+		input_write(in, request, n);
+	}
+}
+
 /* The next bytes; 0 at the end, which an input that comes again has only by a signal. */
 static ssize_t run_input(struct input *in, char *buffer, size_t size, bool again)
 {
 	ssize_t n;
-	while ((n = input_read(in, buffer, size)) <= 0 && again) {
+	for (;;) {
+		n = input_read(in, buffer, size);
+		if (n == INPUT_QUIET) {
+			text_flush();
+			run_ask(in);
+			continue;
+		}
+		run.heard_ms = now_ms();
+		if (n > 0 || !again)
+			return n;
 		parse_finish(&run.parser); /* a line that was begun will not go on */
 		if (run.text_last != '\n')
 			on_text(NULL, "\n", 1);
@@ -270,7 +305,6 @@ static ssize_t run_input(struct input *in, char *buffer, size_t size, bool again
 			return 0;
 		fprintf(stderr, "hbdump: %s: there again\n", in->name);
 	}
-	return n;
 }
 
 /* Reads the input to its end. */
@@ -288,6 +322,7 @@ static void run_read(struct input *in, int log_fd, const char *log_name, bool ag
 		parse_feed(&run.parser, buffer, (size_t)n);
 		text_flush();
 		progress_update();
+		run_ask(in);
 		if (n < BATCH)
 			nanosleep(&(struct timespec){.tv_nsec = BATCH_NS}, NULL);
 	}
@@ -335,6 +370,7 @@ static bool options_read(struct options *o, int argc, char **argv)
 {
 	enum {
 		OPT_LOG = 256,
+		OPT_NO_RESEND,
 		OPT_LIMIT,
 		OPT_FLAME,
 		OPT_TRACE,
@@ -354,6 +390,7 @@ static bool options_read(struct options *o, int argc, char **argv)
 		{"time", no_argument, NULL, 't'},
 		{"expect", required_argument, NULL, 'e'},
 		{"log", required_argument, NULL, OPT_LOG},
+		{"no-resend", no_argument, NULL, OPT_NO_RESEND},
 		{"limit", required_argument, NULL, OPT_LIMIT},
 		{"flame", required_argument, NULL, OPT_FLAME},
 		{"check-trace", required_argument, NULL, OPT_TRACE},
@@ -404,6 +441,9 @@ static bool options_read(struct options *o, int argc, char **argv)
 				return false;
 			}
 			o->expect[o->n_expect++] = optarg;
+			break;
+		case OPT_NO_RESEND:
+			o->no_resend = true;
 			break;
 		case OPT_LOG:
 			o->log = optarg;
@@ -529,6 +569,8 @@ int main(int argc, char **argv)
 		run.input_size = in.size;
 		store_init(&run.store, &files, on_say, NULL, o.limit);
 		run.store.stamp = o.time ? stamp : NULL;
+		run.store.repairs = in.writable && !o.no_resend;
+		run.heard_ms = now_ms();
 		parse_init(&run.parser, &events, NULL);
 		run_read(&in, log_fd, o.log, o.reconnect);
 		status = run_verdict(&o);

@@ -32,6 +32,8 @@ enum {
 	STORE_LINE_REPORTS = 20,   /* damaged lines named one by one; more are counted */
 	STORE_STAMP_MAX = 24,      /* a time in a name, with terminator */
 	STORE_NAME_MAX = 120,      /* FRAME_NAME_MAX, a time and the longest suffixes, with terminator */
+	STORE_ASK_MAX = 200,       /* characters of a request, with terminator */
+	STORE_ASKS = 8,            /* requests in a row that bring nothing */
 	STORE_TOKEN_MAX = 24,      /* <nonce>-<number>, with terminator */
 };
 
@@ -86,6 +88,9 @@ struct store_stream {
 	uint64_t turned_away; /* lines over the size limit */
 	uint64_t conflicts;   /* lines that disagree with what came before */
 	void *file;
+	/* requests to send lines again: in a row without an effect, when the last one was, and what had been seen then */
+	unsigned asks;
+	uint64_t asked_ms, asked_seen;
 };
 
 struct store {
@@ -96,6 +101,8 @@ struct store {
 	uint64_t max_bytes; /* of one dump */
 	/* The time that names get before their first '.', or NULL: none. Set between store_init() and the first frame. */
 	void (*stamp)(char text[STORE_STAMP_MAX]);
+	/* Lines can be asked for again (store_ask): a damaged one is no damage yet. Set as stamp. */
+	bool repairs;
 	/* streams */
 	struct store_stream *first, **last;
 	struct store_stream *table[STORE_TABLE_SIZE];
@@ -107,6 +114,9 @@ struct store {
 	uint64_t damages;      /* damage said or counted */
 	uint64_t line_reports; /* damaged lines among them */
 	bool failed;           /* a file error, or no memory */
+	uint64_t unrepaired;   /* damaged lines, while that is not counted as damage */
+	char probe[48];        /* a request for the stream that would follow, or "" */
+	bool unsure;           /* the last of them may have been of a stream of which nothing else came */
 };
 
 void store_init(struct store *s, const struct store_files *files, store_say_fn say, void *say_ctx,
@@ -117,6 +127,12 @@ void store_frame(struct store *s, uint64_t log_line, const struct frame *f);
 
 /* Counts and reports a damaged line of the input. */
 void store_damage(struct store *s, uint64_t log_line, const char *what, const char *excerpt);
+
+/*
+ * What to ask the machine for, if anything: "resend <stream> <lines>", without an end of line (docs/serial-format.md). now_ms counts from
+ * anywhere; quiet_ms: nothing has come for so long. False: nothing now.
+ */
+bool store_ask(struct store *s, uint64_t now_ms, uint64_t quiet_ms, char out[STORE_ASK_MAX]);
 
 /* The input has ended: gives up open streams and looks for lost ones. The verdict stands in damages and
  * failed. */

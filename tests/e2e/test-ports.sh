@@ -1,0 +1,71 @@
+#!/bin/bash
+# The live port and clients that behave badly, or come in large numbers (tests/host/port_client.c); over virtio, and over a second UART where
+# there is one.
+#
+#	[ARCH=...] [BUILD=...] [FULL=1] [ONLY=MODE] tests/e2e/test-ports.sh
+#
+# ONLY: the clients of that mode alone, over virtio.
+cd "$(dirname "$0")/../.." || exit 2
+. tests/e2e/e2e.sh
+
+log=$OUT/live/console.log
+serving() { # serving [NAME=value ...]: starts a guest on a free port
+	local end=$((SECONDS + 60))
+	port=$((20000 + RANDOM % 20000))
+	mkdir -p "$OUT/live"
+	: >"$log"
+	boot tests/live LIVE="$port" BOOT="prof.cpu=off" TIMEOUT=$([ -n "$FULL" ] && echo 900 || echo 200) "$@" &
+	guest=$!
+	until grep -aq '^live: ready' "$log"; do
+		[ $SECONDS -lt $end ] && kill -0 $guest || return 1
+		sleep 0.1
+	done
+}
+served() {
+	kill "$(pgrep -f "port=$port,server" | head -n 1)" 2>/dev/null
+	wait "$guest" 2>/dev/null
+}
+client() { # client NAME MODE ARGUMENT...
+	local name=$1 mode=$2 result
+	[ -z "${ONLY:-}" ] || [ "$mode" = "$ONLY" ] || return 0
+	shift 2
+	"$BUILD/tools/port-client" "$mode" "$port" "$@" >"$dir/out" 2>&1
+	result=$?
+	head -n 3 "$dir/out" | cut -c 1-160 >>"$dir/notes"
+	ok $result "$name"
+}
+short() { [ -n "$FULL" ] && echo "$2" || echo "$1"; } # short FEW MANY
+
+image tests/live
+make_here "$BUILD/tools/port-client" >"$dir/build" 2>&1 || bail "port-client does not build"
+
+serving
+ok $? "a guest with a live port"
+client "clients one after another" get /metrics "$(short 50 1000)"
+client "a request cut in two at each byte" split /metrics
+client "a client that sends byte by byte, slowly" slow /metrics "$(short 30 1000)"
+client "clients that vanish in the middle of a request or answer: the next one gets his own answer" vanish "$(short 100 2000)" $RANDOM
+client "junk" junk "$(short 10000000 1000000000)" 1
+client "the next client after it" get /metrics 1
+served
+[ -z "${ONLY:-}" ] || done_testing
+
+serving ARGS="print=0"
+client "a profile while the console prints at its full rate" get "/debug/pprof/profile?seconds=1" 1
+served
+
+for machine in $([ "$ARCH" = x86_64 ] && echo "q35 microvm"); do
+	serving MACHINE=$machine LIVE_VIA=uart
+	ok $? "$machine: a guest with a live port over a UART"
+	client "$machine: clients one after another" get /metrics "$(short 20 1000)"
+	client "$machine: a request cut in two at each byte" split /debug/pprof/cmdline
+	client "$machine: a client that sends byte by byte, slowly" slow /metrics "$(short 30 1000)"
+	client "$machine: clients that vanish in the middle of a request: the next one is served" half "$(short 20 200)" $RANDOM
+	client "$machine: junk" junk 100000 1
+	client "$machine: the next client after it" get /debug/pprof/heap 1
+	served
+done
+boot tests/live LIVE=6060 LIVE_VIA=smoke
+has "$dir/err" '^run: LIVE_VIA=smoke: expected virtio or uart$' && equal status "$status" 97
+ok $? "another way is refused"
+done_testing

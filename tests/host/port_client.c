@@ -1,0 +1,240 @@
+/*
+ * port-client: clients of the live port that behave badly, or in large numbers. For tests/e2e/test-ports.sh. Prints one line that says how it
+ * went; status 0: as it should be.
+ *
+ *	port-client get PORT PATH N		N clients one after another
+ *	port-client split PORT PATH		a client for each place where the request can be cut in two
+ *	port-client slow PORT PATH MS		a byte each MS milliseconds
+ *	port-client junk PORT BYTES SEED	random bytes, one client; what comes back is not looked at
+ *	port-client vanish PORT N SEED		N clients that leave in the middle of a request or answer; after each one that stays
+ *	port-client half PORT N SEED		the same, of a request only
+ *
+ * A request has ANSWER_MS to be answered.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ANSWER_MS = 20000, TEXT = 1 << 20 };
+
+static int port;
+static char text[TEXT + 1];
+static char why[160];
+
+static long now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int dial(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a) != 0) {
+		fprintf(stderr, "port-client: cannot connect: %s\n", strerror(errno));
+		exit(2);
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	return fd;
+}
+
+static int request(char *to, size_t size, const char *path)
+{
+	return snprintf(to, size, "GET %s HTTP/1.1\r\nHost: test\r\nUser-Agent: port-client\r\n\r\n", path);
+}
+
+static int send_all(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = write(fd, p, n);
+		if (done <= 0)
+			return -1;
+		p += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+/* Reads an answer to its length; 200 and whole, or a reason in why. */
+static int answered(int fd)
+{
+	size_t n = 0, want = 0;
+	long end = now_ms() + ANSWER_MS;
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		long left = end - now_ms();
+		if (left <= 0 || poll(&p, 1, (int)left) <= 0) {
+			snprintf(why, sizeof why, "no answer: %zu bytes: %.60s", n, text);
+			return 0;
+		}
+		ssize_t got = read(fd, text + n, TEXT - n);
+		if (got <= 0) {
+			snprintf(why, sizeof why, "closed after %zu bytes", n);
+			return 0;
+		}
+		n += (size_t)got;
+		text[n] = '\0';
+		const char *length = strstr(text, "Content-Length: "), *body = strstr(text, "\r\n\r\n");
+		if (length == NULL || body == NULL)
+			continue;
+		want = (size_t)(body + 4 - text) + strtoull(length + 16, NULL, 10);
+		if (n >= want)
+			break;
+	}
+	if (n == want && strncmp(text, "HTTP/1.1 200 ", 13) == 0)
+		return 1;
+	const char *blank = strstr(text, "\r\n\r\n");
+	snprintf(why, sizeof why, "%zu bytes of %zu: %.30s ... %.80s", n, want, text,
+		 blank != NULL ? blank + 4 : "");
+	return 0;
+}
+
+static int whole(const char *path)
+{
+	char r[512];
+	int fd = dial();
+	int ok = send_all(fd, r, (size_t)request(r, sizeof r, path)) == 0 && answered(fd);
+	close(fd);
+	return ok;
+}
+
+static int say(const char *what, unsigned long good, unsigned long all)
+{
+	printf("port-client: %s: %lu of %lu were answered%s%s\n", what, good, all,
+	       why[0] ? "; the last one not: " : "", why);
+	return good == all ? 0 : 1;
+}
+
+static uint64_t state;
+
+static uint64_t draw(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+static int split(const char *path)
+{
+	char r[512];
+	size_t n = (size_t)request(r, sizeof r, path);
+	unsigned long good = 0;
+	for (size_t cut = 1; cut < n; cut++) {
+		int fd = dial();
+		send_all(fd, r, cut);
+		poll(NULL, 0, 2);
+		good += send_all(fd, r + cut, n - cut) == 0 && answered(fd);
+		close(fd);
+	}
+	return say("cut in two", good, n - 1);
+}
+
+static int slow(const char *path, int ms)
+{
+	char r[512];
+	size_t n = (size_t)request(r, sizeof r, path);
+	int fd = dial();
+	for (size_t i = 0; i < n; i++) {
+		send_all(fd, r + i, 1);
+		poll(NULL, 0, ms);
+	}
+	int good = answered(fd);
+	close(fd);
+	return say("slow", (unsigned long)good, 1);
+}
+
+static int junk(unsigned long bytes)
+{
+	char piece[4096];
+	unsigned long sent = 0;
+	int fd = dial();
+	long start = now_ms();
+	while (sent < bytes) {
+		struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT};
+		if (poll(&p, 1, ANSWER_MS) <= 0) {
+			printf("port-client: junk: stuck after %lu bytes\n", sent);
+			return 1;
+		}
+		if ((p.revents & POLLIN) != 0 && read(fd, text, TEXT) <= 0)
+			break;
+		if ((p.revents & POLLOUT) == 0)
+			continue;
+		size_t n = bytes - sent < sizeof piece ? bytes - sent : sizeof piece;
+		for (size_t i = 0; i < n; i++)
+			piece[i] = (char)(draw() >> 32);
+		ssize_t done = send(fd, piece, n, MSG_DONTWAIT);
+		sent += done > 0 ? (unsigned long)done : 0;
+	}
+	close(fd);
+	long ms = now_ms() - start;
+	printf("port-client: junk: %lu bytes taken, %.3f MB/s\n", sent,
+	       (double)sent / 1e3 / (double)(ms > 0 ? ms : 1));
+	return sent == bytes ? 0 : 1;
+}
+
+static int vanish(unsigned long times, int answers)
+{
+	static const char *const paths[] = {"/metrics", "/debug/pprof/", "/debug/pprof/goroutine?debug=2",
+					    "/no"};
+	unsigned long good = 0;
+	for (unsigned long i = 0; i < times; i++) {
+		char r[512];
+		size_t n = (size_t)request(r, sizeof r, paths[draw() % 4]);
+		int fd = dial();
+		/* two in three in the middle of the request, the others in the middle of the answer */
+		send_all(fd, r, draw() % 3 != 0 || !answers ? 1 + draw() % (n - 1) : n);
+		if (draw() % 2 == 0)
+			poll(NULL, 0, (int)(draw() % 3));
+		if (draw() % 4 == 0) { /* without a word: RST */
+			struct linger l = {1, 0};
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+		}
+		close(fd);
+		good += (unsigned long)whole("/metrics");
+	}
+	return say("after one that vanished", good, times);
+}
+
+int main(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 4) {
+		fprintf(stderr, "usage: port-client get|split|slow|junk|vanish|half PORT ...\n");
+		return 2;
+	}
+	port = atoi(argv[2]);
+	state = UINT64_C(0x9e3779b97f4a7c15) ^ strtoull(argv[argc - 1], NULL, 10);
+	if (strcmp(argv[1], "split") == 0)
+		return split(argv[3]);
+	if (strcmp(argv[1], "slow") == 0 && argc == 5)
+		return slow(argv[3], atoi(argv[4]));
+	if (strcmp(argv[1], "junk") == 0 && argc == 5)
+		return junk(strtoul(argv[3], NULL, 10));
+	if (strcmp(argv[1], "vanish") == 0 && argc == 5)
+		return vanish(strtoul(argv[3], NULL, 10), 1);
+	if (strcmp(argv[1], "half") == 0 && argc == 5)
+		return vanish(strtoul(argv[3], NULL, 10), 0);
+	if (strcmp(argv[1], "get") != 0 || argc != 5)
+		return 2;
+	unsigned long good = 0, n = strtoul(argv[4], NULL, 10);
+	long start = now_ms();
+	for (unsigned long i = 0; i < n; i++)
+		good += (unsigned long)whole(argv[3]);
+	long ms = now_ms() - start;
+	if (n == 1 && why[0] == '\0')
+		printf("port-client: %zu bytes in %ld ms\n", strlen(text), ms);
+	return say("one after another", good, n);
+}

@@ -1,0 +1,195 @@
+/*
+ * What the host reader asks a machine to send again: the lines that are missing, no more often than makes sense, and what it says at the end.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/framing.h"
+#include "tests/host/check.h"
+#include "tests/host/store_memory.h"
+#include "tools/hbdump/parse.h"
+#include "tools/hbdump/store.h"
+
+/* A log under construction. */
+struct log {
+	size_t len;
+	char text[1 << 14];
+};
+
+static struct {
+	struct memory memory;
+	struct store_files files;
+	struct store store;
+	struct parser parser;
+	uint64_t damages;
+} out;
+
+static void log_line(void *ctx, const char *text, size_t len)
+{
+	struct log *l = ctx;
+	CHECK(l->len + len < sizeof l->text);
+	memcpy(l->text + l->len, text, len);
+	l->len += len;
+}
+
+static void log_dump(struct log *l, uint32_t nonce, uint32_t number, const char *name, size_t size)
+{
+	struct frame_stream s;
+	CHECK(frame_stream_begin(&s, nonce, number, name, log_line, l));
+	for (size_t i = 0; i < size; i++) {
+		uint8_t b = (uint8_t)(i * 2654435761u >> 11);
+		frame_stream_write(&s, &b, 1);
+	}
+	frame_stream_end(&s);
+}
+
+static void on_text(void *ctx, const char *text, size_t len)
+{
+	(void)ctx;
+	(void)text;
+	(void)len;
+}
+
+static void on_frame(void *ctx, uint64_t line, const struct frame *f)
+{
+	(void)ctx;
+	store_frame(&out.store, line, f);
+}
+
+static void on_damage(void *ctx, uint64_t line, const char *what, const char *excerpt)
+{
+	(void)ctx;
+	store_damage(&out.store, line, what, excerpt);
+}
+
+static void on_say(void *ctx, enum store_say kind, const char *text)
+{
+	(void)ctx;
+	(void)kind;
+	(void)text;
+}
+
+static void feed(const char *text, size_t len)
+{
+	parse_feed(&out.parser, text, len);
+}
+
+static void asking_begin(void)
+{
+	static const struct parse_events events = {on_text, on_frame, on_damage};
+	memset(&out, 0, sizeof out);
+	memory_init(&out.memory, &out.files);
+	store_init(&out.store, &out.files, on_say, NULL, 1 << 20);
+	out.store.repairs = true;
+	parse_init(&out.parser, &events, NULL);
+}
+
+static void asking_end(void)
+{
+	store_finish(&out.store);
+	out.damages = out.store.damages;
+	store_free(&out.store);
+	memory_free(&out.memory);
+}
+
+/* The n-th line of a log, its newline included. */
+static const char *nth(const struct log *l, unsigned n, size_t *len)
+{
+	const char *at = l->text;
+	for (; n > 0; n--)
+		at = strchr(at, '\n') + 1;
+	*len = (size_t)(strchr(at, '\n') - at) + 1;
+	return at;
+}
+
+TEST(asks_for_what_is_missing)
+{
+	static struct log l;
+	char ask[STORE_ASK_MAX];
+	size_t len;
+	memset(&l, 0, sizeof l);
+	log_dump(&l, 0xabc, 4, "a.bin", 57 * 10);
+	asking_begin();
+	for (unsigned i = 1; i < 12; i++) { /* without its begin, and lines 3, 4 and 7 */
+		const char *line = nth(&l, i, &len);
+		if (i != 4 && i != 5 && i != 8)
+			feed(line, len);
+	}
+	CHECK(store_ask(&out.store, 1000, 0, ask));
+	CHECK_STR(ask, "resend 00000abc-4 begin,3-4,7");
+	CHECK(!store_ask(&out.store, 1100, 100, ask)); /* not again at once */
+	CHECK(store_ask(&out.store, 3000, 2000, ask));
+	feed(nth(&l, 0, &len), strcspn(l.text, "\n") + 1);
+	for (unsigned i = 4; i < 9; i++) {
+		const char *line = nth(&l, i, &len);
+		feed(line, len);
+	}
+	CHECK(store_has(&out.store, "a.bin"));
+	CHECK(!store_ask(&out.store, 9000, 6000, ask));
+	asking_end();
+	CHECK_EQ(out.damages, 0);
+}
+
+TEST(asks_for_a_stream_of_which_nothing_came)
+{
+	static struct log l;
+	char ask[STORE_ASK_MAX];
+	memset(&l, 0, sizeof l);
+	log_dump(&l, 0xabc, 0, "a.bin", 10);
+	log_dump(&l, 0xabc, 2, "c.bin", 10);
+	asking_begin();
+	feed(l.text, l.len);
+	CHECK(!store_ask(&out.store, 1000, 0, ask));
+	CHECK(store_ask(&out.store, 2000, 1500, ask));
+	CHECK_STR(ask, "resend 00000abc-1 all");
+	asking_end();
+	CHECK(out.damages > 0);
+}
+
+TEST(asks_a_number_of_times_and_then_says_so)
+{
+	static struct log l;
+	char ask[STORE_ASK_MAX];
+	size_t len, n = 0;
+	memset(&l, 0, sizeof l);
+	log_dump(&l, 0xabc, 0, "a.bin", 57 * 10);
+	asking_begin();
+	for (unsigned i = 0; i < 12; i++) {
+		const char *line = nth(&l, i, &len);
+		if (i != 5)
+			feed(line, len);
+	}
+	for (uint64_t t = 1; t < 10000; t++)
+		n += store_ask(&out.store, t * 1000, t == 1 ? 0 : 5000, ask);
+	CHECK_EQ(n, STORE_ASKS);
+	asking_end();
+	CHECK(out.damages > 0);
+}
+
+TEST(a_damaged_line_is_no_damage_once_all_is_whole)
+{
+	static struct log l;
+	char ask[STORE_ASK_MAX], bad[FRAME_LINE_MAX + 1];
+	size_t len;
+	memset(&l, 0, sizeof l);
+	log_dump(&l, 0xabc, 0, "a.bin", 57 * 3);
+	for (int repaired = 0; repaired < 2; repaired++) {
+		asking_begin();
+		for (unsigned i = 0; i < 5; i++) {
+			const char *line = nth(&l, i, &len);
+			memcpy(bad, line, len);
+			bad[20] ^= i == 2;
+			feed(bad, len);
+		}
+		CHECK(store_ask(&out.store, 1000, 0, ask));
+		CHECK_STR(ask, "resend 00000abc-0 1");
+		const char *line = nth(&l, 2, &len);
+		if (repaired)
+			feed(line, len);
+		CHECK(store_ask(&out.store, 5000, 4000, ask));
+		if (repaired) /* the damaged line may have been the only one of the next stream */
+			CHECK_STR(ask, "resend 00000abc-1 all");
+		asking_end();
+		CHECK_EQ(out.damages == 0, repaired);
+	}
+}
