@@ -248,13 +248,14 @@ run: $(ELF) $(BUILD)/tools/hbdump $(if $(filter riscv64,$(ARCH)),$(OPENSBI_FW)) 
 		$(BUILD)/tools/hbdump --flame $(RUN_OUT)/cpu.pb.gz -o $(RUN_OUT)/flame.html && echo "flame graph: $(RUN_OUT)/flame.html"; \
 		echo "go tool pprof -http=: $(RUN_OUT)/cpu.pb.gz"; fi; exit $$status
 
-# The same without an end of its own, and with the live port. wordcount goes on until Ctrl-C.
+# The same without an end of its own, and with the live port. wordcount goes on until Ctrl-C. Profiles that are kept all the time are on.
 PORT ?= 6060
+SERVE_BOOT = $(foreach o,heap.rate=512K block.rate=10us mutex.fraction=10,$(if $(findstring $(firstword $(subst =, ,$(o)))=,$(BOOT)),,$(o)))
 .PHONY: serve
 serve:
 	@echo "http://localhost:$(PORT)/debug/pprof/    (and on the three ports behind it; Ctrl-C ends it)"
 	@echo "go tool pprof 'http://localhost:$(PORT)/debug/pprof/profile?seconds=5'"
-	@$(MAKE) run LIVE=$(call q,$(PORT)) TIMEOUT=0 BOOT=$(call q,prof.cpu=off $(BOOT)) REPEAT=$(or $(REPEAT),1000000)
+	@$(MAKE) run LIVE=$(call q,$(PORT)) TIMEOUT=0 BOOT=$(call q,prof.cpu=off $(SERVE_BOOT) $(BOOT)) REPEAT=$(or $(REPEAT),1000000)
 
 # Go's own view of a profile in the browser, until Ctrl-C. The go command on PATH, else the set-up's; nothing is installed for it.
 PROFILE ?= $(RUN_OUT)/cpu.pb.gz

@@ -123,7 +123,9 @@ void page_index(struct answer *a)
 		answer_escaped(a, others[i].path);
 		answer_text(a, "</a></td><td>%s</td></tr>\n", others[i].what);
 	}
-	answer_text(a, "</table>\n<p>Each takes <code>seconds=</code>: what changes in it during so many. "
-		       "<code>go tool pprof http://HOST:PORT" PPROF
-		       "profile?seconds=5</code></p>\n</body></html>\n");
+	answer_text(
+		a,
+		"</table>\n<p>Each profile takes <code>seconds=</code>: what changes in it during so many. "
+		"<code>go tool pprof http://HOST:PORT" PPROF
+		"profile?seconds=5</code></p>\n</body></html>\n");
 }

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
 . tests/e2e/live.sh
 
+image apps/hello
 image tests/live
 find_go
 machines=$([ "$ARCH" = riscv64 ] && echo virt || echo "q35 microvm")

@@ -21,6 +21,13 @@ done
 has "$dir/out" "^http://localhost:$port/debug/pprof/ " "^go tool pprof 'http://localhost:$port/debug/pprof/profile\?seconds=5'\$" || bad=1
 grep -aq '^wordcount' "$dir/body" || bad=1
 ok $bad "it prints the addresses, and answers there"
+for ((i = 0; i < 100; i++)); do # the program has to wait once
+	fetch /debug/pprof/
+	! grep -q '<td class="n">[1-9][0-9]*</td><td><a href="block' "$dir/body" || break
+	sleep 0.2
+done
+has "$dir/body" '<td class="n">[1-9][0-9]*</td><td><a href="heap' '<td class="n">[1-9][0-9]*</td><td><a href="block' '<td class="n">[1-9][0-9]*</td><td><a href="goroutine'
+ok $? "heap and block profiles are kept, too"
 fetch "/debug/pprof/flame?seconds=1"
 equal status "$code" 200 && [ "$(wc -c <"$dir/body")" -gt 40000 ]
 ok $? "a flame graph of the program that runs"
