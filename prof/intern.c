@@ -52,11 +52,14 @@ static uint64_t hash_at(const struct intern *t, uint32_t id)
 	return head->hash;
 }
 
-static int entries_grow(struct intern *t)
+/* To room for n more. */
+static int entries_grow(struct intern *t, uint32_t n)
 {
-	if (t->n > UINT32_MAX / 4)
+	if (t->n > UINT32_MAX / 4 || n > UINT32_MAX / 8)
 		return -ENOMEM;
 	uint32_t cap = t->cap ? t->cap * 2 : ENTRIES_FIRST;
+	while (cap - t->n < n)
+		cap *= 2;
 	unsigned char *entries = mem_alloc(t->mem, (size_t)cap * t->entry_size);
 	if (entries == NULL)
 		return -ENOMEM;
@@ -82,9 +85,11 @@ static void slot_take(struct intern *t, uint64_t hash, uint32_t id)
 	t->slots[i] = id + 1;
 }
 
-static int slots_grow(struct intern *t)
+static int slots_grow(struct intern *t, uint32_t n)
 {
 	uint32_t n_slots = t->n_slots ? t->n_slots * 2 : SLOTS_FIRST;
+	while (n_slots / 2 < t->n + n)
+		n_slots *= 2;
 	uint32_t *slots = mem_alloc(t->mem, n_slots * sizeof *slots);
 	if (slots == NULL)
 		return -ENOMEM;
@@ -112,14 +117,18 @@ bool intern_find(const struct intern *t, const void *entry, intern_equal_fn *equ
 	return false;
 }
 
+bool intern_room(struct intern *t, uint32_t n)
+{
+	return (t->cap - t->n >= n || entries_grow(t, n) == 0) &&
+	       (t->n_slots / 2 >= t->n + n || slots_grow(t, n) == 0);
+}
+
 int intern_put(struct intern *t, const void *entry, intern_equal_fn *equal, uint32_t *id)
 {
 	const struct intern_head *head = entry;
 	if (intern_find(t, entry, equal, id))
 		return 0;
-	if (t->n == t->cap && entries_grow(t) < 0)
-		return -ENOMEM;
-	if (t->n + 1 > t->n_slots / 2 && slots_grow(t) < 0)
+	if (!intern_room(t, 1))
 		return -ENOMEM;
 	*id = t->n++;
 	memcpy(intern_at(t, *id), entry, t->entry_size);

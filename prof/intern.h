@@ -54,6 +54,9 @@ bool intern_find(const struct intern *t, const void *entry, intern_equal_fn *equ
 int intern_put(struct intern *t, const void *entry, intern_equal_fn *equal, uint32_t *id)
 	__attribute__((warn_unused_result));
 
+/* Makes room for so many new entries: putting these cannot fail. False: no memory, nothing changed. */
+bool intern_room(struct intern *t, uint32_t n) __attribute__((warn_unused_result));
+
 /* The entry with that number. The pointer is good until the next intern_put. */
 void *intern_at(const struct intern *t, uint32_t id);
 

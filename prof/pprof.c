@@ -16,10 +16,13 @@
  *counting and writing would make the two differ.
  * 4. A synthetic frame has a location of its own with address 0 and no mapping; otherwise pprof would look
  *for code at the reserved values.
+ * 5. A sample is written only when there is room for all that is new in it, and still for the end; else it is counted in [lost], and a comment
+ *says how much that is. Otherwise a profile of a machine without memory would break off, and nobody could read it.
  */
 #include "prof/pprof.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/assert.h"
@@ -78,6 +81,14 @@ enum {
 	FUNCTION_START_LINE = 5,
 
 	THE_MAPPING = 1, /* its id */
+
+	/* Entries for which there is room until the end: [lost] and what pprof_close() writes; and what one pc, or the labels of one sample,
+	 * can need besides. */
+	TAIL_STRINGS = 32,
+	TAIL_OTHERS = 1,
+	PC_STRINGS = 2 * PPROF_INLINE_MAX,
+	LABEL_STRINGS = 3,
+	COMMENT_MAX = 160,
 };
 
 struct string_entry {
@@ -102,6 +113,11 @@ struct pprof {
 	int error;                                     /* the first */
 	bool looked_up, no_function, no_file, no_line; /* for the mapping's claims */
 	struct intern strings, functions, locations;
+	/* rule 5 */
+	uint32_t tail_strings;
+	uint64_t n_unwritten;                                            /* samples */
+	uint64_t unwritten[PPROF_VALUES_MAX], written[PPROF_VALUES_MAX]; /* sums */
+	char comment[COMMENT_MAX];
 	struct protobuf out;
 	uint64_t ids[PROF_DEPTH_MAX + 1];
 	struct pprof_frame frames[PPROF_INLINE_MAX];
@@ -300,6 +316,14 @@ static void label_emit(struct protobuf *pb, const void *arg)
 	protobuf_uint64_opt(pb, LABEL_NUM_UNIT, m->unit);
 }
 
+/* Room for what comes, and still for the end. */
+static bool room(struct pprof *p, uint32_t strings, uint32_t functions, uint32_t locations)
+{
+	return intern_room(&p->strings, strings + p->tail_strings) &&
+	       intern_room(&p->functions, functions + TAIL_OTHERS) &&
+	       intern_room(&p->locations, locations + TAIL_OTHERS);
+}
+
 /* Number i of a sample's labels, its strings interned; false past the last. */
 static bool label_get(struct pprof *p, const struct pprof_sample *s, unsigned i, struct label_message *m)
 {
@@ -355,6 +379,14 @@ void pprof_options_cpu(struct pprof_options *o, int64_t period_ns)
 	o->period = period_ns;
 }
 
+static void tables_free(struct pprof *p)
+{
+	intern_free(&p->strings);
+	intern_free(&p->functions);
+	intern_free(&p->locations);
+	mem_free(p->mem, p);
+}
+
 struct pprof *pprof_open(const struct pprof_options *options, const struct mem_ops *mem, struct sink *sink)
 {
 	ASSERT(options->n_sample_types >= 1 && options->n_sample_types <= PPROF_VALUES_MAX,
@@ -370,6 +402,11 @@ struct pprof *pprof_open(const struct pprof_options *options, const struct mem_o
 	intern_init(&p->functions, mem, sizeof(struct function_entry));
 	intern_init(&p->locations, mem, sizeof(struct location_entry));
 	protobuf_init(&p->out, sink, p->buf, sizeof p->buf);
+	p->tail_strings = TAIL_STRINGS + options->n_comments;
+	if (!room(p, 1 + 2 * PPROF_VALUES_MAX, 0, 0)) {
+		tables_free(p);
+		return NULL;
+	}
 	uint32_t empty = string_id(p, "");
 	ASSERT(empty == 0, "string 0 is the empty one");
 	for (unsigned i = 0; i < options->n_sample_types; i++)
@@ -377,20 +414,58 @@ struct pprof *pprof_open(const struct pprof_options *options, const struct mem_o
 	return p;
 }
 
-int pprof_add(struct pprof *p, const struct pprof_sample *s)
+/* The locations and labels of a sample, written when they are new; false without memory. */
+static bool sample_prepare(struct pprof *p, const struct pprof_sample *s)
 {
-	ASSERT(s->depth <= PROF_DEPTH_MAX + 1, "a stack has at most PROF_DEPTH_MAX pcs and [truncated]");
-	for (uint32_t i = 0; i < s->depth; i++)
-		p->ids[i] = location_id(p, prof_pc_address(i + p->options->returns, s->pcs[i]));
 	struct label_message label;
-	for (unsigned i = 0; label_get(p, s, i, &label);)
-		i++;
+	for (uint32_t i = 0; i < s->depth; i++) {
+		if (!room(p, PC_STRINGS, PPROF_INLINE_MAX, 1))
+			return false;
+		p->ids[i] = location_id(p, prof_pc_address(i + p->options->returns, s->pcs[i]));
+	}
+	for (unsigned i = 0; room(p, LABEL_STRINGS, 0, 0); i++)
+		if (!label_get(p, s, i, &label))
+			return true;
+	return false;
+}
+
+static void sample_write(struct pprof *p, const struct pprof_sample *s)
+{
+	struct sample_message m = {.p = p, .s = s};
 	if (p->error == 0) {
-		struct sample_message m = {.p = p, .s = s};
 		protobuf_message(&p->out, PROFILE_SAMPLE, sample_emit, &m);
 		p->error = p->out.error;
 	}
+}
+
+int pprof_add(struct pprof *p, const struct pprof_sample *s)
+{
+	ASSERT(s->depth <= PROF_DEPTH_MAX + 1, "a stack has at most PROF_DEPTH_MAX pcs and [truncated]");
+	bool there = sample_prepare(p, s);
+	for (unsigned i = 0; i < p->options->n_sample_types; i++)
+		*(there ? &p->written[i] : &p->unwritten[i]) += (uint64_t)s->values[i];
+	if (there)
+		sample_write(p, s);
+	else
+		p->n_unwritten++;
 	return p->error;
+}
+
+/* What found no memory, as one sample; the comment about it. */
+static void unwritten_write(struct pprof *p)
+{
+	const struct pprof_options *o = p->options;
+	uintptr_t lost = PROF_FRAME_LOST;
+	struct pprof_sample s = {.depth = 1, .pcs = &lost};
+	unsigned last = o->n_sample_types - 1;
+	memcpy(s.values, p->unwritten, sizeof s.values);
+	p->ids[0] = location_id(p, lost);
+	sample_write(p, &s);
+	snprintf(p->comment, sizeof p->comment,
+		 "truncated: no memory to write %llu of the stacks: %lld of %lld %.24s/%.24s",
+		 (unsigned long long)p->n_unwritten, (long long)p->unwritten[last],
+		 (long long)(p->unwritten[last] + p->written[last]), o->sample_types[last].type,
+		 o->sample_types[last].unit);
 }
 
 static void tail_write(struct pprof *p)
@@ -407,6 +482,8 @@ static void tail_write(struct pprof *p)
 	protobuf_uint64_opt(&p->out, PROFILE_PERIOD, (uint64_t)o->period);
 	for (unsigned i = 0; i < o->n_comments; i++)
 		protobuf_uint64(&p->out, PROFILE_COMMENT, string_id(p, o->comments[i]));
+	if (p->n_unwritten > 0)
+		protobuf_uint64(&p->out, PROFILE_COMMENT, string_id(p, p->comment));
 	protobuf_uint64_opt(&p->out, PROFILE_DEFAULT_SAMPLE_TYPE, string_id(p, o->default_sample_type));
 	for (uint32_t i = 0; i < p->strings.n; i++) {
 		const struct string_entry *e = intern_at(&p->strings, i);
@@ -416,15 +493,14 @@ static void tail_write(struct pprof *p)
 
 int pprof_close(struct pprof *p)
 {
+	if (p->n_unwritten > 0)
+		unwritten_write(p);
 	if (p->error == 0)
 		tail_write(p);
 	int error = protobuf_flush(&p->out);
 	if (p->error != 0)
 		error = p->error;
-	intern_free(&p->strings);
-	intern_free(&p->functions);
-	intern_free(&p->locations);
-	mem_free(p->mem, p);
+	tables_free(p);
 	return error;
 }
 

@@ -99,7 +99,8 @@ void pprof_options_cpu(struct pprof_options *o, int64_t period_ns);
  */
 struct pprof *pprof_open(const struct pprof_options *options, const struct mem_ops *mem, struct sink *sink);
 
-/* Writes one sample, and the locations and functions it is the first to use. Returns 0 or the first error. */
+/* Writes one sample, and the locations and functions it is the first to use; without memory for these it is counted in [lost], and a comment of
+ * the profile says so. Returns 0 or the first error of the sink. */
 int pprof_add(struct pprof *p, const struct pprof_sample *s);
 
 /* Writes what a profile ends with, and gives back all memory, always. Returns 0 or the first error of all. */

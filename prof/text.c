@@ -305,35 +305,49 @@ static int sorted_order(const void *x, const void *y)
 	return a->r->labels < b->r->labels ? -1 : a->r->labels > b->r->labels;
 }
 
+/* One record; false: without the names of its functions. */
+static bool record_write(struct names *names, const struct prof_record *r, struct text *t)
+{
+	const struct text_options *o = names->o;
+	o->record(o, r, t);
+	text_printf(t, " @");
+	for (uint32_t j = 0; j < r->depth; j++)
+		text_printf(t, " 0x%llx", (unsigned long long)r->pcs[j]);
+	text_printf(t, "\n");
+	labels_write(o, r->labels, t);
+	bool named = stack_write(names, r, t);
+	if (!named)
+		text_put(t, "\n", 1);
+	return named;
+}
+
 int text_write(const struct builder *b, const struct text_options *o, const struct mem_ops *mem,
 	       struct sink *to)
 {
 	ASSERT(o->sort_by < PROF_VALUES_MAX, "a profile is sorted by one of its values");
 	struct text t = {.to = to};
 	size_t n = (size_t)b->n_records + 1, i = 0; /* and [lost] */
+	uint64_t unnamed = 0;
 	struct sorted *list = mem_alloc(mem, n * sizeof *list);
-	if (list == NULL)
-		return -ENOMEM;
-	for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r))
-		list[i++] = (struct sorted){r->values[o->sort_by], r};
-	qsort(list, i, sizeof *list, sorted_order);
 	struct names names = {.o = o, .mem = mem};
 	intern_init(&names.sites, mem, sizeof(struct site));
 	o->head(o, b, &t);
-	for (size_t k = 0; k < i && t.error == 0; k++) {
-		const struct prof_record *r = list[k].r;
-		o->record(o, r, &t);
-		text_printf(&t, " @");
-		for (uint32_t j = 0; j < r->depth; j++)
-			text_printf(&t, " 0x%llx", (unsigned long long)r->pcs[j]);
-		text_printf(&t, "\n");
-		labels_write(o, r->labels, &t);
-		if (!stack_write(&names, r, &t) && t.error == 0)
-			t.error = -ENOMEM;
+	if (list == NULL) { /* not sorted, then */
+		for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r))
+			unnamed += !record_write(&names, r, &t);
+	} else {
+		for (const struct prof_record *r = builder_first(b); r != NULL; r = builder_next(b, r))
+			list[i++] = (struct sorted){r->values[o->sort_by], r};
+		qsort(list, i, sizeof *list, sorted_order);
+		for (size_t k = 0; k < i && t.error == 0; k++)
+			unnamed += !record_write(&names, list[k].r, &t);
 	}
 	names_free(&names);
 	if (o->tail != NULL)
 		o->tail(o, b, &t);
+	if (list == NULL || unnamed > 0)
+		text_printf(&t, "# truncated: no memory to %sname the functions of %llu stacks\n",
+			    list == NULL ? "sort, and to " : "", (unsigned long long)unnamed);
 	mem_free(mem, list);
 	return t.error;
 }

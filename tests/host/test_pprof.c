@@ -5,6 +5,7 @@
 #include "prof/pprof.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "prof/protobuf.h"
@@ -379,27 +380,57 @@ TEST(pprof_sink_error_is_passed_up)
 	TEARDOWN();
 }
 
-/* Every allocation in turn fails: an error and no leak, never a profile that looks whole. */
+static void totals_of(uint64_t *sum)
+{
+	sum[0] = sum[1] = 0;
+	for (unsigned i = 0; i < got.n_samples; i++)
+		for (unsigned k = 0; k < 2; k++)
+			sum[k] += got.samples[i].values[k];
+}
+
+/*
+ * Every allocation in turn fails, and then all after it: what cannot begin is an error, everything else a valid profile with the whole sum,
+ * which says what it lacks; and no leak.
+ */
 TEST(pprof_every_allocation_may_fail)
 {
 	SETUP();
 	fill(&b);
 	size_t kept = m.out;
-	unsigned fail_at = 1;
+	uint64_t whole[2], sum[2];
+	encode(&b, &o, &m);
+	totals_of(whole);
+	unsigned refused = 0, truncated = 0, fail_at = 1;
 	for (;; fail_at++) {
-		store_init(sizeof store.data);
 		m.allocations = 0;
-		m.fail_at = fail_at;
+		m.fail_at = (fail_at + 1) / 2;
+		m.fail_on = fail_at % 2 == 0;
+		store_init(sizeof store.data);
 		int error = pprof_write_builder(&b, &o, &m.ops, &store.sink);
 		CHECK_EQ(m.out, kept);
-		if (m.allocations < fail_at) {
-			CHECK_EQ(error, 0);
-			break;
+		bool failed = m.allocations >= m.fail_at;
+		if (error != 0) {
+			CHECK_EQ(error, -ENOMEM);
+			CHECK_EQ(store.n, 0);
+			CHECK_EQ(truncated, 0); /* it could not begin */
+			refused++;
+			continue;
 		}
-		CHECK_EQ(error, -ENOMEM);
+		read_profile(store.data, store.n);
+		totals_of(sum);
+		CHECK_EQ(sum[0], whole[0]);
+		CHECK_EQ(sum[1], whole[1]);
+		if (!failed)
+			break;
+		const char *comment = read_text(got.comments[got.n_comments - 1]);
+		truncated++;
+		CHECK(got.n_comments > 0 && strncmp(comment, "truncated: no memory to write ", 30) == 0);
 	}
-	CHECK(fail_at > 10);
+	printf("# %u refused, %u truncated\n", refused, truncated);
+	CHECK(refused >= 2);
+	CHECK(truncated > 10);
 	m.fail_at = 0;
+	m.fail_on = false;
 	TEARDOWN();
 }
 
