@@ -68,7 +68,7 @@ struct g {
 	uint64_t wait_since;          /* arch_ticks() */
 	uint64_t ready_at; /* arch_ticks() when it became runnable, if followed, or 0 (sched/latency.h) */
 	uint64_t
-		woken_at; /* arch_ticks() of the last wake-up that a profile of waits wanted (sched/park.h) */
+		woken_at; /* arch_ticks() when it became runnable, if a profile of waits wants it: woken (sched/park.h), or G_LATE */
 	const uintptr_t *
 		wait_pcs; /* the stack of the last wait that was profiled (prof/wait.c); never NULL, the first is 0: none */
 	uint64_t run_ticks; /* on-CPU time so far */
@@ -113,6 +113,11 @@ enum {
 	G_FOLLOWED = 2,       /* ready_at is not 0 */
 	G_FOLLOWED_EIGHT = 4, /* the same, and it counts 8 times */
 	G_FRESH = 8,          /* ctx has not begun */
+	G_LATE_START =
+		16, /* a profile wants to know how long it waits for a hart since woken_at: for the first time, */
+	G_LATE_YIELD = 32,   /* since it gave one away, */
+	G_LATE_PREEMPT = 64, /* or since one was taken from it */
+	G_LATE = G_LATE_START | G_LATE_YIELD | G_LATE_PREEMPT,
 };
 
 extern _Thread_local struct g *g_tls;

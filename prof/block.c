@@ -4,7 +4,7 @@
  *	block       waits for channels, selects and locks, by where they were      as Go's; sleep and the kernel's own goroutines are not in it
  *	mutex       what unlocks made others wait, by where they were              as Go's; and waits for the kernel's spinlocks, by rank
  *	parked      every wait, by where and by reason: from giving the hart away until somebody made the goroutine ready
- *	runnable    the same waits: from then on until it ran
+ *	runnable    from then on until it ran; and how long who was started, yielded or was preempted waited for a hart
  */
 #include "prof/wait.h"
 
@@ -89,7 +89,8 @@ static size_t records_count(const struct stack_table *t, bool (*of)(uint64_t key
 
 static bool blocks(uint64_t reason)
 {
-	return reason != WAIT_SLEEP && reason != WAIT_SYSTEM && reason != WAIT_STW;
+	return reason < WAIT_REASON_COUNT && reason != WAIT_SLEEP && reason != WAIT_SYSTEM &&
+	       reason != WAIT_STW;
 }
 
 /* ---- block ---- */
@@ -202,20 +203,30 @@ struct profile profile_mutex = {
 
 /* ---- off the harts ---- */
 
-/* The label `wait`, of records whose labels are a wait reason. */
+/* The label `wait`, of records whose labels are a wait reason, or another of the keys. */
 static bool reason_label(void *ctx, uint32_t labels, unsigned i, struct pprof_label *label)
 {
+	static const char *const late[] = {"start", "yield", "preempted"};
+	_Static_assert(sizeof late / sizeof late[0] == WAIT_KEYS - WAIT_REASON_COUNT, "a word for each key");
 	(void)ctx;
-	*label = (struct pprof_label){
-		.key = "wait", .str = labels < WAIT_REASON_COUNT ? wait_reason_text[labels].text : "?"};
+	const char *text = labels < WAIT_REASON_COUNT ? wait_reason_text[labels].text
+			   : labels < WAIT_KEYS       ? late[labels - WAIT_REASON_COUNT]
+						      : "?";
+	*label = (struct pprof_label){.key = "wait", .str = text};
 	return i == 0 && labels != 0;
+}
+
+static bool parks(uint64_t key)
+{
+	return key < WAIT_REASON_COUNT;
 }
 
 static int waits_collect(struct snapshot *s, unsigned time)
 {
 	s->period = (int64_t)prof_block_rate();
 	for (const struct stack_record *r = NULL; (r = stack_next(&wait_stacks, r)) != NULL;)
-		record_add(s, r, time, (uint32_t)r->key);
+		if (time == WAIT_LATE || parks(r->key))
+			record_add(s, r, time, (uint32_t)r->key);
 	lost_add(s, &wait_stacks, time);
 	return 0;
 }
@@ -232,7 +243,13 @@ static int runnable_collect(struct profile *p, struct snapshot *s)
 	return waits_collect(s, WAIT_LATE);
 }
 
-static size_t waits_count(struct profile *p)
+static size_t parked_count(struct profile *p)
+{
+	(void)p;
+	return records_count(&wait_stacks, parks);
+}
+
+static size_t runnable_count(struct profile *p)
 {
 	(void)p;
 	return records_count(&wait_stacks, NULL);
@@ -251,7 +268,7 @@ struct profile profile_parked = {
 	.period_type = {"parked", "nanoseconds"},
 	.sort_by = DELAY,
 	.collect = parked_collect,
-	.count = waits_count,
+	.count = parked_count,
 	.text_head = waits_text_head,
 	.text_record = delay_text_record,
 	.label = reason_label,
@@ -259,12 +276,12 @@ struct profile profile_parked = {
 
 struct profile profile_runnable = {
 	.name = "runnable",
-	.sample_types = {{"wakeups", "count"}, {"runnable", "nanoseconds"}},
+	.sample_types = {{"waits", "count"}, {"runnable", "nanoseconds"}},
 	.n_sample_types = 2,
 	.period_type = {"parked", "nanoseconds"},
 	.sort_by = DELAY,
 	.collect = runnable_collect,
-	.count = waits_count,
+	.count = runnable_count,
 	.text_head = waits_text_head,
 	.text_record = delay_text_record,
 	.label = reason_label,

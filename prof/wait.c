@@ -5,6 +5,8 @@
  *	ready ---- woken_at            parked = woken_at - wait_since, late = run_since - woken_at
  *	run ------ run_since
  *
+ * Who is started, yields or is preempted waits for a hart, too: the hart that runs it next tells that, with its stack (late_over()).
+ *
  * Sampling is Go's: a wait of `rate` or longer is counted as it is; a shorter one with probability parked / rate, and then as if there had
  * been rate / parked of them. So short waits are as long in sum, and as many, as they were. (Go's bias correction.)
  *
@@ -26,6 +28,7 @@
 #include "kernel/hart.h"
 #include "kernel/random.h"
 #include "kernel/unwind_fp.h"
+#include "kernel/walk.h"
 #include "sched/sched.h"
 
 enum { LIMIT = 8 << 20 };
@@ -125,11 +128,50 @@ static void wait_over_sampled(struct g *g, uintptr_t fp)
 		wait_over(g, (uintptr_t)__builtin_return_address(0), fp, rate);
 }
 
+/* Where g stands, which does not run; return addresses, the first too. */
+static uint32_t stack_of(const struct g *g, uintptr_t *pcs)
+{
+	struct arch_unwind u;
+	unsigned flags;
+	if (g->area != NULL)
+		arch_frame_unwind(g->area, &u);
+	else
+		arch_context_unwind(&g->ctx, &u);
+	uint32_t n = walk_frames(&u, NULL, g, pcs, STACK_DEPTH_MAX + 1, &flags);
+	pcs[0] += g->area != NULL;
+	if ((g->careful & G_FRESH) != 0) { /* where it will begin */
+		pcs[1] = pcs[0];
+		pcs[0] = (uintptr_t)g->fn + 1;
+		n = 2;
+	}
+	return n;
+}
+
+/* g, which was started, or gave its hart away, or lost it, has got one. The same sampling, by how long that took. */
+static void late_over(struct g *g, uint32_t why, uint64_t late)
+{
+	uint64_t rate = __atomic_load_n(&rate_ticks, __ATOMIC_RELAXED), count = WAIT_ONE;
+	if (late < rate) {
+		late = late > 0 ? late : 1;
+		if (!drawn(late, rate))
+			return;
+		count = rate * WAIT_ONE / late;
+		late = rate;
+	}
+	uintptr_t *pcs = scratch[hart_index()];
+	uint64_t key = why == G_LATE_START   ? WAIT_LATE_START
+		       : why == G_LATE_YIELD ? WAIT_LATE_YIELD
+					     : WAIT_LATE_PREEMPT;
+	struct stack_record *r = stack_find(&wait_stacks, key, 0, pcs, stack_of(g, pcs));
+	stack_count(r, WAIT_COUNT, count);
+	stack_count(r, WAIT_LATE, late);
+}
+
 void wait_rate_set(uint64_t ns, uintptr_t root)
 {
 	for (uint32_t i = 0; i < HART_MAX && random_state[i] == 0; i++)
 		random_state[i] = 0xa0761d6478bd642fu * (i + 1);
 	__atomic_store_n(&root_pc, root, __ATOMIC_RELAXED);
 	__atomic_store_n(&rate_ticks, ns <= 1 ? 0 : clock_to_ticks(ns), __ATOMIC_RELAXED);
-	sched_waits(ns == 0 ? NULL : ns == 1 ? wait_over_all : wait_over_sampled);
+	sched_waits(ns == 0 ? NULL : ns == 1 ? wait_over_all : wait_over_sampled, ns == 0 ? NULL : late_over);
 }

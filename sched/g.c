@@ -365,7 +365,7 @@ static inline struct g *start_begin(void (*fn)(void *))
 	return self;
 }
 
-/* What follows start_begin(). traced: a trace may run. */
+/* What follows start_begin(). traced: a trace may run, or a profile of waits. */
 static inline __attribute__((always_inline)) uint64_t start(struct g *self, void (*fn)(void *), void *arg,
 							    const char *name, unsigned class, bool system,
 							    struct hart *pin, uintptr_t pc, bool traced)
@@ -407,8 +407,10 @@ static inline __attribute__((always_inline)) uint64_t start(struct g *self, void
 	tls_reset(g->tls, g);
 	g->ctx.sp = arch_context_fresh(g->stack_hi);
 	g->careful = G_FRESH;
-	if (traced)
+	if (traced) {
 		TRACE(go_create(g));
+		late_follow(g, G_LATE_START);
+	}
 	if (__builtin_expect(id % LATENCY_STARTS == 0, 0))
 		latency_follow_eight(g);
 	if (!system) {
@@ -430,8 +432,8 @@ static inline __attribute__((always_inline)) uint64_t start(struct g *self, void
 	return id;
 }
 
-__attribute__((noinline)) static uint64_t go_traced(struct g *self, void (*fn)(void *), void *arg,
-						    uintptr_t pc)
+__attribute__((noinline)) static uint64_t go_watched(struct g *self, void (*fn)(void *), void *arg,
+						     uintptr_t pc)
 {
 	return start(self, fn, arg, NULL, STACK_DEFAULT, false, NULL, pc, true);
 }
@@ -440,8 +442,8 @@ uint64_t go(void (*fn)(void *), void *arg)
 {
 	struct g *self = start_begin(fn);
 	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-	if (trace_active())
-		return go_traced(self, fn, arg, pc);
+	if (watched_any())
+		return go_watched(self, fn, arg, pc);
 	return start(self, fn, arg, NULL, STACK_DEFAULT, false, NULL, pc, false);
 }
 

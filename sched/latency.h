@@ -37,13 +37,13 @@ static inline bool latency_due(const struct g *g)
 	return latency_chosen(g->wait_since);
 }
 
-/* Counts it. The hart that runs g; preemption or interrupts off. */
+/* Counts it, and tells a profile of waits (late_follow(), sched/switch.h). The hart that runs g; preemption or interrupts off. */
 void latency_record(struct g *g, uint64_t now);
 
 /* g begins to run at `now`. */
 static inline void latency_run(struct g *g, uint64_t now)
 {
-	if (__builtin_expect(g->ready_at != 0, 0))
+	if (__builtin_expect((g->careful & (G_FOLLOWED | G_FOLLOWED_EIGHT | G_LATE)) != 0, 0))
 		latency_record(g, now);
 }
 

@@ -59,11 +59,16 @@ void latency_follow_eight(struct g *g)
 
 void latency_record(struct g *g, uint64_t now)
 {
-	uint64_t ticks = now > g->ready_at ? now - g->ready_at : 0;
-	uint64_t n = (g->careful & G_FOLLOWED_EIGHT) != 0 ? LATENCY_EIGHTH : 1;
-	g->ready_at = 0;
-	g->careful &= ~(uint32_t)(G_FOLLOWED | G_FOLLOWED_EIGHT);
-	histogram_record(&times[arch_hart()->index].latencies, clock_from_ticks(ticks), n);
+	uint32_t how = g->careful;
+	g->careful = how & ~(uint32_t)(G_FOLLOWED | G_FOLLOWED_EIGHT | G_LATE);
+	if ((how & (G_FOLLOWED | G_FOLLOWED_EIGHT)) != 0) {
+		uint64_t ticks = now > g->ready_at ? now - g->ready_at : 0;
+		uint64_t n = (how & G_FOLLOWED_EIGHT) != 0 ? LATENCY_EIGHTH : 1;
+		g->ready_at = 0;
+		histogram_record(&times[arch_hart()->index].latencies, clock_from_ticks(ticks), n);
+	}
+	if ((how & G_LATE) != 0)
+		sched_late(g, how & G_LATE, now > g->woken_at ? now - g->woken_at : 0);
 }
 
 /* ---- reading ---- */

@@ -22,9 +22,24 @@ static void drop(struct g *g, uintptr_t fp)
 }
 
 sched_wait_fn *sched_wait_hook = drop;
+static sched_late_fn *late_hook;
 
-void sched_waits(sched_wait_fn *fn)
+void sched_late(struct g *g, uint32_t why, uint64_t ticks)
 {
+	sched_late_fn *fn = __atomic_load_n(&late_hook, __ATOMIC_ACQUIRE);
+	if (fn == NULL)
+		return;
+	struct hart *h = arch_hart();
+	struct g *left = h->left;
+	h->left = g; /* nobody else runs or owns it */
+	fn(g, why, ticks);
+	h->left = left;
+}
+
+void sched_waits(sched_wait_fn *fn, sched_late_fn *late)
+{
+	/* pairs with the acquire in sched_late() */
+	__atomic_store_n(&late_hook, late, __ATOMIC_RELEASE);
 	/* pairs with the acquire in wait_told(): whoever is woken from now on finds it */
 	__atomic_store_n(&sched_wait_hook, fn != NULL ? fn : drop, __ATOMIC_RELEASE);
 	/* pairs with the acquire in ready_watched_inline(): who is woken because of it finds the hook */

@@ -194,9 +194,15 @@ void goroutines_report_to(struct report *to, unsigned max);
  * frame pointer of the function that called.
  */
 typedef void sched_wait_fn(struct g *g, uintptr_t fp);
-/* From now on waits are told to fn, NULL: to nobody. One that is not over yet may still be told to the one before. */
-void sched_waits(sched_wait_fn *fn);
+/*
+ * What the hart calls that is about to run g, which has waited for one for so many arch_ticks(), but not since it was woken: why is one of G_LATE.
+ * Its stack may be walked. Preemption or interrupts off, no lock held, on the system stack or on that of the goroutine that was left.
+ */
+typedef void sched_late_fn(struct g *g, uint32_t why, uint64_t ticks);
+/* From now on waits are told to these two, NULL: to nobody. One that is not over yet may still be told to the ones before. */
+void sched_waits(sched_wait_fn *fn, sched_late_fn *late);
 extern sched_wait_fn *sched_wait_hook;
+void sched_late(struct g *g, uint32_t why, uint64_t ticks); /* tells it */
 /* What g->wait_pcs is at first. */
 extern const uintptr_t wait_no_pcs[1];
 

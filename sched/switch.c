@@ -10,10 +10,15 @@
 
 void (*preempt_hook)(void);
 
-__attribute__((noinline)) static void yield_traced(struct g *self)
+__attribute__((noinline)) static void yield_watched(struct g *self)
 {
-	trace_go_yield(self);
-	switch_to_scheduler(SWITCH_YIELD);
+	late_follow(self, G_LATE_YIELD);
+	if (trace_active()) {
+		trace_go_yield(self);
+		switch_to_scheduler(SWITCH_YIELD);
+	} else {
+		switch_out(self, SWITCH_YIELD, false);
+	}
 	preempt_enable_last();
 }
 
@@ -32,8 +37,8 @@ void go_yield(void)
 	__asm__("" : "+r"(once)); /* else it is kept for SWITCH_YIELD, in a register that is saved for that */
 	store_relaxed(&self->preempt_off, once);
 	atomic_signal_fence(memory_order_seq_cst);
-	if (trace_active()) {
-		yield_traced(self);
+	if (watched_any()) {
+		yield_watched(self);
 		return;
 	}
 	switch_out(self, SWITCH_YIELD, UNTRACED);
@@ -290,6 +295,9 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 		return g;
 	if (latency_chosen(arch_ticks()))
 		latency_follow(g);
+#ifndef MUTANT_late_preempted
+	late_follow(g, G_LATE_PREEMPT);
+#endif
 	if (g->pinned != NULL) {
 		pin_put(g);
 	} else {

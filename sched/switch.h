@@ -28,6 +28,18 @@
 #include "sched/own.h"
 #include "trace/trace.h"
 
+/*
+ * For a profile of waits (prof/wait.c) it is written down when a goroutine became runnable; who was woken tells that itself (sched/park.h). g, which nobody else can run
+ * yet, becomes runnable; why: one of G_LATE.
+ */
+static inline void late_follow(struct g *g, uint32_t why)
+{
+	if (__builtin_expect(__atomic_load_n(&watched.waits, __ATOMIC_RELAXED), 0)) {
+		g->woken_at = arch_ticks();
+		g->careful |= why;
+	}
+}
+
 /* The slow ends of what follows, out of line so that the short way saves no registers for them. */
 __attribute__((noinline)) void switch_to_scheduler(enum switch_reason why);
 __attribute__((noinline)) void switch_aside(enum switch_reason why);

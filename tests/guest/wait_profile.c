@@ -13,9 +13,11 @@
 #include "kernel/g.h"
 #include "kernel/hart.h"
 #include "kernel/lock.h"
+#include "kernel/preempt.h"
 #include "kernel/symtab.h"
 #include "prof/wait.h"
 #include "sched/mutex.h"
+#include "sched/sched.h"
 
 /* Whether the function that begins at fn is on the stack of r. */
 static bool stack_has(const struct stack_record *r, void (*fn)(void *))
@@ -58,6 +60,14 @@ static bool within(uint64_t a, uint64_t b, uint64_t percent)
 
 /* ---- sums ---- */
 
+/* What the running goroutine has had of a hart, and the time, both at one moment; with preemption off. */
+static uint64_t on_cpu(uint64_t *now)
+{
+	const struct g *g = g_self();
+	*now = arch_ticks();
+	return g->run_ticks + *now - g->run_since;
+}
+
 struct sleepers {
 	struct chan *turn;
 	struct mutex lock;
@@ -68,8 +78,10 @@ struct sleepers {
 static __attribute__((noinline)) void sleeper(void *arg)
 {
 	struct sleepers *s = arg;
-	const struct g *g = g_self();
-	uint64_t from = arch_ticks(), ran = g->run_ticks + from - g->run_since;
+	uint64_t from, to;
+	preempt_disable();
+	uint64_t ran = on_cpu(&from);
+	preempt_enable();
 	for (uint32_t i = 0; i < s->rounds; i++) {
 		chan_send(s->turn, NULL);
 		mutex_lock(&s->lock);
@@ -77,11 +89,12 @@ static __attribute__((noinline)) void sleeper(void *arg)
 		mutex_unlock(&s->lock);
 		chan_recv(s->turn, NULL);
 	}
-	uint64_t to = arch_ticks(), on = g->run_ticks + to - g->run_since - ran;
+	preempt_disable();
+	uint64_t on = on_cpu(&to) - ran;
+	preempt_enable();
 	atomic_fetch_add(&s->off, to - from - on);
 }
 
-/* What a goroutine waits for a hart after it was preempted is not a wait, and there is some when the host is busy: then it is tried again. */
 GUEST_TEST(wait_profile, conservation,
 	   "at rate 1 the waits counted are the time that goroutines were off the harts, within 1 %")
 {
@@ -108,4 +121,170 @@ GUEST_TEST(wait_profile, conservation,
 		   (unsigned long long)clock_from_ticks(d.late) / 1000);
 	CHECK(within(d.parked + d.late, off, 1));
 	CHECK(d.parked > 0);
+}
+
+/* ---- runnable, but not because of a wake-up ---- */
+
+enum { BUSY_MS = 3 };
+
+static struct {
+	struct waitgroup left;
+	_Atomic bool stop;
+	_Atomic uint32_t up;
+	_Atomic uint64_t off; /* as of sleepers */
+	struct g *_Atomic who;
+} late;
+
+static void pinned_go(void (*fn)(void *), void *arg)
+{
+	CHECK(go_with(fn, arg, &(struct go_options){.pinned = true, .hart = 0}) != 0);
+}
+
+static __attribute__((noinline)) void started_late(void *arg)
+{
+	atomic_store((_Atomic bool *)arg, true);
+}
+
+/* On one hart with whom it starts, which goes on for a while. */
+static __attribute__((noinline)) void starter(void *arg)
+{
+	_Atomic bool ran = false;
+	(void)arg;
+	preempt_disable();
+	pinned_go(started_late, (void *)&ran);
+	guest_spin(BUSY_MS * TIME_MILLISECOND);
+	preempt_enable();
+	while (!atomic_load(&ran))
+		go_yield();
+	waitgroup_done(&late.left);
+}
+
+static __attribute__((noinline)) void yielder(void *arg)
+{
+	(void)arg;
+	atomic_fetch_add(&late.up, 1);
+	while (!atomic_load(&late.stop))
+		go_yield();
+	waitgroup_done(&late.left);
+}
+
+static __attribute__((noinline)) void computer(void *arg)
+{
+	(void)arg;
+	uint64_t from, to;
+	preempt_disable();
+	uint64_t ran = on_cpu(&from);
+	preempt_enable();
+	guest_spin(60 * TIME_MILLISECOND);
+	preempt_disable();
+	uint64_t on = on_cpu(&to) - ran;
+	atomic_fetch_add(&late.off, to - from - on);
+	waitgroup_done(&late.left);
+	preempt_enable();
+}
+
+/* fn on the first hart, `n` of them, with every wait counted. */
+static struct sums late_run_all(void (*fn)(void *), void (*of)(void *), int key, unsigned n)
+{
+	uint64_t rate = prof_block_rate();
+	guest_profile_off();
+	CHECK_EQ(prof_block_rate_set(1), 0);
+	struct sums before = sum(&wait_stacks, of, key);
+	waitgroup_add(&late.left, (int)n);
+	for (unsigned i = 0; i < n; i++)
+		pinned_go(fn, NULL);
+	waitgroup_wait(&late.left);
+	struct sums d = less(sum(&wait_stacks, of, key), before);
+	CHECK_EQ(prof_block_rate_set(rate), 0);
+	return d;
+}
+
+GUEST_TEST(wait_profile, late_start,
+	   "who is started and does not run yet is seen to wait for a hart, where it will begin")
+{
+	struct sums d = late_run_all(starter, started_late, WAIT_LATE_START, 1);
+	CHECK_EQ(d.count, WAIT_ONE);
+	CHECK_EQ(d.parked, 0);
+	CHECK(clock_from_ticks(d.late) >= BUSY_MS * TIME_MILLISECOND);
+}
+
+static void goes_on(void *arg)
+{
+	(void)arg;
+	atomic_store(&late.stop, false);
+	atomic_store(&late.up, 0);
+	waitgroup_add(&late.left, 1);
+	pinned_go(yielder, NULL);
+	while (atomic_load(&late.up) == 0)
+		go_yield();
+	for (int i = 0; i < 3; i++) {
+		preempt_disable();
+		guest_spin(BUSY_MS * TIME_MILLISECOND);
+		preempt_enable();
+		go_yield();
+	}
+	atomic_store(&late.stop, true);
+	waitgroup_done(&late.left);
+}
+
+GUEST_TEST(wait_profile, late_yield,
+	   "who yields to somebody who goes on for long waits for a hart, where it yields")
+{
+	struct sums d = late_run_all(goes_on, yielder, WAIT_LATE_YIELD, 1);
+	CHECK(d.count >= 3 * WAIT_ONE);
+	CHECK(clock_from_ticks(d.late) >= 3 * BUSY_MS * TIME_MILLISECOND);
+}
+
+GUEST_TEST(wait_profile, late_preempted,
+	   "the time between a preemption and running again is all that goroutines which only compute are "
+	   "off the hart")
+{
+	uint64_t off = 0;
+	struct sums d = {0};
+	for (int attempt = 0; attempt < GUEST_ATTEMPTS && (off == 0 || !within(d.late, off, 1)); attempt++) {
+		atomic_store(&late.off, 0);
+		d = late_run_all(computer, computer, WAIT_LATE_PREEMPT, 3);
+		off = atomic_load(&late.off);
+	}
+	guest_note("off the hart %llu us, late %llu us in %llu times",
+		   (unsigned long long)clock_from_ticks(off) / 1000,
+		   (unsigned long long)clock_from_ticks(d.late) / 1000,
+		   (unsigned long long)(d.count / WAIT_ONE));
+	CHECK(within(d.late, off, 1));
+	CHECK(d.count >= 3 * WAIT_ONE);
+	CHECK_EQ(d.parked, 0);
+}
+
+static __attribute__((noinline)) void waits_for(void *c)
+{
+	atomic_store(&late.who, g_self());
+	chan_recv(c, NULL);
+	__asm__ volatile("");
+}
+
+/* Made-up times, as in block_profile_bias, of one that waits. */
+GUEST_TEST(wait_profile, late_sampled,
+	   "what is drawn stands for what is not: a rate leaves the sum of short times as it is")
+{
+	uint64_t rate = prof_block_rate(), each = clock_to_ticks(20 * TIME_MICROSECOND);
+	struct guest_group one = {0};
+	struct chan *c = chan_make(0, 0);
+	guest_profile_off();
+	atomic_store(&late.who, NULL);
+	guest_go(&one, waits_for, c);
+	while (atomic_load(&late.who) == NULL || g_status(atomic_load(&late.who)) != G_WAITING)
+		go_yield();
+	CHECK_EQ(prof_block_rate_set(TIME_MILLISECOND), 0);
+	struct sums before = sum(&wait_stacks, waits_for, WAIT_LATE_YIELD);
+	preempt_disable();
+	for (int i = 0; i < 50000; i++)
+		sched_late(atomic_load(&late.who), G_LATE_YIELD, each);
+	preempt_enable();
+	struct sums d = less(sum(&wait_stacks, waits_for, WAIT_LATE_YIELD), before);
+	CHECK_EQ(prof_block_rate_set(rate), 0);
+	chan_close(c);
+	guest_wait(&one);
+	chan_free(c);
+	CHECK(within(d.late, 50000 * each, 20));
+	CHECK(within(d.count, (uint64_t)50000 * WAIT_ONE, 20));
 }

@@ -25,7 +25,13 @@ static inline void switch_out(struct g *g, enum switch_reason why, enum switch_t
 	(void)traced;
 }
 
-static inline bool trace_active(void)
+static inline void late_follow(struct g *g, uint32_t why)
+{
+	(void)g;
+	(void)why;
+}
+
+static inline bool watched_any(void)
 {
 	return false;
 }
