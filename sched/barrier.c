@@ -152,14 +152,14 @@ static bool hart_wanted(void)
 }
 
 /*
- * Lets others have half of this hart or more, if there are any; those who give it back at once as often as YIELDS. run, since: self's
- * run_ticks, and the time, when the walk began.
+ * Lets others have three fifths of this hart or more, if there are any: half, with what comes before and after the walk. Those who give it back
+ * at once are asked as often as YIELDS. run, since: self's run_ticks, and the time, when the walk began.
  */
 static void share(const struct g *self, uint64_t run, uint64_t since)
 {
 	for (uint32_t n = 0; n < YIELDS; n++) {
 		uint64_t now = arch_ticks(), ran = self->run_ticks + (now - self->run_since) - run;
-		if (ran <= (now - since) / 2 || !hart_wanted())
+		if (ran <= (now - since) * 2 / 5 || !hart_wanted())
 			return;
 		go_yield();
 	}
