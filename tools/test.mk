@@ -10,6 +10,8 @@ FULL_ARG := $(if $(filter 1,$(FULL)),full=1)
 # The guest suites: ARCH:MACHINE:HARTS:WHAT, WHAT being plain, qemu64 (the plainest processor) or icount (interrupts at any instruction).
 GUEST_RUNS_riscv64 := virt:1:plain virt:2:plain virt:4:plain virt:8:plain virt:1:icount virt:4:icount
 GUEST_RUNS_x86_64 := q35:1:plain q35:2:plain q35:4:plain microvm:4:plain q35:2:qemu64 q35:1:icount q35:4:icount
+# In the long form also with as many harts as on riscv64.
+GUEST_RUNS_x86_64 += $(if $(FULL_ARG),q35:8:plain)
 guest_flags = $(if $(filter qemu64,$(1)),CPU=qemu64) $(if $(filter icount,$(1)),EXACT=1)
 # ARCH, MACHINE, HARTS, WHAT
 guest_line = guest-$(1)-$(2)-$(3)-$(4) make -s run APP=tests/guest ARCH=$(1) MACHINE=$(2) SMP=$(3) $(call guest_flags,$(4)) \
@@ -43,6 +45,7 @@ E2E := \
 	console \
 	docs \
 	dumps \
+	every-profile \
 	faults \
 	gdb \
 	goroutine \

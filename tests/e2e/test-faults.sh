@@ -328,6 +328,17 @@ if chosen exit_amid_others; then
 	has "$dir/out" '^no newline at the end$' '^hb: exit 3$' || bad=1
 	ok $bad "exit_amid_others: a goroutine ends the program, what was printed comes out"
 fi
+if chosen exit_amid_profiles; then
+	boot tests/faults ARGS=exit_amid_profiles
+	bad=0
+	equal status $status 5 || bad=1
+	has "$dir/out" '^hb: exit 5$' || bad=1
+	! grep -qE '^(panic|fatal error): ' "$dir/out" || bad=1
+	for p in goroutine heap block mutex; do
+		gzip -t "$OUT/faults/$p.pb.gz" 2>>"$dir/notes" || bad=1
+	done
+	ok $bad "exit_amid_profiles: the program ends while profiles of every kind are taken, and its own are whole"
+fi
 if chosen exit_everywhere; then
 	boot tests/faults ARGS=exit_everywhere
 	bad=0

@@ -22,6 +22,10 @@ void stacks_all(void);
 /* time.c */
 void time_without_memory(void);
 
+/* ends.c */
+void exit_amid_profiles(void);
+void exit_everywhere(void);
+
 /* lock.c */
 void irq_lock(void);
 

@@ -407,21 +407,6 @@ SHOWN static void exit_amid_others(void)
 	KEEP_FRAME();
 }
 
-static void exit_five(void *arg)
-{
-	(void)arg;
-	exit(5);
-}
-
-SHOWN static void exit_everywhere(void)
-{
-	for (int i = 0; i < 8; i++)
-		if (go(exit_five, NULL) == 0)
-			abort();
-	exit(5);
-	KEEP_FRAME();
-}
-
 /* ---- spinlocks ---- */
 
 static struct spinlock lock_chan = SPINLOCK_INIT(RANK_CHAN);
@@ -535,6 +520,7 @@ static const struct fault {
 	FAULT(closed_close),
 	FAULT(nil_close),
 	FAULT(exit_amid_others),
+	FAULT(exit_amid_profiles),
 	FAULT(exit_everywhere),
 	FAULT(double_free),
 	FAULT(double_free_later),

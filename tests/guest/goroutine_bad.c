@@ -1,5 +1,6 @@
 /* The goroutine profile in bad times: in a panic, without memory, while goroutines end. */
 #include "profiles.h"
+#include "short_memory.h"
 #include "suite.h"
 
 #include <stdio.h>
@@ -13,7 +14,6 @@
 #include <hartbeat/time.h>
 
 #include "kernel/page.h"
-#include "kernel/system.h"
 
 static struct chan *gate;
 static struct guest_group waiters;
@@ -62,41 +62,6 @@ GUEST_TEST(goroutine, in_a_panic,
 	CHECK(fine);
 }
 
-enum { LEFT_PAGES = 1024 };
-
-struct taken {
-	struct taken *next;
-	unsigned order;
-};
-
-/* Takes memory until it is so short that it stays so, whatever the shrinker gives back meanwhile. On the system stack, as the next. */
-static void memory_take_sys(void *list)
-{
-	struct taken **all = list;
-	struct page_stats left;
-	for (unsigned order = 12;;) {
-		page_stats(&left);
-		if (left.unused < LEFT_PAGES)
-			break;
-		struct taken *one = page_alloc(order);
-		if (one != NULL) {
-			*one = (struct taken){*all, order};
-			*all = one;
-		} else if (order-- == 0) {
-			break;
-		}
-	}
-}
-
-static void memory_give_sys(void *list)
-{
-	struct taken *next;
-	for (struct taken *one = list; one != NULL; one = next) {
-		next = one->next;
-		page_free(one, one->order);
-	}
-}
-
 GUEST_TEST(goroutine, without_memory,
 	   "when memory is short the profile says what it lacks, and holds everybody all the same")
 {
@@ -105,11 +70,11 @@ GUEST_TEST(goroutine, without_memory,
 	sink_memory_init(&m);
 	CHECK_EQ(sink_write(&m.sink, "", 1), 0); /* its memory */
 	m.size = 0;
-	struct taken *all = NULL;
-	on_system_stack(memory_take_sys, &all);
+	struct short_memory taken;
+	short_memory_begin(&taken);
 	CHECK(page_short());
 	CHECK_EQ(profile_write("goroutine", 1, &m.sink), 0);
-	on_system_stack(memory_give_sys, all);
+	short_memory_end(&taken);
 	CHECK_EQ(sink_write(&m.sink, "", 1), 0);
 	char want[100];
 	CHECK_EQ(profile_total(m.data), go_count());
