@@ -11,7 +11,9 @@
  *
  *	make run APP=pipeline [ARGS="numbers=2000 workers=8 profile=1"]
  *
- * profile=1: half-way, who is where, as text and for go tool pprof (goroutines.txt, goroutines.pb.gz).
+ * profile=1: half-way, who is where, as text and for go tool pprof (goroutines.txt, goroutines.pb.gz); where goroutines have waited, and where they
+ * could have run and did not (parked.pb.gz, runnable.pb.gz); and a profile of this program's own, of the numbers that a worker has given up
+ * (given_up.pb.gz).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,6 +43,7 @@ static struct context *running; /* cancelled when the sink has enough */
 static struct chan *numbers, *results;
 static struct waitgroup workers;
 static uint32_t wanted = NUMBERS, n_workers = WORKERS, profile;
+static struct profile *given_up; /* of numbers, by who did */
 
 static _Noreturn void fail(const char *what)
 {
@@ -94,6 +97,8 @@ static void work(void *arg)
 			r.gave_up = !answered(never);
 		else
 			r.steps = collatz(n);
+		if (r.gave_up && profile_add(given_up, (void *)(uintptr_t)n, 0) != 0)
+			fail("out of memory");
 		/* Nobody receives any more once there is enough. */
 		struct chan_case cases[] = {CHAN_CASE_SEND(results, &r),
 					    CHAN_CASE_RECV(context_done(running), NULL)};
@@ -102,6 +107,16 @@ static void work(void *arg)
 	}
 	chan_free(never);
 	waitgroup_done(&workers);
+}
+
+static void profiles_write(void)
+{
+	if (profile_dump("goroutine", 1, "goroutines.txt") != 0 ||
+	    profile_dump("goroutine", 0, "goroutines.pb.gz") != 0 ||
+	    profile_dump("parked", 0, "parked.pb.gz") != 0 ||
+	    profile_dump("runnable", 0, "runnable.pb.gz") != 0 ||
+	    profile_dump("pipeline.given_up", 0, "given_up.pb.gz") != 0)
+		fail("no profile");
 }
 
 /* Takes results until it has one for each number up to `wanted`. */
@@ -117,10 +132,8 @@ static void sink(void)
 		if (r.number > wanted)
 			continue; /* a later number overtook */
 		had++;
-		if (profile && had == (wanted + 1) / 2 &&
-		    (profile_dump("goroutine", 1, "goroutines.txt") != 0 ||
-		     profile_dump("goroutine", 0, "goroutines.pb.gz") != 0))
-			fail("no profile");
+		if (profile && had == (wanted + 1) / 2)
+			profiles_write();
 		gave_up += r.gave_up;
 		steps += r.steps;
 		if (r.steps > longest || (r.steps == longest && r.number < at)) {
@@ -162,7 +175,8 @@ int main(int argc, char **argv)
 	running = context_with_cancel(context_background());
 	numbers = chan_make(sizeof(uint32_t), 16);
 	results = chan_make(sizeof(struct result), 0);
-	if (running == NULL || numbers == NULL || results == NULL)
+	given_up = profile_new("pipeline.given_up");
+	if (running == NULL || numbers == NULL || results == NULL || given_up == NULL)
 		fail("out of memory");
 	for (uint32_t i = 0; i < n_workers; i++) {
 		waitgroup_add(&workers, 1);

@@ -38,6 +38,7 @@ bad=0
 equal status "$status" 0 || bad=1
 equal goroutines "$(awk '/^[0-9]+ @ / { s += $1 } END { print s }' "$OUT/pipeline/goroutines.txt")" 22 || bad=1
 has "$OUT/pipeline/goroutines.txt" '^goroutine profile: total 22$' '	work\+0x' '	source\+0x' '	sink\+0x' || bad=1
+for p in goroutines parked runnable given_up; do gzip -t "$OUT/pipeline/$p.pb.gz" 2>>"$dir/notes" || bad=1; done
 ok $bad "half-way a profile holds the source, each worker and the sink"
 
 boot pipeline ARGS="workers=0"
