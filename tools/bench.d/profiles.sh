@@ -20,6 +20,15 @@ asked() {
 }
 scaled() { awk -v by="$1" '{ print $1 / by }'; }
 
+say "goroutine profiles, instructions counted"
+guest profiles-exact "profile_goroutine" SMP=1 EXACT=1 MEM=2G TIMEOUT=1800
+for n in 50 1000 10000 100000; do
+	asked "goroutine profile of $n, idle" "$(field profiles-exact "profile_goroutine_${n}_idle" p50 | scaled 1000)" '1000 instr' -
+done
+guest profiles-exact-2 "profile_goroutine parked=20000" SMP=2 EXACT=1 MEM=1G TIMEOUT=1800
+for how in idle churn; do
+	asked "the world stands, 20000, $how, 2 harts, p99" "$(field profiles-exact-2 "profile_pause_20000_$how" p99 | scaled 1000)" '1000 instr' '<1000'
+done
 say "goroutine profiles of 50 to 100,000 goroutines, 2 harts"
 guest profiles-goroutine "profile_goroutine" SMP=2 MEM=2G TIMEOUT=1800
 for n in 50 1000 10000 100000; do
@@ -33,12 +42,12 @@ for n in 50 1000 10000 100000; do
 		done
 	done
 done
-for harts in 1 2; do
-	say "progress of others during goroutine profiles, $harts harts"
-	guest "profiles-progress-$harts" "profile_progress profile_progress_yield t=1000 reps=5" SMP=$harts MEM=2G TIMEOUT=1800
-	for name in profile_progress profile_progress_yield; do
-		asked "$name of 100,000, $harts harts" "$(field "profiles-progress-$harts" $name ns_op | scaled 0.01)" % '>=50'
-	done
+say "progress of others during goroutine profiles"
+guest profiles-progress-exact "profile_progress profile_progress_yield parked=20000 t=200 reps=3" SMP=1 EXACT=1 MEM=1G TIMEOUT=1800
+guest profiles-progress "profile_progress profile_progress_yield t=1000 reps=5" SMP=2 MEM=2G TIMEOUT=1800
+for name in profile_progress profile_progress_yield; do
+	asked "$name of 20000, 1 hart" "$(field profiles-progress-exact $name ns_op | scaled 0.01)" '% instr' '>=50'
+	asked "$name of 100000, 2 harts" "$(field profiles-progress $name ns_op | scaled 0.01)" '% time' '>=50'
 done
 say "cost of heap and block profiles, instructions counted"
 guest profiles-cost-exact "profile_cost_heap_512K profile_cost_block_1 reps=1" SMP=1 EXACT=1
