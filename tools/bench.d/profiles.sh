@@ -7,19 +7,6 @@
 
 make all APP=tests/bench > /dev/null
 
-# asked WHAT VALUE UNIT ASKED: a line; ASKED is <N, >=N or "-"
-asked() {
-	[[ $2 =~ ^-?[0-9] ]] || {
-		echo "bench: $arch: no figure for: $1" >&2
-		exit 1
-	}
-	awk -v arch="$arch" -v what="$1" -v v="$2" -v unit="$3" -v asked="$4" 'BEGIN {
-		yes = asked ~ /^</ ? (v < substr(asked, 2) + 0 ? "yes" : "no") : asked ~ /^>=/ ? (v >= substr(asked, 3) + 0 ? "yes" : "no") : ""
-		printf "%-8s %-58s %10s %-12s %-8s %s\n", arch, what, sprintf(v < 10 ? "%.2f" : "%.0f", v), unit, asked, yes
-	}'
-}
-scaled() { awk -v by="$1" '{ print $1 / by }'; }
-
 say "goroutine profiles, instructions counted"
 guest profiles-exact "profile_goroutine" SMP=1 EXACT=1 MEM=2G TIMEOUT=1800
 for n in 50 1000 10000 100000; do
