@@ -134,6 +134,7 @@ programs() { # programs HARTS BOOT [TEST]
 	SMP=$1 boot tests/guest ARGS="$tests" BOOT="prof.cpu=off $2"
 	equal status "$status" 0 || bad=1
 	for file in "$OUT"/guest/*.out; do
+		[ -e "$file" ] || continue
 		parsed "$file" || { note "$(basename "$file")" && bad=1; }
 		mv "$dir/parsed" "$dir/$(basename "$file" .out)"
 	done
@@ -147,7 +148,7 @@ programs() { # programs HARTS BOOT [TEST]
 			'Label="who=annotations"' || bad=1
 		has "$dir/misuse" 'Type="left by a panic"' 'Type="left open too"' || bad=1
 	fi
-	ok $bad "the traced programs on $1 harts${2:+, $2}"
+	ok $bad "${3:-the traced programs} on $1 harts${2:+, $2}"
 }
 
 # A serial line that drops some of it: said, with the lines; the whole generations are kept, those behind the holes too, and open.
@@ -205,4 +206,6 @@ programs 4 trace.period=0s
 programs 2 debug.preempt=1
 programs 4 "debug.shrink=1 trace.period=0s"
 programs 1 "debug.preempt=3 trace.period=0s"
+programs 4 "trace.period=0s debug.preempt=1" trace
+programs 4 "trace.period=0s debug.shrink=1" trace
 done_testing
