@@ -124,8 +124,10 @@ static void skip(struct reader *r, uint64_t n)
 
 static void heap_note(struct trace_facts *f, uint64_t bytes, uint64_t time)
 {
-	if (f->heap_first == 0)
+	if (f->heap_first == 0 || time < f->heap_first_time) {
 		f->heap_first = bytes;
+		f->heap_first_time = time;
+	}
 	if (bytes > f->heap_most)
 		f->heap_most = bytes;
 	if (time < f->heap_last_time)

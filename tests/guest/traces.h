@@ -34,7 +34,7 @@ struct trace_facts {
 	uint64_t events[TRACES_EVENTS];
 	uint64_t bytes_timed;                                  /* in batches of events */
 	uint64_t heap_first, heap_most, heap_last, goal_least; /* bytes, by HeapAlloc and HeapGoal */
-	uint64_t heap_last_time;
+	uint64_t heap_first_time, heap_last_time;
 };
 
 /* A trace_write_fn that keeps nothing: it counts events while they come, and changes of the file. */
