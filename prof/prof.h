@@ -12,8 +12,7 @@ struct builder;
 
 /* prof/sampler.c */
 
-/* Gives each hart its sampler and sets the kernel's hooks, the first time; false when memory is out. Goroutine context, one caller at a
- * time. */
+/* Gives each hart its sampler and sets the kernel's hooks, the first time; false when memory is out. Goroutine context. */
 bool sampler_prepare(void) __attribute__((warn_unused_result));
 /* Starts sampling on every hart, at a random phase. ticks: mean distance of two samples. Goroutine context. */
 void sampler_start(uint64_t ticks);

@@ -37,11 +37,12 @@
 #include "prof/impl.h"
 #include "sched/sched.h"
 
+#include <hartbeat/mutex.h>
 #include <hartbeat/time.h>
 
 enum { FAR_BEHIND = 64 }; /* periods: further than that, due times are not stepped through one by one */
 
-/* Odd: sampling is on; even: off; from one odd number to another: at another rate. Raised by sampler_start() and sampler_stop(), which exclude each other (prof/cpu.c); so for the wall-clock
+/* Relaxed, but for command_give() and obey(), whose fetch and load are a pair. Odd: sampling is on; even: off; from one odd number to another: at another rate. Raised by sampler_start() and sampler_stop(), which exclude each other (prof/cpu.c); so for the wall-clock
  * profile. */
 static _Atomic uint32_t command, wall_command;
 _Atomic uint64_t sampler_period;
@@ -62,14 +63,15 @@ static uint64_t next_distance(struct sampler_hart *s)
 	return p / 2 + random_step(&s->rng) % p + 1;
 }
 
-/* Rule 2. */
 static bool claim(struct sampler_hart *s)
 {
+	/* rule 2, between a hart and its own interrupts: pairs with claim_end() */
 	return atomic_exchange_explicit(&s->claimed, 1, memory_order_acquire) == 0;
 }
 
 static void claim_end(struct sampler_hart *s)
 {
+	/* pairs with claim() */
 	atomic_store_explicit(&s->claimed, 0, memory_order_release);
 }
 
@@ -268,6 +270,7 @@ static void rate_change(struct hart *h, struct sampler_hart *s, uint64_t now)
 static void obey(struct hart *h, const struct arch_frame *f)
 {
 	struct sampler_hart *s = sampler_of(h);
+	/* both pair with the addition in command_give(): what was prepared for it */
 	uint32_t c = atomic_load_explicit(&command, memory_order_acquire);
 	uint32_t w = atomic_load_explicit(&wall_command, memory_order_acquire);
 	if (s == NULL)
@@ -336,11 +339,16 @@ static void idle_change(struct hart *h, bool idle)
 /* Tells every hart, this one included, and waits until each has obeyed. */
 static void command_give(bool wall, uint32_t step)
 {
-	uint32_t c = atomic_fetch_add(wall ? &wall_command : &command, step) + step;
+	/* pairs with the acquire in obey() */
+	uint32_t c =
+		atomic_fetch_add_explicit(wall ? &wall_command : &command, step, memory_order_release) + step;
+	/* rule 1 of kernel/hart.h: the hook and the command first, then who is online */
+	atomic_thread_fence(memory_order_seq_cst);
 	for (uint32_t i = 0; i < hart_count; i++) {
 		struct sampler_hart *s = harts[i]->sampler;
-		if (!atomic_load(&harts[i]->online))
+		if (!atomic_load_explicit(&harts[i]->online, memory_order_relaxed))
 			continue; /* sends itself an IPI when it comes, and obeys then */
+		/* pairs with the release in obey(): its account is open, or closed */
 		while (atomic_load_explicit(wall ? &s->wall.seen : &s->seen, memory_order_acquire) != c) {
 			arch_ipi_send(harts[i]);
 			time_sleep(200 * TIME_MICROSECOND);
@@ -350,8 +358,8 @@ static void command_give(bool wall, uint32_t step)
 
 void sampler_start(uint64_t ticks)
 {
-	ASSERT((atomic_load(&command) & 1) == 0, "one CPU profile at a time");
-	atomic_store(&sampler_period, ticks > 0 ? ticks : 1);
+	ASSERT((atomic_load_explicit(&command, memory_order_relaxed) & 1) == 0, "one CPU profile at a time");
+	atomic_store_explicit(&sampler_period, ticks > 0 ? ticks : 1, memory_order_relaxed);
 	watch_prepare(ticks);
 	alarm_prepare();
 	command_give(false, 1);
@@ -359,28 +367,31 @@ void sampler_start(uint64_t ticks)
 
 void sampler_stop(void)
 {
-	ASSERT((atomic_load(&command) & 1) == 1, "a stop follows a start");
+	ASSERT((atomic_load_explicit(&command, memory_order_relaxed) & 1) == 1, "a stop follows a start");
 	command_give(false, 1);
 }
 
 void sampler_rate(uint64_t ticks)
 {
-	ASSERT((atomic_load(&command) & 1) == 1, "the rate is a running profile's");
-	atomic_store(&sampler_period, ticks > 0 ? ticks : 1);
+	ASSERT((atomic_load_explicit(&command, memory_order_relaxed) & 1) == 1,
+	       "the rate is a running profile's");
+	atomic_store_explicit(&sampler_period, ticks > 0 ? ticks : 1, memory_order_relaxed);
 	watch_prepare(ticks);
 	command_give(false, 2);
 }
 
 void sampler_wall_start(uint64_t ticks)
 {
-	ASSERT((atomic_load(&wall_command) & 1) == 0, "one wall-clock profile at a time");
+	ASSERT((atomic_load_explicit(&wall_command, memory_order_relaxed) & 1) == 0,
+	       "one wall-clock profile at a time");
 	wall_hart_prepare(ticks);
 	command_give(true, 1);
 }
 
 void sampler_wall_stop(void)
 {
-	ASSERT((atomic_load(&wall_command) & 1) == 1, "a stop follows a start");
+	ASSERT((atomic_load_explicit(&wall_command, memory_order_relaxed) & 1) == 1,
+	       "a stop follows a start");
 	command_give(true, 1);
 }
 
@@ -410,11 +421,22 @@ static bool sampler_make(struct hart *h)
 	return true;
 }
 
+/* A CPU profile and a wall-clock profile may begin at once: a sampler that was given to a hart is never replaced. */
+static bool samplers_make(void)
+{
+	static struct mutex making;
+	bool ok = true;
+	mutex_lock(&making);
+	for (uint32_t i = 0; i < hart_count && ok; i++)
+		ok = harts[i]->sampler != NULL || sampler_make(harts[i]);
+	mutex_unlock(&making);
+	return ok;
+}
+
 bool sampler_prepare(void)
 {
-	for (uint32_t i = 0; i < hart_count; i++)
-		if (harts[i]->sampler == NULL && !sampler_make(harts[i]))
-			return false;
+	if (!samplers_make())
+		return false;
 	timer_sample_hook = tick;
 	/* pairs with the load in sched_loop(): the hook, then (in command_give()) who is online */
 	__atomic_store_n(&trap_ipi_hook, ipi, __ATOMIC_RELAXED);

@@ -285,6 +285,59 @@ GUEST_TEST(wall, idle, "a machine that waits is idle, to the tick (Conservation)
 	CHECK(slept > 250 * TIME_MILLISECOND);
 }
 
+/* ---- beside a CPU profile ---- */
+
+static struct {
+	_Atomic uint32_t here;
+	int cpu, wall;
+} both;
+
+static void at_once(void)
+{
+	atomic_fetch_add(&both.here, 1);
+	for (uint32_t n = 0; go_harts() > 1 && atomic_load(&both.here) < 2 && n < 1000000; n++)
+		;
+}
+
+static void cpu_begins(void *arg)
+{
+	(void)arg;
+	at_once();
+	both.cpu = prof_start(1000);
+}
+
+static void wall_begins(void *arg)
+{
+	(void)arg;
+	at_once();
+	both.wall = prof_wall_start(100);
+}
+
+/* Of all that a profile needs, a sampler of each hart is made by the first of a boot: make run ARGS=wall.both */
+GUEST_TEST(wall, both, "a CPU profile and a wall-clock profile that begin at once both count")
+{
+	struct guest_group all = {0};
+	struct seen s[] = {{0}};
+	guest_profile_off();
+	atomic_store(&both.here, 0);
+	guest_go(&all, cpu_begins, NULL);
+	guest_go(&all, wall_begins, NULL);
+	guest_wait(&all);
+	CHECK_EQ(both.cpu, 0);
+	CHECK_EQ(both.wall, 0);
+	time_sleep(50 * TIME_MILLISECOND);
+	CHECK_EQ(prof_wall_stop_with(NULL, look, s), 0);
+	CHECK_EQ(prof_stop(NULL), 0);
+	for (uint32_t i = 0; i < go_harts(); i++) {
+		struct sampler_account c;
+		struct wall_account w;
+		sampler_account(i, &c);
+		wall_account(i, &w);
+		CHECK(c.elapsed > 0 && c.elapsed == c.recorded + c.idle + c.lost);
+		CHECK(w.elapsed > 0 && w.elapsed == w.recorded + w.idle + w.lost);
+	}
+}
+
 /* ---- many ---- */
 
 GUEST_TEST(wall, many,
