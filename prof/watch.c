@@ -16,6 +16,8 @@
  *    late would keep each other busy with NMIs. They merge and may come while the tick is being served; the receiver counts by the clock.
  * 5. A hart that has not ticked for as long as the watchdog allows is suspected, and a second look some time later makes sure. Otherwise a
  *    machine that its host had stopped as a whole would look like one whose harts are locked up.
+ * 6. A hart writes its own due time, or gives the duty back, and then looks at the due times of others, with a full barrier between. Otherwise
+ *    one that gets busy and one that goes idle, or ends its duty, at the same time would each rely on the other.
  */
 #include "prof/impl.h"
 
@@ -32,8 +34,8 @@ enum {
 	QUIET_MAX = 8, /* looks of an idle hart that find nobody to watch, until it stops looking */
 };
 
-static _Atomic uint64_t asked_at; /* when a hart was last woken for duty, arch_ticks() */
-static _Atomic uint32_t duty;     /* hart index + 1 of the idle hart that watches, 0: none */
+static _Atomic uint64_t asked_at; /* when a hart was last woken for duty, arch_ticks(); relaxed */
+static _Atomic uint32_t duty;     /* hart index + 1 of the idle hart that watches, 0: none; relaxed, rule 6 */
 
 /* In arch_ticks(); written before a profile starts. */
 static uint64_t slack;     /* how long a tick may be late before an NMI asks for it */
@@ -136,17 +138,42 @@ static bool on_duty(const struct hart *h)
 void watch_end(struct hart *h)
 {
 	uint32_t me = h->index + 1;
-	atomic_compare_exchange_strong(&duty, &me, 0);
+	atomic_compare_exchange_strong_explicit(&duty, &me, 0, memory_order_relaxed, memory_order_relaxed);
+}
+
+/* h is idle: takes the duty, if nobody has it. */
+static void duty_take(const struct hart *h)
+{
+	uint32_t nobody = 0;
+	atomic_compare_exchange_strong_explicit(&duty, &nobody, h->index + 1, memory_order_relaxed,
+						memory_order_relaxed);
 }
 
 /* h is busy alone: wakes an idle hart, which takes the duty when it goes idle again. */
 static void duty_ask(const struct hart *h, uint64_t now)
 {
 	uint64_t before = atomic_load_explicit(&asked_at, memory_order_relaxed);
-	if (hart_count == 1 || atomic_load(&duty) != 0 || now - before < ask_pause ||
-	    !atomic_compare_exchange_strong(&asked_at, &before, now))
+	if (hart_count == 1 || atomic_load_explicit(&duty, memory_order_relaxed) != 0 ||
+	    now - before < ask_pause ||
+	    !atomic_compare_exchange_strong_explicit(&asked_at, &before, now, memory_order_relaxed,
+						     memory_order_relaxed))
 		return;
 	arch_ipi_send(harts[(h->index + 1) % hart_count]);
+}
+
+/* h, idle and on duty, gives it back, unless somebody got busy alone, or was left alone, meanwhile (rule 6). Returns as watch_irq(). */
+static uint64_t duty_end(struct hart *h, uint64_t now)
+{
+	struct hart *next = NULL;
+	watch_end(h);
+	atomic_thread_fence(memory_order_seq_cst); /* rule 6: pairs with the fence in watch_begin() */
+	if (busy_others(h, &next) != 1)
+		return UINT64_MAX;
+	duty_take(h);
+	if (!on_duty(h))
+		return UINT64_MAX;
+	sampler_of(h)->watch_quiet = 0;
+	return look(h, next, now);
 }
 
 uint64_t watch_irq(struct hart *h, uint64_t now)
@@ -160,10 +187,8 @@ uint64_t watch_irq(struct hart *h, uint64_t now)
 		duty_ask(h, now);
 	if (!on_duty(h))
 		return UINT64_MAX;
-	if (n > 1 || (n == 0 && ++s->watch_quiet > QUIET_MAX)) {
-		watch_end(h);
-		return UINT64_MAX;
-	}
+	if (n > 1 || (n == 0 && ++s->watch_quiet > QUIET_MAX))
+		return duty_end(h, now);
 	if (n == 0)
 		return now + atomic_load_explicit(&sampler_period, memory_order_relaxed);
 	s->watch_quiet = 0;
@@ -174,11 +199,13 @@ uint64_t watch_begin(struct hart *h, uint64_t now)
 {
 	struct sampler_hart *s = sampler_of(h);
 	struct hart *next = NULL;
-	uint32_t n = busy_others(h, &next), nobody = 0;
+	atomic_thread_fence(
+		memory_order_seq_cst); /* rule 6: pairs with itself, and with the fence in duty_end() */
+	uint32_t n = busy_others(h, &next);
 	if (s->idle) {
 		s->watch_quiet = 0;
 		if (n == 1)
-			atomic_compare_exchange_strong(&duty, &nobody, h->index + 1);
+			duty_take(h);
 		return watch_irq(h, now);
 	}
 	watch_end(h);
