@@ -97,12 +97,11 @@ void waitgroup_wait(struct waitgroup *w)
 		return;
 	struct spinlock *l = lock_of(w);
 	spin_lock(l);
-	uint64_t state = atomic_load_explicit(state_of(w), memory_order_relaxed);
+	/* as does the compare-and-swap below when it fails: pairs with the release in waitgroup_add() */
+	uint64_t state = atomic_load_explicit(state_of(w), memory_order_acquire);
 	do {
 		if (count_in(state) == 0) {
 			spin_unlock(l);
-			atomic_thread_fence(
-				memory_order_acquire); /* pairs with the release in waitgroup_add() */
 			return;
 		}
 		/* pairs with the addition in waitgroup_add(), which comes before this or sees the waiter */

@@ -28,13 +28,14 @@ HOST_TESTS := test_builder test_edit test_expo test_fdt test_framing test_gzip t
 HOST_STUB_TESTS := test_heap test_malloc test_page
 HOST_SCHED_TESTS := test_runq
 HOST_TIMER_TESTS := test_ktimer
-HOST_G_TESTS := test_g
+HOST_G_TESTS := test_g test_shrink test_stacks test_trace_buf
 HOST_SYNC_TESTS := test_sync
 HOST_CHAN_TESTS := test_chan
 # Run once more with the thread sanitizer.
 HOST_TSAN_TESTS := test_pool_chain test_sample_ring
 HOST_TSAN_STUB_TESTS := test_heap test_page
 HOST_TSAN_SCHED_TESTS := test_runq
+HOST_TSAN_G_TESTS := test_stacks test_trace_buf
 HOST_TSAN_TIMER_TESTS := test_ktimer
 HOST_TSAN_SYNC_TESTS := test_sync
 HOST_TSAN_CHAN_TESTS := test_chan
@@ -65,11 +66,14 @@ test_pvh_SOURCES := tests/host/pvh_image.c tests/host/boot_sane.c $(addprefix bo
 test_resend_SOURCES := $(test_hbdump_SOURCES)
 test_runq_SOURCES := sched/runq.c
 test_sample_ring_SOURCES := trace/sample_ring.c
-test_sync_SOURCES := $(addprefix sched/, cond.c mutex.c rwmutex.c semaphore.c)
+test_shrink_SOURCES := sched/shrink.c
+test_stacks_SOURCES := prof/stacks.c
+test_sync_SOURCES := $(addprefix sched/, cond.c mutex.c rwmutex.c semaphore.c waitgroup.c)
 test_symtab_SOURCES := $(SYMTAB_READER) kernel/unwind.c tests/host/symtab_corpus/build.c
 test_symtab_LIBS := -ldw -lelf
 test_text_SOURCES := $(addprefix prof/, builder.c intern.c text.c)
 test_top_SOURCES := $(addprefix prof/, builder.c intern.c decimal.c top.c)
+test_trace_buf_SOURCES := trace/buf.c trace/map.c
 test_trace_check_SOURCES := tests/host/trace_text.c $(HBDUMP_TRACE)
 test_trace_check_LIBS := -lz
 test_unwind_SOURCES := $(test_symtab_SOURCES)
@@ -99,6 +103,7 @@ HOST_COMPILE_asan = $(HOST_ASAN) $(HOST_PATHS)
 HOST_COMPILE_asan_stub = $(HOST_ASAN) -Itests/host/stub $(HOST_PATHS)
 HOST_COMPILE_asan_sched = $(HOST_ASAN) -Itests/host/stub_sched -Itests/host/stub_lock $(HOST_PATHS)
 HOST_COMPILE_asan_g = $(HOST_ASAN) -Itests/host/stub_g -Itests/host/stub_lock $(HOST_PATHS)
+HOST_COMPILE_tsan_g = $(HOST_TSAN) -Itests/host/stub_g -Itests/host/stub_lock $(HOST_PATHS)
 HOST_COMPILE_asan_timer = $(HOST_ASAN) -Itests/host/stub_timer -Itests/host/stub_lock $(HOST_PATHS)
 HOST_COMPILE_asan_sync = $(HOST_ASAN) -Itests/host/stub_sync $(HOST_PATHS)
 HOST_COMPILE_tsan_timer = $(HOST_TSAN) -Itests/host/stub_timer -Itests/host/stub_lock $(HOST_PATHS)
@@ -113,6 +118,7 @@ HOST_LINK_asan := $(HOST_ASAN)
 HOST_LINK_asan_stub := $(HOST_ASAN)
 HOST_LINK_asan_sched := $(HOST_ASAN)
 HOST_LINK_asan_g := $(HOST_ASAN)
+HOST_LINK_tsan_g := $(HOST_TSAN)
 HOST_LINK_asan_timer := $(HOST_ASAN)
 HOST_LINK_asan_sync := $(HOST_ASAN)
 HOST_LINK_tsan_timer := $(HOST_TSAN)
@@ -160,6 +166,7 @@ $(eval $(call host_kind,asan_sched,$(HOST_SCHED_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan,$(HOST_TSAN_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_stub,$(HOST_TSAN_STUB_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_g,$(HOST_G_TESTS),$(HOST_HARNESS)))
+$(eval $(call host_kind,tsan_g,$(HOST_TSAN_G_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_timer,$(HOST_TIMER_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,asan_sync,$(HOST_SYNC_TESTS),$(HOST_HARNESS)))
 $(eval $(call host_kind,tsan_timer,$(HOST_TSAN_TIMER_TESTS),$(HOST_HARNESS)))
@@ -206,6 +213,7 @@ host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $
 	$(foreach n,$(HOST_TSAN_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan/$(n)";) \
 	$(foreach n,$(HOST_TSAN_STUB_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_stub/$(n)";) \
 	$(foreach n,$(HOST_G_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_g/$(n)";) \
+	$(foreach n,$(HOST_TSAN_G_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_g/$(n)";) \
 	$(foreach n,$(HOST_TIMER_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_timer/$(n)";) \
 	$(foreach n,$(HOST_SYNC_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_sync/$(n)";) \
 	$(foreach n,$(HOST_TSAN_TIMER_TESTS),echo "tsan-$(n:test_%=%) TSAN_OPTIONS=halt_on_error=1 $(HOST)/tsan_timer/$(n)";) \

@@ -1,22 +1,25 @@
 /*
- * sched/mutex, semaphore, rwmutex, cond on threads: what is written under a lock is seen under the next, and everybody gets on. The orders of
+ * sched/mutex, semaphore, rwmutex, cond, waitgroup on threads: what is written under a lock is seen under the next, and everybody gets on. The orders of
  * their atomics are what TSan looks at; goroutines are threads here (stub_sync).
  */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <hartbeat/cond.h>
 #include <hartbeat/go.h>
 #include <hartbeat/panic.h>
 #include <hartbeat/rwmutex.h>
+#include <hartbeat/waitgroup.h>
 
 #include "kernel/g.h"
+#include "kernel/heap.h"
 #include "sched/deadlock.h"
 #include "tests/host/check.h"
 
-enum { THREADS = 4, ROUNDS = 8000 };
+enum { THREADS = 4, ROUNDS = 8000, GROUPS = 4000 };
 
 __thread struct g *g_tls;
 static struct g gs[THREADS];
@@ -43,6 +46,36 @@ void go_panic(const char *fmt, ...)
 	panic("%s", fmt);
 }
 
+/* What waitgroup_go() is made of: goroutines have guest tests. */
+__thread struct defer *defer_list;
+
+const char *go_panicking(void)
+{
+	return NULL;
+}
+
+void defer_leave(struct defer *d)
+{
+	d->fn(d->arg);
+}
+
+uint64_t go(void (*fn)(void *), void *arg)
+{
+	(void)fn;
+	(void)arg;
+	return 0;
+}
+
+void *heap_alloc(size_t size)
+{
+	return malloc(size);
+}
+
+void heap_free(void *p)
+{
+	free(p);
+}
+
 static struct {
 	struct mutex m;
 	struct rwmutex rw;
@@ -50,6 +83,8 @@ static struct {
 	struct cond c;
 	uint64_t plain;
 	uint32_t turn;
+	struct waitgroup w[GROUPS];
+	uint32_t done[GROUPS][THREADS / 2];
 } sh;
 
 struct start {
@@ -65,12 +100,14 @@ static void *thread(void *arg)
 	return NULL;
 }
 
-static void run(void (*fn)(uint32_t))
+static void run_after(void (*begin)(void), void (*fn)(uint32_t))
 {
 	pthread_t t[THREADS];
 	struct start s[THREADS];
 	memset(&sh, 0, sizeof sh);
 	sh.s.units = 1;
+	if (begin != NULL)
+		begin();
 	for (uint32_t i = 0; i < THREADS; i++) {
 		memset(&gs[i], 0, sizeof gs[i]);
 		atomic_store(&gs[i].status, G_RUNNING);
@@ -80,6 +117,11 @@ static void run(void (*fn)(uint32_t))
 	}
 	for (uint32_t i = 0; i < THREADS; i++)
 		pthread_join(t[i], NULL);
+}
+
+static void run(void (*fn)(uint32_t))
+{
+	run_after(NULL, fn);
 }
 
 static void with_mutex(uint32_t self)
@@ -183,4 +225,34 @@ TEST(a_condition_variable_wakes_all)
 {
 	run(by_turns);
 	CHECK_EQ(sh.plain, THREADS * ROUNDS / 8);
+}
+
+/* The lower half works, the upper half waits. */
+static void with_waitgroups(uint32_t self)
+{
+	for (uint32_t i = 0; i < GROUPS; i++) {
+		if (self < THREADS / 2) {
+			sh.done[i][self] = i + 1;
+			waitgroup_done(&sh.w[i]);
+			if (i % 64 == self)
+				sched_yield();
+			continue;
+		}
+		waitgroup_wait(&sh.w[i]);
+		for (uint32_t k = 0; k < THREADS / 2; k++)
+			CHECK_EQ(sh.done[i][k], i + 1);
+	}
+}
+
+static void groups_begin(void)
+{
+	for (uint32_t i = 0; i < GROUPS; i++)
+		waitgroup_add(&sh.w[i], THREADS / 2);
+}
+
+TEST(who_waited_for_a_group_sees_what_each_of_it_did)
+{
+	run_after(groups_begin, with_waitgroups);
+	for (uint32_t i = 0; i < GROUPS; i++)
+		CHECK_EQ(sh.w[i].state, 0);
 }

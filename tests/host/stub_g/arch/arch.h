@@ -1,4 +1,4 @@
-/* Host stand-in for arch/arch.h, for test_g.c: found before the real one by -Itests/host/stub_g. */
+/* Host stand-in for arch/arch.h, for test_g.c, test_shrink.c, test_stacks.c and test_trace_buf.c: found before the real one by -Itests/host/stub_g. */
 #ifndef ARCH_ARCH_H
 #define ARCH_ARCH_H
 

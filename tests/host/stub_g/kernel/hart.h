@@ -1,4 +1,4 @@
-/* Host stand-in for kernel/hart.h, for test_g.c: as much of a hart as descriptors know. */
+/* Host stand-in for kernel/hart.h, for test_g.c, test_shrink.c, test_stacks.c and test_trace_buf.c: as much of a hart as those modules know. */
 #ifndef KERNEL_HART_H
 #define KERNEL_HART_H
 
@@ -16,7 +16,7 @@ struct sched_hart;
 struct hart {
 	uint32_t index;
 	struct sched_hart *sched;
-	struct g *cur, *g0;
+	struct g *cur, *g0, *serving;
 	uintptr_t stack_lo[1], sys_stack_top;
 	void *spare_area;
 };

@@ -12,7 +12,7 @@ struct spinlock {
 	_Atomic uint8_t rank;
 };
 
-enum { RANK_MUTEX = 1, RANK_SEMAPHORE, RANK_COND };
+enum { RANK_MUTEX = 1, RANK_SEMAPHORE, RANK_COND, RANK_WAITGROUP };
 
 static inline void spin_lock(struct spinlock *l)
 {
