@@ -128,8 +128,9 @@ void contention_end(uint32_t rank, uintptr_t pc, uint64_t since)
 		__atomic_store_n(&c->pc, pc,
 				 __ATOMIC_RELEASE); /* pairs with the acquire in locks_contention() */
 	}
-	store_relaxed(&c->count, c->count + 1);
-	store_relaxed(&c->ticks, c->ticks + (arch_ticks() - since));
+	uint64_t ticks = atomic_load_explicit(&c->ticks, memory_order_relaxed) + (arch_ticks() - since);
+	store_relaxed(&c->count, atomic_load_explicit(&c->count, memory_order_relaxed) + 1);
+	store_relaxed(&c->ticks, ticks);
 }
 
 bool locks_contention(uint32_t h, uint32_t i, struct contention *c)
@@ -137,9 +138,10 @@ bool locks_contention(uint32_t h, uint32_t i, struct contention *c)
 	const struct contention *from = &contentions[h][i];
 	c->pc = __atomic_load_n(&from->pc, __ATOMIC_ACQUIRE); /* pairs with the release in contention_end() */
 	c->rank = i < CONTENTION_PLACES ? from->rank : i - CONTENTION_PLACES;
-	c->count = atomic_load_explicit(&from->count, memory_order_relaxed);
-	c->ticks = atomic_load_explicit(&from->ticks, memory_order_relaxed);
-	return c->count > 0;
+	uint64_t count = atomic_load_explicit(&from->count, memory_order_relaxed);
+	store_relaxed(&c->count, count);
+	store_relaxed(&c->ticks, atomic_load_explicit(&from->ticks, memory_order_relaxed));
+	return count > 0;
 }
 
 /* What the short way holds goes on the list, as if it had been taken the long way. */

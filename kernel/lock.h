@@ -124,7 +124,7 @@ void spin_pause(uint32_t n);
 struct contention {
 	uintptr_t pc;
 	uint32_t rank;
-	_Atomic uint64_t count, ticks; /* this hart writes */
+	_Atomic uint64_t count, ticks; /* this hart writes; relaxed */
 };
 enum { CONTENTION_PLACES = 32, CONTENTION_MAX = CONTENTION_PLACES + RANK_COUNT };
 

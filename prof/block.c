@@ -26,7 +26,7 @@
 
 enum { COUNT, DELAY };
 
-static _Atomic uint64_t block_rate;
+static _Atomic uint64_t block_rate; /* relaxed, a figure: waits go by wait_rate_set() */
 
 int prof_block_rate_set(uint64_t ns)
 {
@@ -38,14 +38,14 @@ int prof_block_rate_set(uint64_t ns)
 	preempt_disable();
 	uint32_t depth = stack_here(arch_fp(), pcs, STACK_DEPTH_MAX);
 	preempt_enable();
-	atomic_store(&block_rate, ns);
+	atomic_store_explicit(&block_rate, ns, memory_order_relaxed);
 	wait_rate_set(ns, pcs[depth - 1]);
 	return 0;
 }
 
 uint64_t prof_block_rate(void)
 {
-	return atomic_load(&block_rate);
+	return atomic_load_explicit(&block_rate, memory_order_relaxed);
 }
 
 /* ---- records ---- */
@@ -157,8 +157,9 @@ static void spinlocks_collect(struct snapshot *s)
 				continue;
 			uintptr_t pc = c.pc + 1;
 			struct prof_sample sample = {.pcs = &pc, .depth = c.pc != 0, .labels = c.rank};
-			sample.values[COUNT] = c.count;
-			sample.values[DELAY] = clock_from_ticks(c.ticks);
+			sample.values[COUNT] = atomic_load_explicit(&c.count, memory_order_relaxed);
+			sample.values[DELAY] =
+				clock_from_ticks(atomic_load_explicit(&c.ticks, memory_order_relaxed));
 			builder_add(&s->records, &sample);
 		}
 	}

@@ -18,7 +18,7 @@ enum { LIMIT = 4 << 20, FRACTION_MAX = 1000000000 };
 
 struct stack_table contention_stacks = STACK_TABLE_INIT(LIMIT);
 
-static _Atomic uint64_t fraction;
+static _Atomic uint64_t fraction;                        /* relaxed: whoever charges takes what it finds */
 static uint64_t random_state[HART_MAX];                  /* of each hart, with preemption off */
 static uintptr_t scratch[HART_MAX][STACK_DEPTH_MAX + 1]; /* the same */
 
@@ -45,9 +45,10 @@ int prof_mutex_fraction_set(uint64_t n)
 		errno = EINVAL;
 		return -1;
 	}
-	/* Set before anybody is followed, for good. */
-	__atomic_store_n(&contend_hook, charged, __ATOMIC_RELEASE);
-	atomic_store(&fraction, n);
+	atomic_store_explicit(&fraction, n, memory_order_relaxed);
+	/* Set before anybody is followed, for good; published by the next. */
+	__atomic_store_n(&contend_hook, charged, __ATOMIC_RELAXED);
+	/* pairs with the acquire in contend_put_locked() */
 	__atomic_store_n(&contend_on, n > 0, __ATOMIC_RELEASE);
 	locks_time_contention(n > 0);
 	return 0;
@@ -55,5 +56,5 @@ int prof_mutex_fraction_set(uint64_t n)
 
 uint64_t prof_mutex_fraction(void)
 {
-	return atomic_load(&fraction);
+	return atomic_load_explicit(&fraction, memory_order_relaxed);
 }

@@ -40,7 +40,7 @@ static struct builder builder;
 static uint64_t period_ns, start_ns, start_wall;
 static uint32_t rates; /* how often the rate was changed */
 static _Atomic uintptr_t
-	profile_number; /* of the running or last profile; a drain goroutine of another one ends */
+	profile_number; /* of the running or last profile; a drain goroutine of another one ends; relaxed */
 
 static void trace_close(void *arg)
 {
@@ -58,7 +58,7 @@ static void drain_loop(void *number)
 {
 	for (;;) {
 		time_sleep(DRAIN_NS);
-		if (atomic_load(&profile_number) != (uintptr_t)number)
+		if (atomic_load_explicit(&profile_number, memory_order_relaxed) != (uintptr_t)number)
 			return;
 		drain_turn(NULL, NULL);
 	}
@@ -94,7 +94,7 @@ int prof_start(unsigned hz)
 	int error = running ? EBUSY : ENOMEM;
 	if (!running && sampler_prepare()) {
 		builder_init(&builder, &prof_mem, BUILDER_LIMIT);
-		uintptr_t number = atomic_fetch_add(&profile_number, 1) + 1;
+		uintptr_t number = atomic_fetch_add_explicit(&profile_number, 1, memory_order_relaxed) + 1;
 		if (go_system(drain_loop, (void *)number, "profile drain") != 0) {
 			period_ns = 1000000000u / hz;
 			rates = 0;
@@ -260,7 +260,7 @@ static int stop(struct sink *to, const char *name, prof_look_fn *look, void *ctx
 	if (running) {
 		sampler_stop();
 		uint64_t duration = clock_ns() - start_ns;
-		atomic_fetch_add(&profile_number, 1);
+		atomic_fetch_add_explicit(&profile_number, 1, memory_order_relaxed);
 		drain_end(DRAIN_CPU);
 		error = to != NULL || name != NULL ? profile_write_out(to, name, duration) : 0;
 		if (error != 0 && to == NULL)

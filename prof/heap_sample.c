@@ -54,7 +54,8 @@ static struct spinlock objects_lock =
 static struct object_entry **objects, *unused;
 static size_t n_spans;
 
-static _Atomic uint64_t rate_now, untracked;
+static _Atomic uint64_t rate_now;                        /* relaxed: written while the world stands */
+static _Atomic uint64_t untracked;                       /* relaxed, a figure */
 static uint64_t random_state[HART_MAX];                  /* of each hart, with preemption off */
 static uintptr_t scratch[HART_MAX][STACK_DEPTH_MAX + 1]; /* the same: a stack may have no room for this */
 
@@ -190,7 +191,7 @@ static void rate_set(void *bytes)
 	static const struct heap_sampling sampling = {distance, taken, freed};
 	for (uint32_t i = 0; i < HART_MAX && random_state[i] == 0; i++)
 		random_state[i] = 0xd1b54a32d192ed03u * (i + 1) | 1;
-	atomic_store(&rate_now, *(const uint64_t *)bytes);
+	atomic_store_explicit(&rate_now, *(const uint64_t *)bytes, memory_order_relaxed);
 	heap_sampling_set(&sampling);
 }
 
@@ -206,7 +207,7 @@ int prof_heap_rate_set(uint64_t bytes)
 
 uint64_t prof_heap_rate(void)
 {
-	return atomic_load(&rate_now);
+	return atomic_load_explicit(&rate_now, memory_order_relaxed);
 }
 
 static void account_add(struct heap_account *a, const struct stack_record *r)
@@ -220,7 +221,7 @@ static void account_add(struct heap_account *a, const struct stack_record *r)
 
 void heap_account(struct heap_account *a)
 {
-	*a = (struct heap_account){.untracked = atomic_load(&untracked)};
+	*a = (struct heap_account){.untracked = atomic_load_explicit(&untracked, memory_order_relaxed)};
 	account_add(a, &heap_stacks.lost);
 	for (const struct stack_record *r = NULL; (r = stack_next(&heap_stacks, r)) != NULL;)
 		account_add(a, r);

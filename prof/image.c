@@ -84,9 +84,12 @@ void prof_image_options(struct pprof_options *o)
 {
 	static char build_id[41];
 	static _Atomic bool there; /* whoever comes meanwhile writes the same text */
-	for (int i = 0; i < 20 && !there; i++)
+	/* pairs with the release in prof_image_options(), by who made the text */
+	bool made = atomic_load_explicit(&there, memory_order_acquire);
+	for (int i = 0; i < 20 && !made; i++)
 		hex_byte(build_id + 2 * i, __build_id[16 + i]);
-	there = true;
+	/* pairs with the acquire in prof_image_options() */
+	atomic_store_explicit(&there, true, memory_order_release);
 	o->mapping = (struct pprof_mapping){.start = (uintptr_t)__text_start,
 					    .limit = (uintptr_t)__text_end,
 					    .filename = prof_image_name,

@@ -65,11 +65,12 @@ struct sampler_hart {
 };
 
 /* Distance of two samples on average, arch_ticks(); of the running or last profile. prof/sampler.c */
-extern _Atomic uint64_t sampler_period;
+extern _Atomic uint64_t sampler_period; /* relaxed: read behind a command, or as a guess */
 
 /* h's sampler, NULL before the first profile. Any context. */
 static inline struct sampler_hart *sampler_of(struct hart *h)
 {
+	/* pairs with the release in sampler_make() */
 	return __atomic_load_n(&h->sampler, __ATOMIC_ACQUIRE);
 }
 

@@ -82,6 +82,7 @@ static struct stack_record *record_new_locked(struct stack_table *t, uint32_t de
 		_Atomic(struct stack_record *) *buckets = stack_span(STACK_BUCKETS * sizeof *buckets);
 		if (buckets == NULL)
 			return NULL;
+		/* pairs with the acquire in buckets_of(): they are zeros */
 		__atomic_store_n(&t->buckets, buckets, __ATOMIC_RELEASE);
 	}
 	if (t->n_spans == 0 || STACK_SPAN - t->used < size) {
@@ -91,7 +92,7 @@ static struct stack_record *record_new_locked(struct stack_table *t, uint32_t de
 		if (span == NULL)
 			return NULL;
 		t->spans[t->n_spans] = span;
-		__atomic_store_n(&t->n_spans, t->n_spans + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&t->n_spans, t->n_spans + 1, __ATOMIC_RELAXED); /* read by stack_bytes() */
 		t->used = 0;
 	}
 	struct stack_record *r = (struct stack_record *)(t->spans[t->n_spans - 1] + t->used);
@@ -138,6 +139,7 @@ struct stack_record *stack_next(const struct stack_table *t, const struct stack_
 	if (buckets == NULL || (r != NULL && r->chain != NULL))
 		return r != NULL ? r->chain : NULL;
 	for (uint64_t i = r != NULL ? r->hash % STACK_BUCKETS + 1 : 0; i < STACK_BUCKETS; i++) {
+		/* rule 1: pairs with the release in stack_find() */
 		struct stack_record *first = atomic_load_explicit(&buckets[i], memory_order_acquire);
 		if (first != NULL)
 			return first;
@@ -147,7 +149,7 @@ struct stack_record *stack_next(const struct stack_table *t, const struct stack_
 
 size_t stack_bytes(const struct stack_table *t)
 {
-	return __atomic_load_n(&t->n_spans, __ATOMIC_ACQUIRE) * (size_t)STACK_SPAN;
+	return __atomic_load_n(&t->n_spans, __ATOMIC_RELAXED) * (size_t)STACK_SPAN;
 }
 
 uint32_t stack_here(uintptr_t fp, uintptr_t *pcs, uint32_t max)

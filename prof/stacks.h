@@ -35,7 +35,7 @@ struct stack_table {
 	size_t limit;         /* bytes of records; set before the first is added */
 	size_t used;          /* bytes of the newest span; guarded by lock */
 	size_t refused;       /* records that found no memory; the same */
-	uint32_t n_spans;     /* the same, read without it */
+	uint32_t n_spans;     /* the same; read without it, relaxed, as a figure */
 	char *spans[STACK_SPANS_MAX];
 	_Atomic(struct stack_record *) *buckets; /* set once: release */
 	struct stack_record lost;                /* what found no memory is counted here */

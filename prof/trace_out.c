@@ -53,8 +53,9 @@ static uint64_t session;
 static uint64_t dropped, dropped_printed, dropped_logged,
 	dropped_said; /* generations; logged: in the running one; said: in one that was whole */
 
-static _Atomic uint64_t writer;   /* the goroutine that writes: the one that must not wait for itself */
-static _Atomic uint32_t snapshot; /* somebody writes one */
+static _Atomic uint64_t
+	writer; /* the goroutine that writes: the one that must not wait for itself; relaxed, only it finds itself there */
+static _Atomic uint32_t snapshot; /* somebody writes one: taken and given back like a lock */
 
 static struct mutex queue_mutex; /* protects queues */
 static struct cond queue_changed;
@@ -65,7 +66,7 @@ static void write_loop(void *arg)
 {
 	struct out *o = arg;
 	mutex_lock(&queue_mutex);
-	atomic_store(&writer, go_id());
+	atomic_store_explicit(&writer, go_id(), memory_order_relaxed);
 	while (o->first != NULL || !o->closing) {
 		struct link *l = o->first;
 		if (l == NULL) {
@@ -157,7 +158,7 @@ static bool full(void)
 	uint64_t most = trace_memory_max / 8;
 	if (trace_recorder.on && trace_recorder.max_bytes / 2 < most)
 		most = trace_recorder.max_bytes / 2;
-	return trace_gen->bytes > most && !atomic_load(&trace_gen->dropped);
+	return trace_gen->bytes > most && !atomic_load_explicit(&trace_gen->dropped, memory_order_relaxed);
 }
 
 /* Else another generation would only be one more to wait for; this one goes on. What it holds itself does not count: it would never end if that
@@ -234,7 +235,7 @@ static int refused(int for_writer)
 {
 	if (panic_in_progress())
 		return EBUSY;
-	return atomic_load(&writer) == go_id() ? for_writer : 0;
+	return atomic_load_explicit(&writer, memory_order_relaxed) == go_id() ? for_writer : 0;
 }
 
 static int start_locked(const char *name, trace_write_fn *fn, void *ctx)
@@ -294,7 +295,7 @@ int trace_stop(void)
 		leave(trace_recorder.on);
 		tracing = NULL;
 		error = -out_end(o);
-		atomic_store(&writer, 0);
+		atomic_store_explicit(&writer, 0, memory_order_relaxed);
 	}
 	mutex_unlock(&control);
 	return fail(error);
@@ -366,7 +367,9 @@ static int snapshot_write(struct trace_file *f)
 	int error = 0;
 	if (refused(EDEADLK) != 0)
 		return fail(refused(EDEADLK));
-	if (!atomic_compare_exchange_strong(&snapshot, &nobody, 1))
+	/* pairs with the release at the end of snapshot_write() by who had it before */
+	if (!atomic_compare_exchange_strong_explicit(&snapshot, &nobody, 1, memory_order_acquire,
+						     memory_order_relaxed))
 		return fail(EBUSY);
 	mutex_lock(&control);
 	if (!trace_recorder.on)
@@ -380,7 +383,8 @@ static int snapshot_write(struct trace_file *f)
 	}
 	trace_file_end(f);
 	heap_free(list);
-	atomic_store(&snapshot, 0);
+	atomic_store_explicit(&snapshot, 0,
+			      memory_order_release); /* pairs with the acquire in snapshot_write() */
 	return fail(error != 0 ? error : -f->error);
 }
 

@@ -50,7 +50,8 @@ _Static_assert(WALL_WAITING + WAIT_REASON_COUNT <= 256, "state and reason fit be
 static struct mutex wall_mutex; /* protects start and stop, and running */
 static bool running;
 static uint64_t period_ns, start_wall;
-static _Atomic uintptr_t profile_number; /* of the running or last one; a goroutine of another ends */
+static _Atomic uintptr_t
+	profile_number; /* of the running or last one; a goroutine of another ends; relaxed */
 
 /* Within a turn of the drain. */
 static struct builder builder;
@@ -165,7 +166,7 @@ static void wall_loop(void *number)
 	for (;;) {
 		uint64_t distance = ticks / 2 + random_step(&round_.rng) % ticks;
 		time_sleep((int64_t)clock_from_ticks(distance));
-		if (atomic_load(&profile_number) != (uintptr_t)number)
+		if (atomic_load_explicit(&profile_number, memory_order_relaxed) != (uintptr_t)number)
 			return;
 		drain_turn(round_take, number);
 	}
@@ -194,7 +195,7 @@ int prof_wall_start(unsigned hz)
 	int error = running ? EBUSY : ENOMEM;
 	if (!running && sampler_prepare()) {
 		period_ns = 1000000000u / hz;
-		uintptr_t number = atomic_fetch_add(&profile_number, 1) + 1;
+		uintptr_t number = atomic_fetch_add_explicit(&profile_number, 1, memory_order_relaxed) + 1;
 		builder_init(&builder, &prof_mem, BUILDER_LIMIT);
 		round_.begin = round_.last = arch_ticks();
 		start_wall = clock_wall_ns();
@@ -299,7 +300,7 @@ static int stop(struct sink *to, const char *name, prof_look_fn *look, void *ctx
 	int error = -1;
 	mutex_lock(&wall_mutex);
 	if (running) {
-		atomic_fetch_add(&profile_number, 1);
+		atomic_fetch_add_explicit(&profile_number, 1, memory_order_relaxed);
 		drain_turn(round_take, NULL);
 		uint64_t duration = clock_from_ticks(round_.last - round_.begin);
 		sampler_wall_stop();

@@ -27,7 +27,7 @@ struct chan *chan_make(size_t elem_size, size_t capacity)
 	if (c == NULL)
 		return NULL;
 	memset(c, 0, sizeof *c);
-	c->word = chan_size_short(elem_size) ? 0 : CHAN_LONG;
+	atomic_init(&c->word, chan_size_short(elem_size) ? 0 : CHAN_LONG);
 	c->full = (uint32_t)(capacity * CHAN_ONE);
 	c->elem_size = elem_size;
 	c->end = c->buffer + bytes;

@@ -21,6 +21,9 @@ static inline void contend_put_locked(struct waitq *q, struct g *g)
 {
 	if (__builtin_expect(!__atomic_load_n(&contend_on, __ATOMIC_RELAXED), 1))
 		return;
+	/* once more: pairs with the release in prof_mutex_fraction_set(), so that who takes g out of the queue, under its lock, finds the hook */
+	if (!__atomic_load_n(&contend_on, __ATOMIC_ACQUIRE))
+		return;
 	struct g *first = q->first;
 	if (first == g && g->next != NULL) {
 		g->contend_n = g->next->contend_n;
@@ -61,7 +64,8 @@ static inline uint64_t contend_take_locked(struct waitq *q, struct g *g)
 static inline __attribute__((always_inline)) void contend_charge(uint64_t ticks)
 {
 	if (__builtin_expect(ticks != 0, 0))
-		contend_hook(ticks, (uintptr_t)__builtin_frame_address(0));
+		__atomic_load_n(&contend_hook, __ATOMIC_RELAXED)(ticks,
+								 (uintptr_t)__builtin_frame_address(0));
 }
 
 #endif

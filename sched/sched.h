@@ -212,7 +212,7 @@ extern const uintptr_t wait_no_pcs[1];
 extern bool contend_on;
 
 /* Set by the mutex profile: the caller has just let somebody go, for whom, and for those behind, goroutines had waited so long. fp: the frame
- * pointer of a function that the unlocking code called. Preemption may be on. Set once (release). */
+ * pointer of a function that the unlocking code called. Preemption may be on. Set once, before contend_on. */
 typedef void contend_fn(uint64_t ticks, uintptr_t fp);
 extern contend_fn *contend_hook;
 

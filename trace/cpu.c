@@ -29,7 +29,7 @@ void trace_cpu_sample(const struct trace_cpu *c)
 	struct trace_gen *t = gen_at(c->at);
 	uint64_t words[TRACE_DEPTH_MAX], hash = 0;
 	uint32_t n = c->depth < TRACE_DEPTH_MAX ? c->depth : TRACE_DEPTH_MAX;
-	if (t == NULL || atomic_load(&t->dropped))
+	if (t == NULL || atomic_load_explicit(&t->dropped, memory_order_relaxed))
 		return;
 	for (uint32_t i = 0; i < n; i++) {
 		const char *text = c->text(c->pcs[i]);
@@ -42,7 +42,7 @@ void trace_cpu_sample(const struct trace_cpu *c)
 	if (t->samples == NULL) {
 		t->samples = trace_buf_take(TRACE_NO_THREAD);
 		if (t->samples == NULL) {
-			atomic_store(&t->dropped, true);
+			atomic_store_explicit(&t->dropped, true, memory_order_relaxed);
 			return;
 		}
 		t->samples->time = t->begin >> trace_shift;

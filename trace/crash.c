@@ -41,7 +41,8 @@ static bool running_write(struct crash *c, struct trace_gen *t)
 /* Whether the generation that runs can be written, and whether those that are kept can, before it. */
 static bool parts(bool *kept)
 {
-	bool runs = __atomic_load_n(&watched.trace, __ATOMIC_RELAXED) && !atomic_load(&trace_gen->dropped);
+	bool runs = __atomic_load_n(&watched.trace, __ATOMIC_RELAXED) &&
+		    !atomic_load_explicit(&trace_gen->dropped, memory_order_relaxed);
 	/* Between two generations, or without the last one: what would follow is not what came before. */
 	*kept = trace_recorder.first != NULL &&
 		(!runs || trace_recorder.last->number + 1 == trace_gen->number);

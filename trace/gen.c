@@ -60,6 +60,7 @@ void trace_gen_hold(struct trace_gen *t)
 
 void trace_gen_drop(struct trace_gen *t)
 {
+	/* pairs with itself: what others did with it comes before it is freed */
 	if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	struct trace_buf *next;
@@ -91,15 +92,15 @@ void trace_gen_begin(struct trace_gen *to, uint64_t idle)
 	}
 	trace_self_begin(g_self());
 	trace_heap_watch(true);
-	/* seen by everybody who comes back from the stop */
-	__atomic_store_n(&watched.trace, true, __ATOMIC_RELEASE);
+	/* relaxed: seen by everybody who comes back from the stop */
+	__atomic_store_n(&watched.trace, true, __ATOMIC_RELAXED);
 }
 
 struct trace_gen *trace_gen_end(void)
 {
 	struct trace_gen *t = trace_gen;
 	ASSERT(g_self()->preempt_off > 0, "a generation ends while the world is stopped");
-	__atomic_store_n(&watched.trace, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&watched.trace, false, __ATOMIC_RELAXED);
 	trace_heap_watch(false);
 	for (uint32_t i = 0; i < hart_count; i++)
 		trace_buf_end(harts[i]->trace, t);
@@ -125,11 +126,11 @@ bool trace_gen_finish(struct trace_gen *t)
 {
 	trace_ending = NULL;
 	trace_cpu_end(t);
-	if (!atomic_load(&t->dropped) && !trace_tables(t, symbols, copy, t))
-		atomic_store(&t->dropped, true);
+	if (!atomic_load_explicit(&t->dropped, memory_order_relaxed) && !trace_tables(t, symbols, copy, t))
+		atomic_store_explicit(&t->dropped, true, memory_order_relaxed);
 	trace_map_free(&t->strings);
 	trace_map_free(&t->stacks);
-	return !atomic_load(&t->dropped);
+	return !atomic_load_explicit(&t->dropped, memory_order_relaxed);
 }
 
 int trace_head_write(struct sink *s)

@@ -19,8 +19,8 @@ static inline bool claim_from(struct g *g, uint64_t was)
 #ifdef MUTANT_trace_seq
 	to |= (uint32_t)was;
 #endif
-	/* pairs with itself: a transition comes after its claim */
-	return atomic_compare_exchange_strong_explicit(&g->trace, &was, to, memory_order_acq_rel,
+	/* pairs with the acquire in trace_gen_walk(), through the transition, which comes after its claim; it has nothing to release itself */
+	return atomic_compare_exchange_strong_explicit(&g->trace, &was, to, memory_order_acquire,
 						       memory_order_relaxed);
 }
 
@@ -174,9 +174,9 @@ void trace_gen_walk_flush(struct trace_walk *w)
 
 bool trace_gen_walk(struct trace_walk *w, struct g *g)
 {
-	/* First the word, then what it stands for: if the word is still the same when it is claimed, so is the rest. */
+	/* First the word, then what it stands for: if the word is still the same when it is claimed, so is the rest. Pairs with claim_from(). */
 	uint64_t was = atomic_load_explicit(&g->trace, memory_order_acquire), id = g->id;
-	/* pairs with the release of who changed it */
+	/* pairs with the release in ready_plain(), settle_park() and g_disown() */
 	uint32_t s = atomic_load_explicit(&g->status, memory_order_acquire) & G_STATUS_MASK;
 	if (was >= word_now())
 		return true;

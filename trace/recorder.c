@@ -27,7 +27,7 @@ static void oldest_drop(struct trace_recorder *r)
 
 void trace_recorder_put(struct trace_recorder *r, struct trace_gen *t)
 {
-	if (atomic_load(&t->dropped)) {
+	if (atomic_load_explicit(&t->dropped, memory_order_relaxed)) {
 		r->gap = true;
 		return;
 	}

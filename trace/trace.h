@@ -97,9 +97,10 @@ struct trace_gen {
 	struct trace_buf *first, *last;
 	uint64_t bytes; /* that those buffers take */
 	struct trace_map strings, stacks;
-	uint64_t begin, end;  /* arch_ticks(); those that follow each other without a gap meet */
-	uint64_t since;       /* begin of the first of these */
-	_Atomic bool dropped; /* memory ran out: it has holes */
+	uint64_t begin, end; /* arch_ticks(); those that follow each other without a gap meet */
+	uint64_t since;      /* begin of the first of these */
+	_Atomic bool
+		dropped; /* memory ran out: it has holes; relaxed: a hint until the world has stood, behind that certain */
 	/* atomic */
 	_Atomic uint32_t refs;
 	struct trace_buf *samples; /* of the CPU profile, by who drains it (trace/cpu.c) */

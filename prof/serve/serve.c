@@ -45,7 +45,7 @@ struct worker {
 };
 
 static struct worker *workers[SERVE_LINES_MAX];
-static _Atomic uint32_t n_lines;
+static _Atomic uint32_t n_lines; /* relaxed: only differ */
 static char token[SERVE_TOKEN_MAX];
 
 static void changed(void *ctx)
@@ -202,6 +202,7 @@ static void work(void *arg)
 {
 	struct worker *w = arg;
 	for (;;) {
+		/* pairs with the release in serve_line() */
 		struct serial *line = atomic_load_explicit(&w->line, memory_order_acquire);
 		uint32_t epoch = line != NULL ? serial_epoch(line) : 0;
 		if (epoch == 0) {
@@ -234,7 +235,7 @@ bool serve_start(const struct serve_options *o)
 void serve_line(void *ctx, struct serial *line)
 {
 	(void)ctx;
-	uint32_t i = atomic_fetch_add(&n_lines, 1);
+	uint32_t i = atomic_fetch_add_explicit(&n_lines, 1, memory_order_relaxed);
 	if (i >= SERVE_LINES_MAX)
 		return;
 	line->ctx = workers[i];
