@@ -4,7 +4,7 @@
 # each of them a tree with the fault it looks for. Checks of an image look at $(CHECK_APP), built as for `make run`.
 
 CHECK_APP ?= hello
-CHECK_TREE := layers hygiene ranks format
+CHECK_TREE := layers hygiene ranks format atomics
 CHECK_ARCH := headers warnings frames irq-safe sp-writes
 CHECK_SELF := selftest
 
