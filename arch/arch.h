@@ -87,7 +87,7 @@ void arch_timer_arm(uint64_t deadline_ticks);
 
 /* ---- other harts --------------------------------------------------------------------------------------- */
 
-/* upcall_ipi_irq() will run there; idempotent, may merge. Any context but NMI. */
+/* upcall_ipi_irq() will run there, and sees what was written before the call; idempotent, may merge. Any context but NMI. */
 void arch_ipi_send(struct hart *to);
 /* Asks every other started hart to run upcall_stop() now: by NMI where there is one, else by IPI (after a
  * flag that the IPI path checks). Panic context. */

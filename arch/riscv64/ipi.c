@@ -25,6 +25,8 @@ bool ipi_stop_asked(void)
 
 void arch_ipi_send(struct hart *to)
 {
+	/* rule 2 of kernel/hart.h: what is asked comes before the firmware's store to the device */
+	arch_device_fence();
 	long error = sbi_send_ipi(to->hwid);
 	ASSERT(error == 0, "the firmware delivers an IPI to a started hart");
 }
