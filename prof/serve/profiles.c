@@ -75,11 +75,12 @@ static bool wait_hook(void *ctx, uint64_t ns)
 /* What changes in the profile meanwhile. 0 or an errno. */
 static int delta(struct profile *p, unsigned seconds, struct answer *a, struct sink *to)
 {
-	if (atomic_exchange(&p->delta, 1) != 0)
+	/* taken and given back like a lock: pairs with the release in delta() by who had it before */
+	if (atomic_exchange_explicit(&p->delta, 1, memory_order_acquire) != 0)
 		return EBUSY; /* rule 1 */
 	int error = profile_write_while(profile_name(p), seconds * TIME_SECOND, wait_hook, a, to) != 0 ? errno
 												       : 0;
-	atomic_store(&p->delta, 0);
+	atomic_store_explicit(&p->delta, 0, memory_order_release); /* pairs with the acquire in delta() */
 	return error;
 }
 

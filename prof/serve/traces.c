@@ -28,7 +28,8 @@ struct piece {
 
 /* One trace at a time. */
 static struct {
-	_Atomic uint32_t taken_by; /* 0 or 1: a client traces */
+	_Atomic uint32_t
+		taken_by; /* 0 or 1: a client traces; taken and given back like a lock by page_trace() */
 	uint64_t ns;
 	/* made with the first trace, for good */
 	struct chan *pieces, *taken; /* of struct piece; of int: what the writer gets back */
@@ -121,11 +122,13 @@ bool page_trace(const struct http_request *r, struct answer *a)
 	uint64_t ns;
 	if (!page_seconds(r, a, TIME_SECOND, &ns))
 		return true;
-	if (atomic_exchange(&t.taken_by, 1) == 0) {
+	/* pairs with the release in page_trace() by who had it before */
+	if (atomic_exchange_explicit(&t.taken_by, 1, memory_order_acquire) == 0) {
 		answer_file(a, "trace", "");
 		t.ns = ns;
 		error = trace(a, &good);
-		atomic_store(&t.taken_by, 0);
+		/* pairs with the acquire in page_trace() */
+		atomic_store_explicit(&t.taken_by, 0, memory_order_release);
 	}
 	if (error != 0)
 		answer_refuse(a, 500, "Could not enable tracing: %s",
