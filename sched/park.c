@@ -26,6 +26,7 @@ static sched_late_fn *late_hook;
 
 void sched_late(struct g *g, uint32_t why, uint64_t ticks)
 {
+	/* pairs with the release in sched_waits() */
 	sched_late_fn *fn = __atomic_load_n(&late_hook, __ATOMIC_ACQUIRE);
 	if (fn == NULL)
 		return;
