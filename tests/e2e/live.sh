@@ -28,15 +28,6 @@ fetch() {
 	code=$(curl -s --globoff --path-as-is -m 60 -o "$dir/body" -D "$dir/head" -w '%{http_code}' "$@" "http://127.0.0.1:$port$path")
 }
 
-# Ports below those that systems give to clients, others for each architecture.
-free_port() {
-	local p
-	for ((p = 20000 + (RANDOM % 1000) * 8; ; p = 20000 + (p + 8) % 8000)); do
-		(exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null || break
-	done
-	echo "$p"
-}
-
 serving() {
 	local app=$1 machine=$2 i
 	shift 2

@@ -171,7 +171,7 @@ wait "$guest"
 equal status $? 0
 ok $? "without that, reboot is an end with status 0"
 
-boot tests/guest BOOT="prof.cpu=off console=1" LIVE=$((20000 + RANDOM % 20000)) ARGS="console.idle"
+boot tests/guest BOOT="prof.cpu=off console=1" LIVE="$(free_port)" ARGS="console.idle"
 has "$dir/out" '^ok 1 - console.idle # [0-9]+ ms'
 ok $? "the console and the live port cost nothing while nobody asks"
 

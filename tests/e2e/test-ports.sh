@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.." || exit 2
 log=$OUT/live/console.log
 serving() { # serving [NAME=value ...]: starts a guest on a free port
 	local end=$((SECONDS + 60))
-	port=$((20000 + RANDOM % 20000))
+	port=$(free_port)
 	mkdir -p "$OUT/live"
 	: >"$log"
 	boot tests/live LIVE="$port" BOOT="prof.cpu=off" TIMEOUT=$([ -n "$FULL" ] && echo 900 || echo 200) "$@" &

@@ -14,7 +14,7 @@ make_here "$BUILD/tools/line-noise" >"$dir/build" 2>&1 || bail "line-noise does 
 reading() {
 	local seed=$1 every=$2 boot=$3 port end
 	shift 3
-	port=$((20000 + RANDOM % 20000))
+	port=$(free_port)
 	rm -rf "$dir/got"
 	boot tests/live SERIAL="tcp:127.0.0.1:$port,server=on,wait=on" BOOT="prof.cpu=off $boot" ARGS="dump=$dumps" TIMEOUT=150 >"$dir/boot" 2>&1 &
 	guest=$!

@@ -176,9 +176,9 @@ lossy() { # lossy NAME: of the run before
 	[ "$all" -ge 4 ] && [ $kept -ge 1 ] && [ $kept -lt "$all" ] && [ $kept -ge $((all - 3)) ] || { note "$kept of $all generations" && bad=1; }
 	ok $bad "$name over a line that drops bytes: reported, and the whole generations open"
 }
-boot pipeline INPUT="$dir/text" BOOT="prof.cpu=off trace=1 trace.period=1ms"
+boot pipeline ARGS=numbers=20000 INPUT="$dir/text" BOOT="prof.cpu=off trace=1 trace.period=200us"
 lossy trace.out
-boot pipeline INPUT="$dir/text" BOOT="prof.cpu=off trace=1 trace.period=1ms trace.gz=1"
+boot pipeline ARGS=numbers=20000 INPUT="$dir/text" BOOT="prof.cpu=off trace=1 trace.period=200us trace.gz=1"
 lossy trace.out.gz
 
 # What a crash leaves of a trace.
