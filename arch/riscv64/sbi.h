@@ -29,9 +29,14 @@ static inline long sbi_call(unsigned long ext, unsigned long fid, unsigned long 
 	return (long)a0;
 }
 
-/* A call with five arguments. */
-static inline long sbi_call5(unsigned long ext, unsigned long fid, unsigned long arg0, unsigned long arg1,
-			     unsigned long arg2, unsigned long arg3, unsigned long arg4)
+struct sbi_result {
+	unsigned long error, value; /* error: 0, or a negative number */
+};
+
+/* A call with five arguments, and all that it returns. */
+static inline struct sbi_result sbi_call_result(unsigned long ext, unsigned long fid, unsigned long arg0,
+						unsigned long arg1, unsigned long arg2, unsigned long arg3,
+						unsigned long arg4)
 {
 	register unsigned long a0 __asm__("a0") = arg0;
 	register unsigned long a1 __asm__("a1") = arg1;
@@ -44,25 +49,24 @@ static inline long sbi_call5(unsigned long ext, unsigned long fid, unsigned long
 			 : "+r"(a0), "+r"(a1)
 			 : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7)
 			 : "memory");
-	return (long)a0;
+	return (struct sbi_result){a0, a1};
+}
+
+/* The error alone. */
+static inline long sbi_call5(unsigned long ext, unsigned long fid, unsigned long arg0, unsigned long arg1,
+			     unsigned long arg2, unsigned long arg3, unsigned long arg4)
+{
+	return (long)sbi_call_result(ext, fid, arg0, arg1, arg2, arg3, arg4).error;
 }
 
 /* A counter of cycles that says when it runs over; 0: there is none. It is not running. */
 static inline unsigned long sbi_counter_take(void)
 {
 	enum { FIXED = 3 }; /* counters below are those of the base instructions, which cannot say it */
-	register unsigned long a0 __asm__("a0") = FIXED; /* base and mask: which counters */
-	register unsigned long a1 __asm__("a1") = 0xffff;
-	register unsigned long a2 __asm__("a2") = SBI_PMU_MATCH_CLEAR;
-	register unsigned long a3 __asm__("a3") = SBI_PMU_CYCLES;
-	register unsigned long a4 __asm__("a4") = 0;
-	register unsigned long a6 __asm__("a6") = SBI_PMU_MATCH;
-	register unsigned long a7 __asm__("a7") = SBI_EXT_PMU;
-	__asm__ volatile("ecall"
-			 : "+r"(a0), "+r"(a1)
-			 : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7)
-			 : "memory");
-	return a0 == 0 && a1 >= FIXED ? a1 : 0;
+	/* base and mask: which counters */
+	struct sbi_result r = sbi_call_result(SBI_EXT_PMU, SBI_PMU_MATCH, FIXED, 0xffff, SBI_PMU_MATCH_CLEAR,
+					      SBI_PMU_CYCLES, 0);
+	return r.error == 0 && r.value >= FIXED ? r.value : 0;
 }
 
 /* The counter runs over after so many cycles. It has to be stopped before. */
