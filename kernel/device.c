@@ -8,7 +8,7 @@ static struct spinlock device_lock =
 	SPINLOCK_INIT(RANK_DEVICES);     /* protects who adds to the list, and the interrupt controller */
 static _Atomic(struct device *) devices; /* by next; one that is in it stays */
 _Atomic bool devices_wanted;
-_Atomic uint64_t device_irqs, device_irq_longest;
+_Atomic uint64_t device_irqs;
 
 bool device_add(struct device *d)
 {
@@ -29,7 +29,6 @@ bool device_add(struct device *d)
 void upcall_device_irq(uint32_t line)
 {
 	bool any = false;
-	uint64_t start = arch_ticks();
 	/* pairs with the release in device_add() */
 	for (struct device *d = atomic_load_explicit(&devices, memory_order_acquire); d != NULL;
 	     d = d->next) {
@@ -46,9 +45,6 @@ void upcall_device_irq(uint32_t line)
 		atomic_store_explicit(&h->timers_hit, true, memory_order_relaxed);
 		hart_ask_irq(h);
 	}
-	uint64_t took = arch_ticks() - start;
-	if (took > atomic_load_explicit(&device_irq_longest, memory_order_relaxed))
-		atomic_store_explicit(&device_irq_longest, took, memory_order_relaxed);
 	atomic_store_explicit(&device_irqs, atomic_load_explicit(&device_irqs, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
 }

@@ -25,8 +25,8 @@ struct device {
  * room for it. Goroutine context. */
 __attribute__((warn_unused_result)) bool device_add(struct device *d);
 
-/* How many interrupts of devices there were, and the longest that one's functions took, in arch_ticks(): written by the boot hart. */
-extern _Atomic uint64_t device_irqs, device_irq_longest;
+/* How many interrupts of devices there were: written by the boot hart. */
+extern _Atomic uint64_t device_irqs;
 
 /* Set by an interrupt: some device wants its service. */
 extern _Atomic bool devices_wanted;
