@@ -32,22 +32,23 @@ static uint64_t batch(uint64_t n)
 	return time_now() - start;
 }
 
-static uint64_t pair_sampled(uint64_t n)
+static uint64_t pair_at(uint64_t rate, uint64_t n)
 {
 	uint64_t was = prof_heap_rate();
-	if (prof_heap_rate_set(512 << 10) != 0)
+	if (prof_heap_rate_set(rate) != 0)
 		return 0;
 	uint64_t d = pair(n);
 	return prof_heap_rate_set(was) == 0 ? d : 0;
 }
 
+static uint64_t pair_sampled(uint64_t n)
+{
+	return pair_at(512 << 10, n);
+}
+
 static uint64_t pair_all_sampled(uint64_t n)
 {
-	uint64_t was = prof_heap_rate();
-	if (prof_heap_rate_set(1) != 0)
-		return 0;
-	uint64_t d = pair(n);
-	return prof_heap_rate_set(was) == 0 ? d : 0;
+	return pair_at(1, n);
 }
 
 static uint64_t pingpong_block(uint64_t rate, uint64_t n)
