@@ -197,8 +197,8 @@ $(BUILD)/tools/symtab: $(SYMTAB_SOURCES) $(SYMTAB_HEADERS) | $(PACKAGES_STAMP)
 	@echo "  CC  host  symtab"
 	@$(HOSTCC) $(HOST_FLAGS) $(SYMTAB_SOURCES) -ldw -lelf -lz -lm -o $@
 
-$(BUILD)/tools/line-noise: tests/host/line_noise.c | $(PACKAGES_STAMP)
-$(BUILD)/tools/port-client: tests/host/port_client.c | $(PACKAGES_STAMP)
+$(BUILD)/tools/line-noise: tests/host/line_noise.c tools/hbdump/write_all.h | $(PACKAGES_STAMP)
+$(BUILD)/tools/port-client: tests/host/port_client.c tools/hbdump/write_all.h | $(PACKAGES_STAMP)
 $(BUILD)/tools/line-noise $(BUILD)/tools/port-client:
 	@mkdir -p $(@D)
 	@echo "  CC  host  $(@F)"

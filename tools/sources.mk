@@ -271,9 +271,12 @@ HBDUMP_HEADERS := \
 	tools/hbdump/profile.h \
 	tools/hbdump/store.h \
 	tools/hbdump/trace_check.h \
+	tools/hbdump/trace_draw.h \
 	tools/hbdump/trace_file.h \
+	tools/hbdump/trace_mend.h \
 	tools/hbdump/trace_order.h \
-	tools/hbdump/vector.h
+	tools/hbdump/vector.h \
+	tools/hbdump/write_all.h
 SYMTAB_SOURCES := \
 	tools/symtab/buffer.c \
 	tools/symtab/code.c \

@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tools/hbdump/write_all.h"
+
 static uint64_t state;
 static unsigned long counts[3];
 
@@ -37,18 +39,6 @@ static int fail(const char *what)
 {
 	fprintf(stderr, "line-noise: %s: %s\n", what, strerror(errno));
 	return 1;
-}
-
-static int write_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, p, n);
-		if (done <= 0)
-			return -1;
-		p += done;
-		n -= (size_t)done;
-	}
-	return 0;
 }
 
 /* One piece from one side to the other; false at the end. */
@@ -74,7 +64,7 @@ static int pass(int from, int to, uint64_t every, uint64_t *clean)
 		if (what == 2)
 			out[k++] = in[i];
 	}
-	return write_all(to, out, k) == 0;
+	return write_all(to, out, k);
 }
 
 int main(int argc, char **argv)

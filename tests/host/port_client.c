@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/hbdump/write_all.h"
+
 enum { ANSWER_MS = 20000, TEXT = 1 << 20 };
 
 static int port;
@@ -53,18 +55,6 @@ static int dial(void)
 static int request(char *to, size_t size, const char *path)
 {
 	return snprintf(to, size, "GET %s HTTP/1.1\r\nHost: test\r\nUser-Agent: port-client\r\n\r\n", path);
-}
-
-static int send_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, p, n);
-		if (done <= 0)
-			return -1;
-		p += done;
-		n -= (size_t)done;
-	}
-	return 0;
 }
 
 /* Reads an answer to its length; 200 and whole, or a reason in why. */
@@ -105,7 +95,7 @@ static int whole(const char *path)
 {
 	char r[512];
 	int fd = dial();
-	int ok = send_all(fd, r, (size_t)request(r, sizeof r, path)) == 0 && answered(fd);
+	int ok = write_all(fd, r, (size_t)request(r, sizeof r, path)) && answered(fd);
 	close(fd);
 	return ok;
 }
@@ -134,9 +124,9 @@ static int split(const char *path)
 	unsigned long good = 0;
 	for (size_t cut = 1; cut < n; cut++) {
 		int fd = dial();
-		send_all(fd, r, cut);
+		write_all(fd, r, cut);
 		poll(NULL, 0, 2);
-		good += send_all(fd, r + cut, n - cut) == 0 && answered(fd);
+		good += write_all(fd, r + cut, n - cut) && answered(fd);
 		close(fd);
 	}
 	return say("cut in two", good, n - 1);
@@ -148,7 +138,7 @@ static int slow(const char *path, int ms)
 	size_t n = (size_t)request(r, sizeof r, path);
 	int fd = dial();
 	for (size_t i = 0; i < n; i++) {
-		send_all(fd, r + i, 1);
+		write_all(fd, r + i, 1);
 		poll(NULL, 0, ms);
 	}
 	int good = answered(fd);
@@ -195,7 +185,7 @@ static int vanish(unsigned long times, int answers)
 		size_t n = (size_t)request(r, sizeof r, paths[draw() % 4]);
 		int fd = dial();
 		/* two in three in the middle of the request, the others in the middle of the answer */
-		send_all(fd, r, draw() % 3 != 0 || !answers ? 1 + draw() % (n - 1) : n);
+		write_all(fd, r, draw() % 3 != 0 || !answers ? 1 + draw() % (n - 1) : n);
 		if (draw() % 2 == 0)
 			poll(NULL, 0, (int)(draw() % 3));
 		if (draw() % 4 == 0) { /* without a word: RST */

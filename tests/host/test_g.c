@@ -11,7 +11,6 @@
 #include "kernel/heap.h"
 #include "kernel/page.h"
 #include "kernel/stack.h"
-#include "kernel/system.h"
 #include "kernel/tls.h"
 #include "sched/impl.h"
 #include "sched/latency.h"
@@ -61,16 +60,6 @@ size_t arch_fpu_size(void)
 	return FPU;
 }
 
-void spin_lock(struct spinlock *l)
-{
-	pthread_mutex_lock(&l->mutex);
-}
-
-void spin_unlock(struct spinlock *l)
-{
-	pthread_mutex_unlock(&l->mutex);
-}
-
 void *heap_aligned(size_t align, size_t size)
 {
 	void *p = no_heap ? NULL : aligned_alloc(align, (size + align - 1) & ~(align - 1));
@@ -114,11 +103,6 @@ bool stack_commit(uintptr_t hi)
 bool page_short(void)
 {
 	return short_of_pages;
-}
-
-void on_system_stack(void (*fn)(void *), void *arg)
-{
-	fn(arg);
 }
 
 size_t tls_size(void)

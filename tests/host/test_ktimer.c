@@ -76,16 +76,6 @@ void timer_rearm_irq(struct hart *h)
 	CHECK(h == &hart[me]);
 }
 
-void spin_lock(struct spinlock *l)
-{
-	pthread_mutex_lock(&l->mutex);
-}
-
-void spin_unlock(struct spinlock *l)
-{
-	pthread_mutex_unlock(&l->mutex);
-}
-
 void *heap_alloc(size_t size)
 {
 	return atomic_load(&no_memory) ? NULL : malloc(size);

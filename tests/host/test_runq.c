@@ -15,16 +15,6 @@ static struct g gs[GS];
 static struct runq queues[1 + STEALERS];
 static bool inherit;
 
-void spin_lock(struct spinlock *l)
-{
-	pthread_mutex_lock(&l->mutex);
-}
-
-void spin_unlock(struct spinlock *l)
-{
-	pthread_mutex_unlock(&l->mutex);
-}
-
 static uint32_t take(struct g *g)
 {
 	if (g == NULL)

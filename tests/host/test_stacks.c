@@ -12,7 +12,6 @@
 #include "kernel/hart.h"
 #include "kernel/page.h"
 #include "kernel/random.h"
-#include "kernel/system.h"
 #include "kernel/unwind.h"
 #include "tests/host/check.h"
 
@@ -28,21 +27,6 @@ static uint32_t n_spans, most_spans;
 struct hart *arch_hart(void)
 {
 	return &hart;
-}
-
-void spin_lock(struct spinlock *l)
-{
-	pthread_mutex_lock(&l->mutex);
-}
-
-void spin_unlock(struct spinlock *l)
-{
-	pthread_mutex_unlock(&l->mutex);
-}
-
-void on_system_stack(void (*fn)(void *), void *arg)
-{
-	fn(arg);
 }
 
 bool page_short(void)

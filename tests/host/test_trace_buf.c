@@ -11,7 +11,6 @@
 #include "kernel/heap.h"
 #include "kernel/page.h"
 #include "kernel/random.h"
-#include "kernel/system.h"
 #include "tests/host/check.h"
 
 enum { HARTS = 4, EVENTS = 40000, WORDS = 2000, LOOKS = 30000 };
@@ -33,21 +32,6 @@ struct hart *arch_hart(void)
 uint64_t arch_ticks(void)
 {
 	return 1;
-}
-
-void spin_lock(struct spinlock *l)
-{
-	pthread_mutex_lock(&l->mutex);
-}
-
-void spin_unlock(struct spinlock *l)
-{
-	pthread_mutex_unlock(&l->mutex);
-}
-
-void on_system_stack(void (*fn)(void *), void *arg)
-{
-	fn(arg);
 }
 
 bool page_short(void)

@@ -23,6 +23,7 @@
 #include "tools/hbdump/trace_check.h"
 #include "tools/hbdump/trace_draw.h"
 #include "tools/hbdump/trace_mend.h"
+#include "tools/hbdump/write_all.h"
 
 enum {
 	EXIT_WHOLE = 0,
@@ -107,20 +108,6 @@ static struct {
 	struct timespec progress_start;
 	uint64_t progress_from;
 } run = {.text_last = '\n'};
-
-static bool write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		data += n;
-		size -= (size_t)n;
-	}
-	return true;
-}
 
 /* ---- progress ---- */
 

@@ -1,4 +1,5 @@
-/* Host stand-in for kernel/lock.h, for test_g.c, test_ktimer.c, test_runq.c, test_shrink.c, test_stacks.c and test_trace_buf.c: found before the real one by -Itests/host/stub_lock. */
+/* Host stand-in for kernel/lock.h, for test_g.c, test_ktimer.c, test_runq.c, test_shrink.c, test_stacks.c and test_trace_buf.c: found before the real one by
+ * -Itests/host/stub_lock. host_spin.c has the functions. */
 #ifndef KERNEL_LOCK_H
 #define KERNEL_LOCK_H
 
