@@ -42,6 +42,9 @@ run 1 "0 passed, 1 failed" 'bailed out, exit status 2' "a program that bails out
 run 1 "0 passed, 1 failed" 'exit status 127' "a program that is not there" <<<"one $dir/nothing"
 run 1 "0 passed, 1 failed" 'no end within 1 s' "a program that does not end" -t 1 <<<"one sleep 30"
 run 1 "1 passed, 1 failed" '^    \| the last words' "the end of the output is shown" <<<"one echo ok 1; echo the last words; exit 3"
+long='for i in $(seq 60); do echo before $i; done; echo its reason; echo not ok 1 - the culprit; for i in $(seq 60); do echo ok; done; echo 1..61'
+run 1 "60 passed, 1 failed" '^    \| its reason' "what is said before a failed test, far from the end, is shown" <<<"one $long"
+run 1 "60 passed, 1 failed" '^    not ok 1 - the culprit$' "what failed is said again at the end" <<<"one $long"
 run 1 "2 passed, 1 failed" '^ok fine ' "the others run on after a failure" <<<"one false
 fine $fine"
 run 0 "1 passed, 0 failed" '^1 skipped$' "a skipped test is neither" <<<"one echo ok 1; echo 'ok 2 # SKIP no'; echo 1..2"
