@@ -9,7 +9,7 @@
  *	port-client vanish PORT N SEED		N clients that leave in the middle of a request or answer; after each one that stays
  *	port-client half PORT N SEED		the same, of a request only
  *
- * A request has ANSWER_MS to be answered.
+ * A request has ANSWER_MS to be answered. The first one that is not ends it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -122,7 +122,7 @@ static int split(const char *path)
 	char r[512];
 	size_t n = (size_t)request(r, sizeof r, path);
 	unsigned long good = 0;
-	for (size_t cut = 1; cut < n; cut++) {
+	for (size_t cut = 1; cut < n && good == cut - 1; cut++) {
 		int fd = dial();
 		write_all(fd, r, cut);
 		poll(NULL, 0, 2);
@@ -180,7 +180,7 @@ static int vanish(unsigned long times, int answers)
 	static const char *const paths[] = {"/metrics", "/debug/pprof/", "/debug/pprof/goroutine?debug=2",
 					    "/no"};
 	unsigned long good = 0;
-	for (unsigned long i = 0; i < times; i++) {
+	for (unsigned long i = 0; i < times && good == i; i++) {
 		char r[512];
 		size_t n = (size_t)request(r, sizeof r, paths[draw() % 4]);
 		int fd = dial();
@@ -221,7 +221,7 @@ int main(int argc, char **argv)
 		return 2;
 	unsigned long good = 0, n = strtoul(argv[4], NULL, 10);
 	long start = now_ms();
-	for (unsigned long i = 0; i < n; i++)
+	for (unsigned long i = 0; i < n && good == i; i++)
 		good += (unsigned long)whole(argv[3]);
 	long ms = now_ms() - start;
 	if (n == 1 && why[0] == '\0')
