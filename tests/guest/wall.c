@@ -123,13 +123,14 @@ OWN_FRAME static void wall_in_mutex(void)
 	NO_TAIL_CALL();
 }
 
-static _Atomic bool over;
+static _Atomic uint64_t asleep_until; /* time_now() */
 
 OWN_FRAME static void wall_in_sleep(void)
 {
+	enum { NS = 500 * TIME_MILLISECOND };
+	atomic_store(&asleep_until, time_now() + NS);
 	atomic_fetch_add(&arrived, 1);
-	while (!atomic_load(&over))
-		time_sleep(100 * TIME_MILLISECOND);
+	time_sleep(NS);
 	NO_TAIL_CALL();
 }
 
@@ -152,18 +153,14 @@ static void wait_sleep(void *arg)
 	wall_in_sleep();
 }
 
-GUEST_TEST(wall, waits, "who waits has its time, by stack, reason and labels (Wall-clock profile)")
+/* Whether the sleeper slept until it was over, which a host that stalls can prevent. */
+static bool waits_measured(struct seen *s)
 {
 	enum { NS = 300 * TIME_MILLISECOND };
-	struct seen s[] = {{.function = "wall_in_chan"},
-			   {.function = "wall_in_mutex"},
-			   {.function = "wall_in_sleep"},
-			   {0}};
 	struct guest_group all = {0};
 	never = chan_make(1, 0);
 	mutex_lock(&held);
 	atomic_store(&arrived, 0);
-	atomic_store(&over, false);
 	for (int i = 0; i < 3; i++)
 		guest_go(&all, wait_chan, NULL);
 	guest_go(&all, wait_mutex, NULL);
@@ -177,25 +174,38 @@ GUEST_TEST(wall, waits, "who waits has its time, by stack, reason and labels (Wa
 		time_sleep(TIME_MILLISECOND);
 	}
 	CHECK_EQ(prof_wall_stop_with(NULL, look, s), 0);
+	bool slept = time_now() < atomic_load(&asleep_until);
 	guest_note("%llu us: chan %llu, mutex %llu, sleep %llu", (unsigned long long)s[0].duration / 1000,
 		   (unsigned long long)s[0].ns[WALL_WAITING + WAIT_CHAN_RECEIVE] / 1000,
 		   (unsigned long long)s[1].ns[WALL_WAITING + WAIT_MUTEX] / 1000,
 		   (unsigned long long)s[2].ns[WALL_WAITING + WAIT_SLEEP] / 1000);
-	/* the profile begins on each hart a little later than it begins */
-	if (!looked_at_all())
-		goto out;
-	expect("chan", s[0].ns[WALL_WAITING + WAIT_CHAN_RECEIVE], 3 * s[0].duration, 3 * TIME_MILLISECOND);
-	expect("mutex", s[1].ns[WALL_WAITING + WAIT_MUTEX], s[1].duration, TIME_MILLISECOND);
-	/* a host that stalls lets its timer and the profile's expire at once, or stops it when it has just woken */
-	CHECK(s[2].ns[WALL_WAITING + WAIT_SLEEP] + s[2].ns[WALL_RUNNABLE] > s[2].duration / 4 * 3);
-	CHECK_EQ(s[0].labelled, 0);
-	CHECK_EQ(s[1].labelled, s[1].ns[WALL_WAITING + WAIT_MUTEX]);
-out:
 	chan_close(never);
 	mutex_unlock(&held);
-	atomic_store(&over, true);
 	guest_wait(&all);
 	chan_free(never);
+	return slept;
+}
+
+GUEST_TEST(wall, waits, "who waits has its time, by stack, reason and labels (Wall-clock profile)")
+{
+	struct seen s[4];
+	bool measured = false;
+	for (int i = 0; i < GUEST_ATTEMPTS && !measured; i++) {
+		memset(s, 0, sizeof s);
+		s[0].function = "wall_in_chan";
+		s[1].function = "wall_in_mutex";
+		s[2].function = "wall_in_sleep";
+		measured = waits_measured(s);
+	}
+	CHECK(measured);
+	if (!looked_at_all())
+		return;
+	/* the profile begins on each hart a little later than it begins */
+	expect("chan", s[0].ns[WALL_WAITING + WAIT_CHAN_RECEIVE], 3 * s[0].duration, 3 * TIME_MILLISECOND);
+	expect("mutex", s[1].ns[WALL_WAITING + WAIT_MUTEX], s[1].duration, TIME_MILLISECOND);
+	expect("sleep", s[2].ns[WALL_WAITING + WAIT_SLEEP], s[2].duration, TIME_MILLISECOND);
+	CHECK_EQ(s[0].labelled, 0);
+	CHECK_EQ(s[1].labelled, s[1].ns[WALL_WAITING + WAIT_MUTEX]);
 }
 
 /* ---- harts, runnable ---- */
