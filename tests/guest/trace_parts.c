@@ -124,9 +124,11 @@ GUEST_TEST(trace_program, late_samples,
 	guest_profile_off();
 	trace_period_ns = 5 * TIME_MILLISECOND;
 	CHECK(trace_start_func(taken_write, &t) == 0);
-	for (int i = 0; i < 20; i++) {
+	(void)trace_advanced();
+	for (int i = 0, advances = 0; i < 20 || advances < 2; i++) {
 		time_sleep(2 * TIME_MILLISECOND);
 		drain_turn(samples_feed, &fed);
+		advances += trace_advanced();
 	}
 	CHECK(trace_stop() == 0);
 	struct trace_facts f = taken_facts(&t);

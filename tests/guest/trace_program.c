@@ -384,10 +384,12 @@ GUEST_TEST(trace_program, sequences, "sequence numbers begin anew in each genera
 	trace_period_ns = 5 * TIME_MILLISECOND;
 	CHECK(trace_start_func(taken_write, &t) == 0);
 	guest_go(&all, ponger, c);
-	for (int i = 0; i < 50; i++) {
+	(void)trace_advanced();
+	for (int i = 0, advances = 0; i < 50 || advances < 2; i++) {
 		chan_send(c[0], NULL);
 		chan_recv(c[1], NULL);
 		time_sleep(TIME_MILLISECOND);
+		advances += trace_advanced();
 	}
 	chan_close(c[0]);
 	guest_wait(&all);
@@ -412,16 +414,18 @@ GUEST_TEST(trace_program, generations_of_many,
 	struct chan *c = chan_make(0, 0);
 	struct guest_group all = {0};
 	struct taken t = {0};
-	uint64_t period = trace_period_ns, standing;
+	uint64_t period = trace_period_ns, stopped = 0, standing;
 	uint32_t n = guest_count(guest_exact() ? 10000 : 2000, 10000);
 	for (uint32_t i = 0; i < n; i++)
 		guest_go(&all, parked, c);
 	trace_period_ns = 5 * TIME_MILLISECOND;
 	(void)stw_longest(STW_TRACE_ADVANCE, &standing);
 	CHECK(trace_start_func(taken_write, &t) == 0);
-	time_sleep(20 * TIME_MILLISECOND);
+	while (stopped == 0) {
+		time_sleep(20 * TIME_MILLISECOND);
+		stopped = stw_longest(STW_TRACE_ADVANCE, &standing);
+	}
 	CHECK(trace_stop() == 0);
-	uint64_t stopped = stw_longest(STW_TRACE_ADVANCE, &standing);
 	struct trace_facts f = taken_facts(&t);
 	CHECK(f.gens >= 2);
 	/* each has a status once in each generation, or came in it */

@@ -7,6 +7,7 @@
 #include <hartbeat/time.h>
 #include <hartbeat/trace.h>
 
+#include "sched/stw.h"
 #include "suite.h"
 
 /* Numbers behind the type of each event; -1: not an event. */
@@ -35,6 +36,12 @@ int taken_write(void *taken, const void *data, size_t n)
 	memcpy(t->data + t->n, data, n);
 	t->n += n;
 	return 0;
+}
+
+bool trace_advanced(void)
+{
+	uint64_t standing;
+	return stw_longest(STW_TRACE_ADVANCE, &standing) > 0;
 }
 
 void traced_begin(const char *name)

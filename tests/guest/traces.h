@@ -23,6 +23,9 @@ int taken_write(void *taken, const void *data, size_t n);
 void taken_free(struct taken *t);
 bool taken_has(const struct taken *t, const char *text);
 
+/* Whether a generation has ended, and the next begun, since this was asked. */
+bool trace_advanced(void);
+
 /* Starts and stops a trace that leaves as file `name`; a failed check when it does not. */
 void traced_begin(const char *name);
 void traced_end(void);
