@@ -7,17 +7,19 @@
  * `parent` holds a reference and serves values; `source` is who cancels; only contexts that can be cancelled themselves are in a list of
  * children, that of their parent's source. A list holds no references: a context that is freed takes itself out.
  *
- * Cancelling goes down the tree without recursion and with one lock at a time: mark a context (err, cause, channel closed), then take its
- * children out one by one, marking each and going on with its children first; `up` is the way back. Locks of contexts have one rank,
- * and two are never held together, so there is no order to keep between parent and child.
+ * Cancelling goes down the tree without recursion and with one lock at a time: mark a context (err, cause, channel closed), do the same with the
+ * first of its children, first child first, and take out of its list who has no children left; link.of is the way back. Several may go down one
+ * tree at once: they help each other. Locks of contexts have one rank, and two are never held together, so there is no order to keep between
+ * parent and child.
  *
- * 1. err is written once, under the lock, with the channel closed before the lock is given back; whoever writes it owns `up`. Otherwise two
- *    causes would mix, or two walks meet.
+ * 1. err is written once, under the lock, with the channel closed before the lock is given back. Otherwise two causes would mix.
  * 2. No child enters the list of a context with err set: link_in() looks under the lock, and says so. Otherwise the child would not hear.
- * 3. Who takes a child out of a list takes a reference under the same lock, if the child has any left: one without is being freed and waits
+ * 3. Who finds a child in a list takes a reference under the same lock, if the child has any left: one without is being freed and waits
  *    for the lock. Otherwise the walk would use freed memory.
  * 4. A context is freed after its deadline's function is running nowhere, and that function uses the context only with a reference.
  *    Otherwise the same.
+ * 5. A context that is cancelled stays in the list until all below it are. Otherwise its parent's cancellation, while a deadline's is still on
+ *    its way down, would not find them, and return before they are cancelled.
  */
 #include "sched/context.h"
 
@@ -142,75 +144,77 @@ static bool mark(struct context *c, const char *err, const char *cause)
 		atomic_store_explicit(&c->closed, true, memory_order_release);
 	}
 	spin_unlock(&c->lock);
-	if (first) {
-		context_link_out(&c->link);
-		if (c->timed)
-			ktimer_cancel(&c->timer);
-	}
+	if (first && c->timed)
+		ktimer_cancel(&c->timer);
 	return first;
 }
 
-/* One step down, along or up; top is marked, and a reference to it is given back on the way up. Returns the new top. */
-static struct context *step(struct context *top)
+/*
+ * One step down or up from c, which is marked, in the tree of top. Of each context from top down to c a reference is held; that to c is given back
+ * on the way up. Returns where to go on; NULL: nobody is left below top.
+ */
+static struct context *step(struct context *top, struct context *c)
 {
-	spin_lock(&top->lock);
-	struct context_link *l = top->children;
-	bool kept = false;
-	if (l != NULL) {
-		unlink_locked(top, l);
-		kept = l->after ? context_after_keep(l) : keep(of_link(l));
-	}
-	spin_unlock(&top->lock);
+	spin_lock(&c->lock);
+	struct context_link *l = c->children;
+	bool kept = l != NULL && (l->after ? context_after_keep(l) : keep(of_link(l))); /* rule 3 */
+	if (l != NULL && (l->after || !kept))
+		unlink_locked(c, l);
+	spin_unlock(&c->lock);
+	if (l == NULL && c == top)
+		return NULL;
 	if (l == NULL) {
-		struct context *up = top->up;
-		context_release(top);
+		struct context *up = c->link.of;
+		context_link_out(&c->link); /* rule 5 */
+		context_release(c);
 		return up;
 	}
-	if (kept && l->after) {
+	if (!kept)
+		return c;
+	if (l->after) {
 		context_after_start(l);
-	} else if (kept) {
-		struct context *child = of_link(l);
-		if (mark(child, atomic_load_explicit(&top->err, memory_order_relaxed), top->cause)) {
-			child->up = top;
-			return child;
-		}
-		context_release(child); /* somebody else cancels it, and goes on with its children */
+		return c;
 	}
-	return top;
+	(void)mark(of_link(l), atomic_load_explicit(&c->err, memory_order_relaxed), c->cause);
+	return of_link(l);
 }
 
+/* Cancels all below top, which is marked; a reference to it is given back. */
 static void walk(void *top)
 {
 	for (struct context *c = top; c != NULL;)
-		c = step(c);
+		c = step(top, c);
+	context_link_out(&((struct context *)top)->link); /* rule 5 */
+	context_release(top);
 }
 
 /* A reference to c is held. */
 static void cancel(struct context *c, const char *err, const char *cause)
 {
-	if (!mark(c, err, cause != NULL ? cause : err))
-		return;
-	context_retain(c);
-	c->up = NULL;
-	walk(c);
+	(void)mark(c, err, cause != NULL ? cause : err);
+	walk(context_retain(c)); /* also if somebody else marked it: he may still be on his way */
 }
 
-/* System context. A large tree is gone through by a goroutine, if there is memory for one. */
+/* System context. A large tree is gone through by a goroutine, if there is memory for one: from the top again, where those that are left are. */
 static void deadline_passed(struct ktimer *t)
 {
-	struct context *c = t->arg;
-	if (!keep(c))
+	struct context *top = t->arg, *c = top;
+	if (!keep(top))
 		return;
 	const char *err = context_deadline_exceeded;
-	if (!mark(c, err, c->deadline_cause != NULL ? c->deadline_cause : err)) {
-		context_release(c);
+	if (!mark(top, err, top->deadline_cause != NULL ? top->deadline_cause : err)) {
+		context_release(top);
 		return;
 	}
-	c->up = NULL;
 	for (int i = 0; i < STEPS_IN_TIMER && c != NULL; i++)
-		c = step(c);
-	if (c != NULL && go_system(walk, c, "context") == 0)
-		walk(c);
+		c = step(top, c);
+	while (c != NULL && c != top) {
+		struct context *up = c->link.of;
+		context_release(c);
+		c = up;
+	}
+	if (c == NULL || go_system(walk, top, "context") == 0)
+		walk(top);
 }
 
 void context_cancel_cause(struct context *c, const char *cause)

@@ -27,7 +27,6 @@ struct context {
 	struct chan *done; /* of one that can be cancelled itself */
 
 	struct context_link link; /* among what is cancelled with the parent's source */
-	struct context *up; /* owned by who cancelled it: the context whose list it goes on with afterwards */
 	struct ktimer timer;
 	_Atomic uint32_t refs;
 

@@ -419,6 +419,28 @@ GUEST_TEST(context, wide,
 	context_release(p);
 }
 
+GUEST_TEST(context, cancel_meets_deadline,
+	   "who cancels a tree returns when all in it are cancelled, also those that a deadline is on its way to")
+{
+	enum { WIDE = 500, TIMES = 20 };
+	static struct context *c[WIDE];
+	for (int k = 0; k < TIMES; k++) {
+		struct context *root = made(context_with_cancel(context_background()));
+		struct context *p = made(context_with_timeout(root, 5 * TIME_MILLISECOND));
+		for (int i = 0; i < WIDE; i++)
+			c[i] = made(context_with_cancel(i % 3 ? c[i / 3] : p));
+		while (context_err(p) == NULL)
+			guest_spin(TIME_MICROSECOND);
+		context_cancel(root);
+		for (int i = 0; i < WIDE; i++) {
+			check_cancelled_now(c[i], context_deadline_exceeded);
+			context_release(c[i]);
+		}
+		context_release(p);
+		context_release(root);
+	}
+}
+
 /* Everything at once: made, cancelled from above and below, timed out, given back in any order. */
 static void hammer(void *arg)
 {
