@@ -13,7 +13,7 @@
 
 _Thread_local struct g *g_tls;
 
-extern const char __tdata_start[], __tdata_size[], __tls_image_size[];
+extern const char __tdata_start[], __tdata_size[], __tls_image_size[], __tls_zero_line[];
 
 enum { TCB_SIZE = 64, LINE = 64, SHORT_IMAGE = 2 * LINE };
 
@@ -47,18 +47,17 @@ static inline size_t value(const char *symbol)
 	return v;
 }
 
-/* Out of line, so that the short way saves no registers for the calls. */
-__attribute__((noinline)) static void image_copy(char *start, size_t data, size_t image)
+static inline __attribute__((always_inline)) void line_zero(volatile uint64_t *w)
 {
-	memcpy(start, __tdata_start, data);
-	memset(start + data, 0, image - data);
+	w[0] = w[1] = w[2] = w[3] = 0;
+	w[4] = w[5] = w[6] = w[7] = 0;
 }
 
-void tls_reset(uintptr_t tp, struct g *g)
+/* Out of line, so that the shortest way saves no registers for it. */
+__attribute__((noinline)) static void reset_any(uintptr_t tp, struct g *g, char *start, size_t image)
 {
-	size_t image = value(__tls_image_size), data = value(__tdata_size);
-	char *start = ARCH_TLS_VARIANT == 2 ? (char *)tp - image : (char *)tp;
-	/* Short and without a call, as it is for nearly every program: a few words, then zeros, mostly to the ends of lines. */
+	size_t data = value(__tdata_size);
+	/* Short and without a call: a few words, then zeros, mostly to the ends of lines. */
 	if (__builtin_expect(data % sizeof(uint64_t) == 0 && image <= SHORT_IMAGE && image % LINE == 0, 1)) {
 		const uint64_t *from = (const uint64_t *)__tdata_start;
 		volatile uint64_t *w = (volatile uint64_t *)start,
@@ -68,12 +67,23 @@ void tls_reset(uintptr_t tp, struct g *g)
 			*w++ = *from++;
 		for (; ((uintptr_t)w & (LINE - 1)) != 0; w++)
 			*w = 0;
-		for (; w != end; w += LINE / sizeof *w) {
-			w[0] = w[1] = w[2] = w[3] = 0;
-			w[4] = w[5] = w[6] = w[7] = 0;
-		}
+		for (; w != end; w += LINE / sizeof *w)
+			line_zero(w);
 	} else {
-		image_copy(start, data, image);
+		memcpy(start, __tdata_start, data);
+		memset(start + data, 0, image - data);
 	}
 	g_set(tp, g);
+}
+
+void tls_reset(uintptr_t tp, struct g *g)
+{
+	/* Nearly every program's is one line of zeros, whose place is a constant then. */
+	if (__builtin_expect(value(__tls_zero_line) != 0, 1)) {
+		line_zero((volatile uint64_t *)(ARCH_TLS_VARIANT == 2 ? tp - LINE : tp));
+		g_set(tp, g);
+	} else {
+		size_t image = value(__tls_image_size);
+		reset_any(tp, g, ARCH_TLS_VARIANT == 2 ? (char *)tp - image : (char *)tp, image);
+	}
 }
