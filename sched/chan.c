@@ -80,11 +80,13 @@ static inline __attribute__((always_inline)) struct g *short_give(struct chan *c
 	if (!LIKELY(short_win(w)))
 		return NULL;
 	struct g *g = waiter(w);
-	chan_queue_remove_first(&c->receivers, w);
+	uint64_t now = word + CHAN_VERSION;
+	if (LIKELY(chan_queue_remove_first(&c->receivers, w)))
+		now -= CHAN_RECVQ;
 	if (LIKELY(w->elem != NULL))
 		chan_copy_short(w->elem, elem, c->elem_size);
 	w->ok = true;
-	short_unlock(c, word + CHAN_VERSION - (c->receivers.first == NULL ? CHAN_RECVQ : 0));
+	short_unlock(c, now);
 	return g;
 }
 
@@ -96,11 +98,13 @@ static inline __attribute__((always_inline)) struct g *short_take(struct chan *c
 	if (!LIKELY(short_win(w)))
 		return NULL;
 	struct g *g = waiter(w);
-	chan_queue_remove_first(&c->senders, w);
+	uint64_t now = word + CHAN_VERSION;
+	if (LIKELY(chan_queue_remove_first(&c->senders, w)))
+		now -= CHAN_SENDQ;
 	if (LIKELY(elem != NULL))
 		chan_copy_short(elem, w->elem, c->elem_size);
 	w->ok = true;
-	short_unlock(c, word + CHAN_VERSION - (c->senders.first == NULL ? CHAN_SENDQ : 0));
+	short_unlock(c, now);
 	return g;
 }
 

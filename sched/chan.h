@@ -156,19 +156,28 @@ static inline void chan_take_locked(struct chan *c, void *elem)
 
 static inline void chan_queue_put(struct chan_queue *q, struct chan_case *w)
 {
+	struct chan_case *last = q->last;
 	w->next = NULL;
-	w->prev = q->last;
-	*(q->last != NULL ? &q->last->next : &q->first) = w;
+	w->prev = last;
 	q->last = w;
+	if (__builtin_expect(last == NULL, 1))
+		q->first = w;
+	else
+		last->next = w;
 }
 
-/* The first, which is w. Whether a case of a select is queued is for the caller to note; a plain waiter knows. */
-static inline __attribute__((always_inline)) void chan_queue_remove_first(struct chan_queue *q,
+/* The first, which is w; true: it was the only one. Whether a case of a select is queued is for the caller to note; a plain waiter knows. */
+static inline __attribute__((always_inline)) bool chan_queue_remove_first(struct chan_queue *q,
 									  struct chan_case *w)
 {
 	struct chan_case *next = w->next;
 	q->first = next;
-	*(next != NULL ? &next->prev : &q->last) = NULL;
+	if (__builtin_expect(next != NULL, 0)) {
+		next->prev = NULL;
+		return false;
+	}
+	q->last = NULL;
+	return true;
 }
 
 static inline void chan_queue_remove(struct chan_queue *q, struct chan_case *w)
