@@ -62,8 +62,9 @@ struct g {
 	struct labels *labels;        /* a reference, or NULL: none; read by samples (sched/labels.c) */
 
 	/* owned by whoever runs or owns it */
-	uint32_t careful;             /* G_IN_AREA and so on: what a direct switch leaves to slower code */
-	void *area;                   /* non-NULL: suspended by preemption; frame and FP state lie there */
+	uint16_t
+		careful; /* G_IN_AREA and so on: what a direct switch leaves to slower code; 16 bits are compared in memory on x86-64 */
+	void *area;      /* non-NULL: suspended by preemption; frame and FP state lie there */
 	enum wait_reason wait_reason; /* of the last wait */
 	uint64_t wait_since;          /* arch_ticks() */
 	uint64_t ready_at; /* arch_ticks() when it became runnable, if followed, or 0 (sched/latency.h) */

@@ -59,8 +59,8 @@ void latency_follow_eight(struct g *g)
 
 void latency_record(struct g *g, uint64_t now)
 {
-	uint32_t how = g->careful;
-	g->careful = how & ~(uint32_t)(G_FOLLOWED | G_FOLLOWED_EIGHT | G_LATE);
+	uint16_t how = g->careful;
+	g->careful = how & (uint16_t) ~(G_FOLLOWED | G_FOLLOWED_EIGHT | G_LATE);
 	if ((how & (G_FOLLOWED | G_FOLLOWED_EIGHT)) != 0) {
 		uint64_t ticks = now > g->ready_at ? now - g->ready_at : 0;
 		uint64_t n = (how & G_FOLLOWED_EIGHT) != 0 ? LATENCY_EIGHTH : 1;

@@ -109,6 +109,7 @@ static inline __attribute__((always_inline)) void park_commit_short(struct g *se
 	self->preempt_off = 0;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (__builtin_expect(atomic_load_explicit(&self->resched_or_woken, memory_order_relaxed) != 0, 0)) {
+		self = AGAIN(self);
 		if (atomic_load_explicit(&self->woken, memory_order_relaxed)) {
 			self->preempt_off = 1;
 			atomic_signal_fence(memory_order_seq_cst);

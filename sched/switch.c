@@ -247,7 +247,7 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	} else {
 		h->cur = g;
 		g->area = NULL;
-		g->careful &= ~(uint32_t)G_IN_AREA;
+		g->careful &= (uint16_t)~G_IN_AREA;
 		arch_fpu_restore(area_fpu(area));
 		area_put(h, area); /* nobody takes it before the frame has been left: interrupts are off */
 		a = arch_switch_frame(&h->sched_ctx, area);

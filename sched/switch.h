@@ -21,6 +21,7 @@
 #ifndef SCHED_SWITCH_H
 #define SCHED_SWITCH_H
 
+#include "kernel/again.h"
 #include "kernel/assert.h"
 #include "kernel/store.h"
 #include "kernel/timer.h"
@@ -32,7 +33,7 @@
  * For a profile of waits (prof/wait.c) it is written down when a goroutine became runnable; who was woken tells that itself (sched/park.h). g, which nobody else can run
  * yet, becomes runnable; why: one of G_LATE.
  */
-static inline void late_follow(struct g *g, uint32_t why)
+static inline void late_follow(struct g *g, uint16_t why)
 {
 	if (__builtin_expect(__atomic_load_n(&watched.waits, __ATOMIC_RELAXED), 0)) {
 		g->woken_at = arch_ticks();
@@ -151,17 +152,17 @@ static inline __attribute__((always_inline)) void switch_out(struct g *g, enum s
 {
 	struct hart *h = arch_hart();
 	struct g *next;
-	struct runq *q = &h->sched->q;
+	struct sched_hart *s = h->sched;
 	if (__builtin_expect(h->lock_one != NULL, 0) ||
 	    __builtin_expect(atomic_load_explicit(&h->asked_or_aside, memory_order_relaxed) != 0, 0)) {
 		switch_aside(why);
-	} else if (atomic_load_explicit(&q->next, memory_order_relaxed) != NULL) {
-		next = runq_take_next(q);
+	} else if (atomic_load_explicit(&s->q.next, memory_order_relaxed) != NULL) {
+		next = runq_take_next(&AGAIN(s)->q);
 		if (__builtin_expect(next != NULL, 1))
 			switch_taken(h, g, next, true, why, traced);
 		else
 			switch_to_scheduler(why);
-	} else if (__builtin_expect(runq_take_head(q, GLOBAL_EVERY, &next), 1)) {
+	} else if (__builtin_expect(runq_take_head(&AGAIN(s)->q, GLOBAL_EVERY, &next), 1)) {
 		switch_taken(h, g, next, false, why, traced);
 	} else {
 		switch_to_scheduler(why);
