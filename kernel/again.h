@@ -5,11 +5,11 @@
 #ifndef KERNEL_AGAIN_H
 #define KERNEL_AGAIN_H
 
-#define AGAIN(value)                              \
-	({                                        \
-		__typeof__(value) again_ = value; \
-		__asm__("" : "+r"(again_));       \
-		again_;                           \
+#define AGAIN(value)                        \
+	({                                  \
+		__auto_type again_ = value; \
+		__asm__("" : "+r"(again_)); \
+		again_;                     \
 	})
 
 #endif

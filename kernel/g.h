@@ -103,6 +103,11 @@ struct g {
 	};
 };
 
+enum { G_WOKEN = 1 << 8 }; /* what woken is in resched_or_woken */
+_Static_assert(offsetof(struct g, woken) == offsetof(struct g, resched_or_woken) + 1 &&
+		       __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "woken is the upper byte");
+
 enum g_grown {
 	G_FIRST_PAGE, /* its stack has the first page at most */
 	G_SHRUNK,     /* it has more; at its last visit the shrinker took what that wait did not use */

@@ -57,21 +57,35 @@ UNALIGNED_MEANT static inline __attribute__((always_inline)) unsigned unwind_fp_
 }
 
 /*
- * Whether a walk of the callers from fp would begin with exactly these return addresses, which an earlier one gave: in 6 instructions a frame. A frame's record is looked at only when the return address below it is the expected one, so the function that has the frame is the
- * one in which the earlier walk found it in place; a function keeps its frame pointer wherever it calls.
+ * Whether a walk of the callers from fp would begin with exactly the return addresses behind pcs, before `last`, which is the last that an earlier
+ * one gave: in 5 to 6 instructions a frame. A frame's record is looked at only when the return address below it is the expected one, so the function
+ * that has the frame is the one in which the earlier walk found it in place; a function keeps its frame pointer wherever it calls.
  */
 UNALIGNED_MEANT static inline __attribute__((always_inline)) bool unwind_fp_are(uintptr_t fp,
 										const intptr_t record,
 										const uintptr_t *pcs,
-										const uintptr_t *end)
+										uintptr_t last)
 {
-	for (; pcs != end; pcs++) {
-		const uintptr_t *words = (const uintptr_t *)(fp + (uintptr_t)record);
-		if (__builtin_expect(words[1] != *pcs, 0))
-			return false;
-		fp = words[0];
+/* Looks at the k-th return address behind pcs, and goes on to its function's frame. The end is said to be likely: the deeper a frame, the fewer
+ * waits get there, and the less it is worth a register. */
+#define FRAME_IS(k)                                                                          \
+	if (__builtin_expect(pcs[k] == last, 1))                                             \
+		return true;                                                                 \
+	if (__builtin_expect(((const uintptr_t *)(fp + (uintptr_t)record))[1] != pcs[k], 0)) \
+		return false;                                                                \
+	fp = ((const uintptr_t *)(fp + (uintptr_t)record))[0]
+#define FRAMES_ARE   \
+	FRAME_IS(1); \
+	FRAME_IS(2); \
+	FRAME_IS(3); \
+	FRAME_IS(4)
+	FRAMES_ARE; /* before the loop: fp and pcs are copied there only */
+	for (;;) {
+		pcs += 4;
+		FRAMES_ARE;
 	}
-	return true;
+#undef FRAMES_ARE
+#undef FRAME_IS
 }
 
 #endif

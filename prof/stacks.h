@@ -23,7 +23,6 @@ struct stack_record {
 	uint32_t depth;             /* at most STACK_DEPTH_MAX + 1, the last then PROF_FRAME_TRUNCATED */
 	/* atomic: whoever counts, and readers */
 	_Atomic uint64_t values[STACK_VALUES];
-	uintptr_t *end; /* for the user of the table, NULL at first */
 	/* immutable: return addresses, the leaf's too */
 	uintptr_t pcs[];
 };

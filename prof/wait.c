@@ -23,6 +23,7 @@
 
 #include <stddef.h>
 
+#include "kernel/again.h"
 #include "kernel/clock.h"
 #include "kernel/g.h"
 #include "kernel/hart.h"
@@ -48,13 +49,18 @@ static inline __attribute__((always_inline)) bool drawn(uint64_t parked, uint64_
 	return (uint64_t)((unsigned __int128)random * rate >> 64) < parked;
 }
 
+static uintptr_t root(void)
+{
+	return __atomic_load_n(&root_pc, __ATOMIC_RELAXED);
+}
+
 static struct stack_record *record_of(const uintptr_t *pcs)
 {
 	return (struct stack_record *)((uintptr_t)pcs - offsetof(struct stack_record, pcs));
 }
 
-/* Every wait that is counted and not for the short way of wait_over(). pc and fp: where the goroutine stands, in the function that called
- * that. */
+/* Every wait that is counted and not for the short way of wait_over(). pc and fp: where the goroutine stands, in the function that told
+ * it. */
 static __attribute__((noinline)) void wait_over_slow(struct g *g, uintptr_t pc, uintptr_t fp)
 {
 	uint64_t rate = __atomic_load_n(&rate_ticks, __ATOMIC_RELAXED), count = WAIT_ONE;
@@ -80,11 +86,8 @@ static __attribute__((noinline)) void wait_over_slow(struct g *g, uintptr_t pc, 
 	uint32_t depth = 1 + stack_here(fp, pcs + 1, STACK_DEPTH_MAX);
 	struct stack_record *r =
 		stack_find(&wait_stacks, g->system ? WAIT_SYSTEM : g->wait_reason, 0, pcs, depth);
-	if (r != &wait_stacks.lost && depth > 1 &&
-	    pcs[depth - 1] == __atomic_load_n(&root_pc, __ATOMIC_RELAXED)) {
-		r->end = r->pcs + depth - 1;
+	if (r != &wait_stacks.lost && depth > 1 && pcs[depth - 1] == root())
 		g->wait_pcs = r->pcs;
-	}
 	stack_count(r, WAIT_COUNT, count);
 	stack_count(r, WAIT_PARKED, parked);
 	stack_count(r, WAIT_LATE, late);
@@ -95,37 +98,42 @@ static inline __attribute__((always_inline)) void wait_over(struct g *g, uintptr
 							    uint64_t rate)
 {
 	const uintptr_t *pcs = g->wait_pcs;
-	struct stack_record *r = record_of(pcs);
 	if (__builtin_expect(pcs[0] != pc, 0) ||
-	    __builtin_expect(!unwind_fp_are(fp, ARCH_FRAME_RECORD, pcs + 1, r->end), 0)) {
+	    __builtin_expect(!unwind_fp_are(fp, ARCH_FRAME_RECORD, pcs, root()), 0)) {
 		wait_over_slow(g, pc, fp);
 		return;
 	}
-	uint64_t since = g->wait_since, parked = g->woken_at - since, late = g->run_since - g->woken_at;
+	uint64_t woken = g->woken_at, late = g->run_since - woken;
+	if (__builtin_expect((int64_t)late < 0, 0)) {
+		wait_over_slow(g, pc, fp);
+		return;
+	}
+	uint64_t parked = AGAIN(woken) - g->wait_since; /* else the compiler joins the two looks, for more */
 #ifdef MUTANT_wait_halved
 	parked /= 2; /* somewhere on the way half of it is lost */
 #endif
-	if (__builtin_expect((int64_t)(parked | late) < 0, 0) || (rate > 0 && parked < rate)) {
+	if (__builtin_expect((int64_t)parked < 0, 0) || (rate > 0 && parked < rate)) {
 		wait_over_slow(g, pc, fp);
 		return;
 	}
-	stack_count(r, WAIT_COUNT, WAIT_ONE);
-	stack_count(r, WAIT_PARKED, parked);
-	stack_count(r, WAIT_LATE, late);
+	_Atomic uint64_t *values = AGAIN(record_of(pcs)->values);
+	atomic_fetch_add_explicit(&values[WAIT_COUNT], WAIT_ONE, memory_order_relaxed);
+	atomic_fetch_add_explicit(&values[WAIT_PARKED], parked, memory_order_relaxed);
+	atomic_fetch_add_explicit(&values[WAIT_LATE], late, memory_order_relaxed);
 }
 
 /* With the rate 1. */
-static void wait_over_all(struct g *g, uintptr_t fp)
+static void wait_over_all(struct g *g, uintptr_t pc, uintptr_t fp)
 {
-	wait_over(g, (uintptr_t)__builtin_return_address(0), fp, 0);
+	wait_over(g, pc, fp, 0);
 }
 
-static void wait_over_sampled(struct g *g, uintptr_t fp)
+static void wait_over_sampled(struct g *g, uintptr_t pc, uintptr_t fp)
 {
 	uint64_t rate = __atomic_load_n(&rate_ticks, __ATOMIC_RELAXED), since = g->wait_since;
 	int64_t parked = (int64_t)(g->woken_at - since);
 	if (parked >= (int64_t)rate || drawn(parked > 0 ? (uint64_t)parked : 1, rate))
-		wait_over(g, (uintptr_t)__builtin_return_address(0), fp, rate);
+		wait_over(g, pc, fp, rate);
 }
 
 /* Where g stands, which does not run; return addresses, the first too. */

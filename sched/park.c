@@ -15,9 +15,10 @@
 const uintptr_t wait_no_pcs[1];
 
 /* For a wake-up that was written down before a profile was turned off. */
-static void drop(struct g *g, uintptr_t fp)
+static void drop(struct g *g, uintptr_t pc, uintptr_t fp)
 {
 	(void)g;
+	(void)pc;
 	(void)fp;
 }
 
@@ -43,7 +44,7 @@ void sched_waits(sched_wait_fn *fn, sched_late_fn *late)
 	__atomic_store_n(&late_hook, late, __ATOMIC_RELEASE);
 	/* pairs with the acquire in wait_told(): whoever is woken from now on finds it */
 	__atomic_store_n(&sched_wait_hook, fn != NULL ? fn : drop, __ATOMIC_RELEASE);
-	/* pairs with the acquire in ready_watched_inline(): who is woken because of it finds the hook */
+	/* pairs with the acquire in wake_noted() and ready_watched_inline(): who is woken because of it finds the hook */
 	__atomic_store_n(&watched.waits, fn != NULL, __ATOMIC_RELEASE);
 }
 

@@ -30,10 +30,21 @@ static inline __attribute__((always_inline)) uint32_t ready_plain(struct g **g)
 	return READY_DONE;
 }
 
+/* Wake-ups are looked at. True: only by a profile of waits, and that of g has been written down for it. */
+static inline __attribute__((always_inline)) bool wake_noted(struct g *g)
+{
+	/* pairs with the release in sched_waits() */
+	if (__builtin_expect(__atomic_load_n(&AGAIN(&watched)->any, __ATOMIC_ACQUIRE) != WATCHED_WAITS, 0))
+		return false;
+	g->woken_at = arch_ticks();
+	store_relaxed(&g->woken, true);
+	return true;
+}
+
 /* ready() for g, as long as nothing is special about it; then ready_rest(*g, what was returned). Preemption off. */
 static inline __attribute__((always_inline)) uint32_t ready_short(struct g **g)
 {
-	if (watched_any())
+	if (watched_any() && !wake_noted(*g))
 		return READY_ALL;
 	if (__builtin_expect(latency_due(*g), 0))
 		latency_follow(*g);
@@ -42,7 +53,7 @@ static inline __attribute__((always_inline)) uint32_t ready_short(struct g **g)
 
 __attribute__((noinline)) void ready_rest(struct g *g, uint32_t left);
 
-/* ready() for g while its wake-up is looked at: by a trace or a profile of waits. Preemption off. */
+/* ready() for g while its wake-up is looked at: by a trace, and maybe a profile of waits too. Preemption off. */
 static inline __attribute__((always_inline)) void ready_watched_inline(struct g *g)
 {
 	TRACE(go_unblock(g));
@@ -83,7 +94,8 @@ static inline __attribute__((always_inline)) void wait_told(struct g *self)
 {
 	store_relaxed(&self->woken, false);
 	/* pairs with the release of who set it */
-	__atomic_load_n(&sched_wait_hook, __ATOMIC_ACQUIRE)(self, (uintptr_t)__builtin_frame_address(0));
+	__atomic_load_n(&sched_wait_hook, __ATOMIC_ACQUIRE)(self, arch_pc(),
+							    (uintptr_t)__builtin_frame_address(0));
 }
 
 /* The wait itself, with preemption off by one before and after. traced: as for switch_out(). Then g->woken is looked at. */
@@ -108,9 +120,10 @@ static inline __attribute__((always_inline)) void park_commit_short(struct g *se
 	atomic_signal_fence(memory_order_seq_cst);
 	self->preempt_off = 0;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (__builtin_expect(atomic_load_explicit(&self->resched_or_woken, memory_order_relaxed) != 0, 0)) {
+	uint16_t both = atomic_load_explicit(&self->resched_or_woken, memory_order_relaxed);
+	if (__builtin_expect(both != 0, 0)) {
 		self = AGAIN(self);
-		if (atomic_load_explicit(&self->woken, memory_order_relaxed)) {
+		if (both >= G_WOKEN) {
 			self->preempt_off = 1;
 			atomic_signal_fence(memory_order_seq_cst);
 			wait_told(self);

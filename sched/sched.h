@@ -190,10 +190,10 @@ void goroutines_report_to(struct report *to, unsigned max);
 
 /*
  * What each goroutine that was woken while waits are wanted calls when it runs again, with preemption off. g is the caller; wait_since, woken_at
- * and run_since are in arch_ticks(), in this order but for a goroutine that was made ready while it was parking. fp: the
- * frame pointer of the function that called.
+ * and run_since are in arch_ticks(), in this order but for a goroutine that was made ready while it was parking. pc and fp: of the
+ * function that called; the pc is always the same for a wait there.
  */
-typedef void sched_wait_fn(struct g *g, uintptr_t fp);
+typedef void sched_wait_fn(struct g *g, uintptr_t pc, uintptr_t fp);
 /*
  * What the hart calls that is about to run g, which has waited for one for so many arch_ticks(), but not since it was woken: why is one of G_LATE.
  * Its stack may be walked. Preemption or interrupts off, no lock held, on the system stack or on that of the goroutine that was left.

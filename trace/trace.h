@@ -134,6 +134,9 @@ extern union watched {
 		bool waits; /* a profile of waits is on; changes at any time (sched/park.c) */
 	};
 } watched;
+enum { WATCHED_WAITS = 1 << 8 }; /* any, while a profile of waits is on and no trace */
+_Static_assert(offsetof(union watched, waits) == 1 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "waits is the upper byte of any");
 extern struct trace_gen *trace_gen; /* the running generation, while a trace runs */
 
 static inline __attribute__((always_inline)) bool trace_active(void)

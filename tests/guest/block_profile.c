@@ -244,7 +244,7 @@ static inline __attribute__((always_inline)) void made_up_wait(uint64_t ticks)
 	g->wait_reason = WAIT_CHAN_RECEIVE;
 	g->wait_since = run - ticks - 10;
 	g->woken_at = run - 10;
-	sched_wait_hook(g, (uintptr_t)__builtin_frame_address(0));
+	sched_wait_hook(g, arch_pc(), (uintptr_t)__builtin_frame_address(0));
 	g->wait_since = since;
 	g->wait_reason = reason;
 	preempt_enable();
