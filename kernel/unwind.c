@@ -217,18 +217,24 @@ static unsigned walk_without_table(struct stack *s, struct unwind_regs *r, uintp
 	return n;
 }
 
+struct place {
+	size_t n; /* depth */
+	const struct symtab_rule *rule;
+};
+
 /*
  * Leaves frames of the usual rule as long as they come one after the other on the page that was last found readable, with rules that were asked
- * for lately: some 25 instructions each, where the loop below takes 80. The first of them stands at *u. Returns the new depth; what has changed
- * is *u, and pcs.
+ * for lately: some 25 instructions each, where the loop below takes 80. The first of them stands at *r, at depth n, and has `rule`. If the depth is
+ * more then, *r has changed, and the rule is the one for it if that was asked for lately, else NULL.
  */
-static __attribute__((noinline)) unsigned usual_leave(const struct symtab_table *t, struct stack *s,
-						      struct unwind_regs *u, uintptr_t *pcs, unsigned n,
-						      unsigned max)
+static __attribute__((noinline)) struct place usual_leave(const struct symtab_table *t, struct stack *s,
+							  struct unwind_regs *r, uintptr_t *pcs, size_t n,
+							  size_t max, const struct symtab_rule *rule)
 {
 	const uintptr_t record = (uintptr_t)frame_record(), text = t->text_base, size = t->text_limit - text;
-	uintptr_t lo = s->lo > u->sp ? s->lo : u->sp, last = s->page + PAGE < s->hi ? s->page + PAGE : s->hi;
-	uintptr_t fp = u->fp, pc = u->pc, *to = pcs + n, *end = pcs + max;
+	uintptr_t lo = s->lo > r->sp ? s->lo : r->sp, last = s->page + PAGE < s->hi ? s->page + PAGE : s->hi;
+	uintptr_t fp = r->fp, pc = r->pc, *to = pcs + n, *end = pcs + max;
+	uint64_t kept = 0;
 	if (lo < s->page)
 		lo = s->page;
 	last -= 16;
@@ -242,15 +248,16 @@ static __attribute__((noinline)) unsigned usual_leave(const struct symtab_table 
 		fp = ((const uintptr_t *)at)[0];
 		lo = at + 16;
 		*to++ = pc = up;
-		uint64_t kept = __atomic_load_n(symtab_rule_slot((uint32_t)offset), __ATOMIC_RELAXED);
+		kept = __atomic_load_n(symtab_rule_slot((uint32_t)offset), __ATOMIC_RELAXED);
 		if (kept >> 31 != (offset + 1) * 2 + 1)
 			break;
 	}
 	if (to > pcs + n) {
-		*u = (struct unwind_regs){.pc = pc, .sp = lo, .fp = fp, .ra = 0};
+		*r = (struct unwind_regs){.pc = pc, .sp = lo, .fp = fp, .ra = 0};
 		s->lo = lo;
+		rule = kept >> 32 == pc - text ? &t->rules[(uint32_t)kept & ~SYMTAB_RULE_USUAL] : NULL;
 	}
-	return (unsigned)(to - pcs);
+	return (struct place){(size_t)(to - pcs), rule};
 }
 
 unsigned unwind_walk(struct unwind_regs *r, const struct unwind_bounds *b, uintptr_t *pcs, unsigned max,
@@ -272,23 +279,23 @@ unsigned unwind_walk_known(struct unwind_regs *r, const struct unwind_bounds *b,
 		return 0;
 	if (t == NULL)
 		return walk_without_table(&s, r, pcs, max, flags);
-	struct unwind_regs u = *r;
+	const uintptr_t text = t->text_base, size = t->text_limit - text;
 	unsigned n = 0, end = UNWIND_BROKEN;
-	bool exact = true; /* u.pc is where the frame stands, not where a call returns to */
-	uintptr_t page = u.sp & -(uintptr_t)PAGE; /* where most walks are short enough to stay */
+	bool exact = true; /* r->pc is where the frame stands, not where a call returns to */
+	uintptr_t page = r->sp & -(uintptr_t)PAGE; /* where most walks are short enough to stay */
 	if (page != 0 && page == known)
 		s.page = page;
-	else if (u.sp >= s.lo && u.sp < s.hi && (s.readable == NULL || s.readable(u.sp)))
+	else if (r->sp >= s.lo && r->sp < s.hi && (s.readable == NULL || s.readable(r->sp)))
 		s.page = page;
-	const struct symtab_rule *rule = unwind_rule(t, u.pc);
-	pcs[n++] = u.pc;
+	const struct symtab_rule *rule = unwind_rule(t, r->pc);
+	pcs[n++] = r->pc;
 	while (rule != NULL) {
 		if (rule_is_usual(rule)) {
-			unsigned before = n;
-			n = usual_leave(t, &s, &u, pcs, n, max);
-			if (n > before) {
+			struct place to = usual_leave(t, &s, r, pcs, n, max, rule);
+			if (to.n > n) {
+				n = (unsigned)to.n;
+				rule = to.rule != NULL ? to.rule : unwind_rule(t, r->pc - 1);
 				exact = false;
-				rule = unwind_rule(t, u.pc - 1);
 				continue;
 			}
 		}
@@ -300,24 +307,23 @@ unsigned unwind_walk_known(struct unwind_regs *r, const struct unwind_bounds *b,
 			end = UNWIND_TRUNCATED;
 			break;
 		}
-		bool usual = frame_leave_usual(&s, rule, &u);
-		if (!usual && !frame_leave(&s, rule, exact, &u))
+		bool usual = frame_leave_usual(&s, rule, r);
+		if (!usual && !frame_leave(&s, rule, exact, r))
 			break;
 		exact = !usual && (rule->flags & SYMTAB_RULE_SIGNAL) != 0;
 		if (exact) {
-			if (u.sp < s.lo || u.sp > s.hi) {
+			if (r->sp < s.lo || r->sp > s.hi) {
 				end = UNWIND_LEFT;
 				break;
 			}
-			s.lo = u.sp;
+			s.lo = r->sp;
 		}
-		uintptr_t place = u.pc - !exact;
-		if (place - t->text_base >= t->text_limit - t->text_base)
+		uintptr_t offset = r->pc - !exact - text;
+		if (offset >= size)
 			break;
-		pcs[n++] = u.pc + exact;
-		rule = unwind_rule(t, place);
+		pcs[n++] = r->pc + exact;
+		rule = unwind_rule_at(t, (uint32_t)offset);
 	}
-	*r = u;
 	*flags = end;
 	return n;
 }

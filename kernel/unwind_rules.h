@@ -14,21 +14,27 @@
 const struct symtab_rule *unwind_rule_search(const struct symtab_table *t, uint32_t offset);
 
 /*
- * The rule in force before the instruction at pc, or NULL: no rule is known there. Its slots are its own, or,
+ * The rule in force before the instruction at `offset`, in text, from text_base on, or NULL: no rule is known there. Its slots are its own, or,
  * with SYMTAB_RULE_WIDE, those in the struct symtab_rule_wide that lies behind it (then it does). Never reads
- * outside of the table. Any context. 20 instructions when the same pc was asked for lately, for samples and
+ * outside of the table. Any context. 15 instructions when the same place was asked for lately, for samples and
  * their callers repeat; else about 120.
  */
+static inline __attribute__((always_inline)) const struct symtab_rule *unwind_rule_at(
+	const struct symtab_table *t, uint32_t offset)
+{
+	uint64_t kept = __atomic_load_n(symtab_rule_slot(offset), __ATOMIC_RELAXED);
+	if (kept >> 32 == offset + 1)
+		return &t->rules[(uint32_t)kept & ~SYMTAB_RULE_USUAL];
+	return unwind_rule_search(t, offset);
+}
+
+/* The same for a pc, which may be anywhere. */
 static inline __attribute__((always_inline)) const struct symtab_rule *unwind_rule(
 	const struct symtab_table *t, uintptr_t pc)
 {
 	if (pc - t->text_base >= t->text_limit - t->text_base)
 		return NULL;
-	uint32_t offset = (uint32_t)(pc - t->text_base);
-	uint64_t kept = __atomic_load_n(symtab_rule_slot(offset), __ATOMIC_RELAXED);
-	if (kept >> 32 == offset + 1)
-		return &t->rules[(uint32_t)kept & ~SYMTAB_RULE_USUAL];
-	return unwind_rule_search(t, offset);
+	return unwind_rule_at(t, (uint32_t)(pc - t->text_base));
 }
 
 #endif

@@ -95,9 +95,11 @@ static __attribute__((noinline)) void masker_put(const struct hart *h, struct sa
 }
 
 /* Charges the time up to `until` to what f interrupted, as `count` samples; f NULL: to no place, because the hart sleeps and it is not
- * known any more. */
-static void sample_put(struct hart *h, struct sampler_hart *s, const struct arch_frame *f, uint64_t until,
-		       uint64_t count, uint8_t flags)
+ * known any more. Inline: for the sample that most ticks take. */
+static inline __attribute__((always_inline)) void sample_put_inline(struct hart *h, struct sampler_hart *s,
+								    const struct arch_frame *f,
+								    uint64_t until, uint64_t count,
+								    uint8_t flags)
 {
 	struct sample *out = &s->sample;
 	uint64_t weight = until - s->accounted;
@@ -132,8 +134,16 @@ static void sample_put(struct hart *h, struct sampler_hart *s, const struct arch
 	}
 }
 
+static __attribute__((noinline)) void sample_put(struct hart *h, struct sampler_hart *s,
+						 const struct arch_frame *f, uint64_t until, uint64_t count,
+						 uint8_t flags)
+{
+	sample_put_inline(h, s, f, until, count, flags);
+}
+
 /* The due times from s->due to `until`: how many, and *last of them. Moves s->due on. */
-static uint64_t due_step(struct sampler_hart *s, uint64_t until, uint64_t *last)
+static inline __attribute__((always_inline)) uint64_t due_step(struct sampler_hart *s, uint64_t until,
+							       uint64_t *last)
 {
 	uint64_t due = due_of(s), n = 0, p = period_ticks();
 	if (until - due > FAR_BEHIND * p) {
@@ -149,20 +159,27 @@ static uint64_t due_step(struct sampler_hart *s, uint64_t until, uint64_t *last)
 	return n;
 }
 
+/* A sample is due that came late because interrupts were off. Not inline: as masker_put(). */
+static __attribute__((noinline)) void masked_take(struct hart *h, struct sampler_hart *s,
+						  const struct arch_frame *f, uint64_t now)
+{
+	uint64_t last, n;
+	alarm_masked(s, now);
+	n = due_step(s, h->off.until, &last);
+	sample_put(h, s, f, last, n, SAMPLE_IRQ_OFF | SAMPLE_MASKED);
+}
+
 /* Takes the samples that are due. */
 static void samples_take(struct hart *h, struct sampler_hart *s, const struct arch_frame *f, uint64_t now,
 			 bool nmi)
 {
 	uint64_t due = due_of(s), last, n;
-	if (!nmi && due >= h->off.since && due <= h->off.until) {
-		alarm_masked(s, now);
-		n = due_step(s, h->off.until, &last);
-		sample_put(h, s, f, last, n, SAMPLE_IRQ_OFF | SAMPLE_MASKED);
-	}
+	if (!nmi && __builtin_expect(due >= h->off.since && due <= h->off.until, 0))
+		masked_take(h, s, f, now);
 	if (due_of(s) > now)
 		return;
 	n = due_step(s, now, &last);
-	sample_put(h, s, f, last, n, arch_frame_irq_on(f) ? 0 : SAMPLE_IRQ_OFF);
+	sample_put_inline(h, s, f, last, n, arch_frame_irq_on(f) ? 0 : SAMPLE_IRQ_OFF);
 }
 
 /* The timer is wanted for the next sample, or to look after another hart. */
