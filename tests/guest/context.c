@@ -420,7 +420,8 @@ GUEST_TEST(context, wide,
 }
 
 GUEST_TEST(context, cancel_meets_deadline,
-	   "who cancels a tree returns when all in it are cancelled, also those that a deadline is on its way to")
+	   "who cancels a tree returns when all in it are cancelled, also those that a deadline is on its "
+	   "way to")
 {
 	enum { WIDE = 500, TIMES = 20 };
 	static struct context *c[WIDE];

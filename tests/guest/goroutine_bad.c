@@ -62,29 +62,53 @@ GUEST_TEST(goroutine, in_a_panic,
 	CHECK(fine);
 }
 
-GUEST_TEST(goroutine, without_memory,
-	   "when memory is short the profile says what it lacks, and holds everybody all the same")
+/* How many goroutines are counted as lost. */
+static unsigned lost_in(const char *text)
 {
-	gate_make(100);
+	const char *at = strstr(text, "\t[lost]\n");
+	unsigned n = 0;
+	for (int lines = 0; at != NULL && at > text && lines < 2; at--)
+		lines += at[-1] == '\n';
+	if (at != NULL)
+		CHECK(sscanf(at + 1, "%u @ ", &n) == 1);
+	return n;
+}
+
+/* Returns how many stacks it lacks: not all when the shrinker gives memory back meanwhile. */
+static unsigned profile_in_need(void)
+{
 	struct sink_memory m;
+	struct short_memory taken;
+	unsigned said = 0, of = 0;
 	sink_memory_init(&m);
 	CHECK_EQ(sink_write(&m.sink, "", 1), 0); /* its memory */
 	m.size = 0;
-	struct short_memory taken;
 	short_memory_begin(&taken);
 	CHECK(page_short());
 	CHECK_EQ(profile_write("goroutine", 1, &m.sink), 0);
 	short_memory_end(&taken);
 	CHECK_EQ(sink_write(&m.sink, "", 1), 0);
-	char want[100];
 	CHECK_EQ(profile_total(m.data), go_count());
 	CHECK_EQ(profile_sum(m.data), profile_total(m.data));
-	snprintf(want, sizeof want,
-		 "# truncated: goroutine: no memory for the stacks of %u of %u goroutine/count\n",
-		 (unsigned)go_count(), (unsigned)go_count());
-	CHECK(strstr(m.data, want) != NULL);
-	CHECK(strstr(m.data, "\t[lost]\n") != NULL);
+	const char *line = strstr(m.data, "# truncated: ");
+	if (line != NULL)
+		CHECK(sscanf(line,
+			     "# truncated: goroutine: no memory for the stacks of %u of %u goroutine/count\n",
+			     &said, &of) == 2);
+	CHECK_EQ(of, line != NULL ? go_count() : 0);
+	CHECK_EQ(said, lost_in(m.data));
 	sink_memory_free(&m);
+	return said;
+}
+
+GUEST_TEST(goroutine, without_memory,
+	   "when memory is short the profile says what it lacks, and holds everybody all the same")
+{
+	unsigned lacks = 0;
+	gate_make(100);
+	for (int i = 0; i < GUEST_ATTEMPTS && lacks == 0; i++)
+		lacks = profile_in_need();
+	CHECK(lacks > 0);
 	gate_open();
 }
 

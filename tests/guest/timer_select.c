@@ -187,15 +187,15 @@ GUEST_TEST(time, long_adjust_timers,
 
 /* ---- contexts ---- */
 
-GUEST_TEST(context, select,
-	   "a context's channel in a select: work goes on until the deadline, then the select says so")
+/* Works until the deadline; returns how often. */
+static uint32_t work_until(uint64_t ns)
 {
-	struct context *c = context_with_timeout(context_background(), 5 * TIME_MILLISECOND);
-	struct chan *work = chan_make(sizeof(int), 1);
-	int n = 0;
+	struct context *c = context_with_timeout(context_background(), ns);
+	struct chan *work = chan_make(sizeof(uint32_t), 1);
+	uint32_t n = 0, one;
 	CHECK(c != NULL && work != NULL);
 	for (;;) {
-		struct chan_case cases[] = {CHAN_CASE_RECV(context_done(c), NULL), CHAN_CASE_RECV(work, &n),
+		struct chan_case cases[] = {CHAN_CASE_RECV(context_done(c), NULL), CHAN_CASE_RECV(work, &one),
 					    CHAN_CASE_SEND(work, &n)};
 		int which = chan_select(cases, 3, false);
 		if (which == 0) {
@@ -205,7 +205,16 @@ GUEST_TEST(context, select,
 		n += which == 1;
 	}
 	CHECK(context_err(c) == context_deadline_exceeded);
-	CHECK(n > 0);
 	chan_free(work);
 	context_release(c);
+	return n;
+}
+
+GUEST_TEST(context, select,
+	   "a context's channel in a select: work goes on until the deadline, then the select says so")
+{
+	uint32_t n = 0;
+	for (int i = 0; i < GUEST_ATTEMPTS && n == 0; i++)
+		n = work_until(5 * TIME_MILLISECOND);
+	CHECK(n > 0);
 }
