@@ -400,16 +400,12 @@ static void hog_ask(void *arg)
 	chan_close(h->to);
 }
 
-GUEST_TEST(proc, ping_pong_hog,
-	   "a pair that computes and a pair that hardly does get time of one hart in comparable shares")
+/* Whether the light pair had its share; a host that stalls takes it from whoever runs. */
+static bool hog_shares(void)
 {
 	struct guest_group all = {0};
 	struct hogs heavy = {chan_make(sizeof(int), 0), chan_make(sizeof(int), 0), 0, true},
 		    light = {chan_make(sizeof(int), 0), chan_make(sizeof(int), 0), 0, false};
-	if (go_harts() > 1) {
-		guest_skip("is about one hart");
-		return;
-	}
 	atomic_store(&stop, 0);
 	guest_go(&all, hog_ask, &heavy);
 	guest_go(&all, hog_answer, &heavy);
@@ -421,11 +417,24 @@ GUEST_TEST(proc, ping_pong_hog,
 	uint64_t used = light.count * 20 * TIME_MICROSECOND,
 		 total = guest_count(300, 3000) * TIME_MILLISECOND;
 	guest_note("the light pair used %u of %u us", (unsigned)(used / 1000), (unsigned)(total / 1000));
-	CHECK(heavy.count > 0 && used * 40 > total);
 	chan_free(heavy.to);
 	chan_free(heavy.fro);
 	chan_free(light.to);
 	chan_free(light.fro);
+	return heavy.count > 0 && used * 40 > total;
+}
+
+GUEST_TEST(proc, ping_pong_hog,
+	   "a pair that computes and a pair that hardly does get time of one hart in comparable shares")
+{
+	bool fair = false;
+	if (go_harts() > 1) {
+		guest_skip("is about one hart");
+		return;
+	}
+	for (int i = 0; i < GUEST_ATTEMPTS && !fair; i++)
+		fair = hog_shares();
+	CHECK(fair);
 }
 
 /* ---- identity ---- */
