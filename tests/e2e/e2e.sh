@@ -11,6 +11,7 @@
 
 set -u
 export LC_ALL=C
+. tools/free_port.sh
 ARCH=${ARCH:-riscv64} SMP=${SMP:-4} BUILD=${BUILD:-build} FULL=${FULL:-}
 case $ARCH in
 riscv64) MACHINE=${MACHINE:-virt} ;;
@@ -106,17 +107,4 @@ boot() { # boot APP [NAME=value ...]
 	# The firmware's words end where ours begin.
 	sed -nE '/^(hb|boot): /,$p' "$dir/all" >"$dir/out"
 	[ -s "$dir/out" ] || cp "$dir/all" "$dir/out"
-}
-
-# The first of 8 TCP ports that nobody has: below those that systems give to clients, others for each architecture.
-free_port() {
-	local base=20000 p i
-	[ "$ARCH" = riscv64 ] || base=26000
-	for ((p = base + (RANDOM % 750) * 8; ; p = base + (p - base + 8) % 6000)); do
-		for ((i = 0; i < 8; i++)); do
-			! (exec 3<>"/dev/tcp/127.0.0.1/$((p + i))") 2>/dev/null || break
-		done
-		[ $i -lt 8 ] || break
-	done
-	echo "$p"
 }
