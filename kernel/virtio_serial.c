@@ -17,6 +17,8 @@
  * 5. When somebody leaves, all his bytes have arrived; when somebody comes, none of his have. So what had arrived when the control queue was
  *    empty after a leaving is of those who left, and is dropped. Only where the next coming was in the queue already is it not known: then the
  *    reader is told. Otherwise the next client would get the answer to a request of the last one.
+ * 6. The lock is held for TX_BURST buffers at a time. Otherwise a large answer would keep interrupts off for longer than 20 us
+ *    (tools/bench.d/ports.sh counts).
  */
 #include "kernel/virtio_serial.h"
 
@@ -43,6 +45,7 @@ enum {
 
 	RX_BUFFERS = 4,
 	TX_BUFFERS = 8,
+	TX_BURST = 4,
 	BUFFER = 4096, /* bytes */
 };
 
@@ -269,15 +272,16 @@ static size_t port_read(struct serial *s, void *to, size_t max)
 static size_t port_write(struct serial *s, uint32_t epoch, const void *from, size_t n)
 {
 	struct port *p = port_of(s);
+	const size_t most = n < TX_BURST * BUFFER ? n : TX_BURST * BUFFER;
 	size_t done = 0;
 	spin_lock(&serial_lock);
 	control_take_locked();
 	tx_take_locked(p);
-	for (int i = 0; i < TX_BUFFERS && done < n && p->client && p->epoch == epoch; i++) {
+	for (int i = 0; i < TX_BUFFERS && done < most && p->client && p->epoch == epoch; i++) {
 		if ((p->tx_busy & UINT32_C(1) << i) != 0)
 			continue;
 		uint8_t *buffer = memory->tx[p->number - 1][i];
-		uint32_t part = n - done < BUFFER ? (uint32_t)(n - done) : BUFFER;
+		uint32_t part = most - done < BUFFER ? (uint32_t)(most - done) : BUFFER;
 		memcpy(buffer, (const uint8_t *)from + done, part);
 		p->tx_busy |= UINT32_C(1) << i;
 		virtq_give(&p->tx, (uint16_t)i, buffer, part, false);
