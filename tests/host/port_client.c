@@ -6,6 +6,7 @@
  *	port-client split PORT PATH		a client for each place where the request can be cut in two
  *	port-client slow PORT PATH MS		a byte each MS milliseconds
  *	port-client junk PORT BYTES SEED	random bytes, one client; what comes back is not looked at
+ *	port-client feed PORT BYTES SEED	the same, and how long it took until the guest had all of them, for tools/bench
  *	port-client vanish PORT N SEED		N clients that leave in the middle of a request or answer; after each one that stays
  *	port-client half PORT N SEED		the same, of a request only
  *
@@ -26,7 +27,7 @@
 
 #include "tools/hbdump/write_all.h"
 
-enum { ANSWER_MS = 20000, TEXT = 1 << 20 };
+enum { ANSWER_MS = 20000, CLOSE_MS = 120000, TEXT = 1 << 20 };
 
 static int port;
 static char text[TEXT + 1];
@@ -146,17 +147,16 @@ static int slow(const char *path, int ms)
 	return say("slow", (unsigned long)good, 1);
 }
 
-static int junk(unsigned long bytes)
+/* Sends so many random bytes, as far as they are taken. How many were. */
+static unsigned long send_junk(int fd, unsigned long bytes)
 {
 	char piece[4096];
 	unsigned long sent = 0;
-	int fd = dial();
-	long start = now_ms();
 	while (sent < bytes) {
 		struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT};
 		if (poll(&p, 1, ANSWER_MS) <= 0) {
-			printf("port-client: junk: stuck after %lu bytes\n", sent);
-			return 1;
+			snprintf(why, sizeof why, ", then stuck");
+			break;
 		}
 		if ((p.revents & POLLIN) != 0 && read(fd, text, TEXT) <= 0)
 			break;
@@ -168,11 +168,33 @@ static int junk(unsigned long bytes)
 		ssize_t done = send(fd, piece, n, MSG_DONTWAIT);
 		sent += done > 0 ? (unsigned long)done : 0;
 	}
-	close(fd);
+	return sent;
+}
+
+/* Until the guest's side has read to the end and closes. */
+static int closed_behind(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	shutdown(fd, SHUT_WR);
+	while (poll(&p, 1, CLOSE_MS) > 0)
+		if (read(fd, text, TEXT) <= 0)
+			return 1;
+	snprintf(why, sizeof why, ", then never closed");
+	return 0;
+}
+
+/* all: what waits in between counts until the guest has it. */
+static int junk(const char *what, unsigned long bytes, int all)
+{
+	int fd = dial();
+	long start = now_ms();
+	unsigned long sent = send_junk(fd, bytes);
+	int good = sent == bytes && (!all || closed_behind(fd));
 	long ms = now_ms() - start;
-	printf("port-client: junk: %lu bytes taken, %.3f MB/s\n", sent,
+	close(fd);
+	printf("port-client: %s: %lu bytes taken%s, %.3f MB/s\n", what, sent, why,
 	       (double)sent / 1e3 / (double)(ms > 0 ? ms : 1));
-	return sent == bytes ? 0 : 1;
+	return good ? 0 : 1;
 }
 
 static int vanish(unsigned long times, int answers)
@@ -202,7 +224,7 @@ int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 4) {
-		fprintf(stderr, "usage: port-client get|split|slow|junk|vanish|half PORT ...\n");
+		fprintf(stderr, "usage: port-client get|split|slow|junk|feed|vanish|half PORT ...\n");
 		return 2;
 	}
 	port = atoi(argv[2]);
@@ -212,7 +234,9 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "slow") == 0 && argc == 5)
 		return slow(argv[3], atoi(argv[4]));
 	if (strcmp(argv[1], "junk") == 0 && argc == 5)
-		return junk(strtoul(argv[3], NULL, 10));
+		return junk(argv[1], strtoul(argv[3], NULL, 10), 0);
+	if (strcmp(argv[1], "feed") == 0 && argc == 5)
+		return junk(argv[1], strtoul(argv[3], NULL, 10), 1);
 	if (strcmp(argv[1], "vanish") == 0 && argc == 5)
 		return vanish(strtoul(argv[3], NULL, 10), 1);
 	if (strcmp(argv[1], "half") == 0 && argc == 5)
