@@ -7,7 +7,7 @@
  *	parked=N  parked goroutines (100000)           spawn=N   goroutines alive at once in spawn_join (100000)
  *	sleeps=N  sleeps of one latency sample (200)   -l        lists, runs nothing
  *	loop=N    instead: N million rounds of a compute loop on every hart at once (tools/bench: cost of profiling)
- *	idle=N    instead: sleeps N seconds (tools/bench: cost of idle harts)
+ *	idle=N    sleeps N seconds at the end; without a name nothing else (tools/bench: cost of idle harts, live ports)
  */
 #include "tests/bench/bench.h"
 
@@ -175,13 +175,9 @@ int main(int argc, char **argv)
 		loop(loop_millions * 1000000);
 		return 0;
 	}
-	if (idle_s > 0) {
-		time_sleep(idle_s * TIME_SECOND);
-		return 0;
-	}
 	for (unsigned i = 0; i < N_SUBJECTS; i++) {
 		for (const struct bench *b = subjects[i].table; b->name != NULL; b++) {
-			bool wanted = !any;
+			bool wanted = !any && idle_s == 0;
 			for (int k = 1; k < argc && !wanted; k++)
 				wanted = chooses(argv[k], &subjects[i], b);
 			if (wanted && list)
@@ -190,5 +186,6 @@ int main(int argc, char **argv)
 				run(b);
 		}
 	}
+	time_sleep(idle_s * TIME_SECOND);
 	return 0;
 }

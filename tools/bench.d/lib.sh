@@ -45,15 +45,15 @@ field() {
 	sed -n "s|^B $2 P=$most .* $3=\([0-9.-]*\).*|\1|p" "$results/$1" | median
 }
 
-# asked WHAT VALUE UNIT ASKED: a line; ASKED is <N, >=N or "-"
+# asked WHAT VALUE UNIT ASKED: a line; ASKED is <N, <=N, >=N or "-"
 asked() {
 	[[ $2 =~ ^-?[0-9] ]] || {
 		echo "bench: $arch: no figure for: $1" >&2
 		exit 1
 	}
 	awk -v arch="$arch" -v what="$1" -v v="$2" -v unit="$3" -v asked="$4" 'BEGIN {
-		yes = asked ~ /^</ ? (v < substr(asked, 2) + 0 ? "yes" : "no") : asked ~ /^>=/ ? (v >= substr(asked, 3) + 0 ? "yes" : "no") : ""
-		printf "%-8s %-58s %10s %-12s %-8s %s\n", arch, what, sprintf(v < 10 ? "%.2f" : "%.0f", v), unit, asked, yes
+		yes = asked ~ /^<=/ ? (v <= substr(asked, 3) + 0 ? "yes" : "no") : asked ~ /^</ ? (v < substr(asked, 2) + 0 ? "yes" : "no") : asked ~ /^>=/ ? (v >= substr(asked, 3) + 0 ? "yes" : "no") : ""
+		printf "%-8s %-58s %10s %-12s %-8s %s\n", arch, what, sprintf(v != int(v) && v < 10 ? "%.2f" : "%.0f", v), unit, asked, yes
 	}'
 }
 scaled() { awk -v by="$1" '{ print $1 / by }'; }
