@@ -144,6 +144,9 @@ static bool mark(struct context *c, const char *err, const char *cause)
 		atomic_store_explicit(&c->closed, true, memory_order_release);
 	}
 	spin_unlock(&c->lock);
+#ifdef MUTANT_context_early
+	context_link_out(&c->link); /* though those below it are not cancelled yet */
+#endif
 	if (first && c->timed)
 		ktimer_cancel(&c->timer);
 	return first;
