@@ -6,7 +6,9 @@
 
 #include <hartbeat/go.h>
 #include <hartbeat/panic.h>
+#include <hartbeat/sync.h>
 
+#include "kernel/hart.h"
 #include "kernel/ktimer.h"
 
 GUEST_TEST(context, background, "the root is never cancelled, has no deadline and no values")
@@ -419,27 +421,45 @@ GUEST_TEST(context, wide,
 	context_release(p);
 }
 
+enum { MET = 10000 };
+
+static struct {
+	struct context *root, *p, *c[MET];
+} met;
+
+/* On another hart than the deadline's, if there is one: cancels amid what that does. */
+static void cancel_amid(void *done)
+{
+	while (context_err(met.p) == NULL)
+		guest_spin(TIME_MICROSECOND);
+	context_cancel(met.root);
+	for (int i = 0; i < MET; i++)
+		check_cancelled_now(met.c[i], context_deadline_exceeded);
+	waitgroup_done(done);
+}
+
 GUEST_TEST(context, cancel_meets_deadline,
 	   "who cancels a tree returns when all in it are cancelled, also those that a deadline is on its "
 	   "way to")
 {
-	enum { WIDE = 500, TIMES = 20 };
-	static struct context *c[WIDE];
+	enum { TIMES = 5 };
+	go_pin();
+	struct go_options other = {.pinned = true, .hart = (hart_index() + 1) % go_harts()};
 	for (int k = 0; k < TIMES; k++) {
-		struct context *root = made(context_with_cancel(context_background()));
-		struct context *p = made(context_with_timeout(root, 5 * TIME_MILLISECOND));
-		for (int i = 0; i < WIDE; i++)
-			c[i] = made(context_with_cancel(i % 3 ? c[i / 3] : p));
-		while (context_err(p) == NULL)
-			guest_spin(TIME_MICROSECOND);
-		context_cancel(root);
-		for (int i = 0; i < WIDE; i++) {
-			check_cancelled_now(c[i], context_deadline_exceeded);
-			context_release(c[i]);
-		}
-		context_release(p);
-		context_release(root);
+		struct waitgroup done = {0};
+		waitgroup_add(&done, 1);
+		met.root = made(context_with_cancel(context_background()));
+		met.p = made(context_with_timeout(met.root, 100 * TIME_MILLISECOND));
+		for (int i = 0; i < MET; i++)
+			met.c[i] = made(context_with_cancel(i % 3 ? met.c[i / 3] : met.p));
+		CHECK(go_with(cancel_amid, &done, &other) != 0);
+		waitgroup_wait(&done);
+		for (int i = 0; i < MET; i++)
+			context_release(met.c[i]);
+		context_release(met.p);
+		context_release(met.root);
 	}
+	go_unpin();
 }
 
 /* Everything at once: made, cancelled from above and below, timed out, given back in any order. */
