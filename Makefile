@@ -71,7 +71,7 @@ LIBC_x86_64 = -nostdinc -isystem $(PICOLIBC)/include -isystem $(shell gcc -print
 WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wconversion -Wno-sign-conversion -Werror
 # A frame larger than the guard gap, or of unknown size, could step over it.
 STACK_LIMITS := -Werror=frame-larger-than=49152 -Werror=vla -Werror=alloca
-CODE := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fasynchronous-unwind-tables -ffunction-sections -fdata-sections \
+CODE := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
 	-fno-strict-aliasing -fno-common -fno-stack-protector -fno-tree-loop-distribute-patterns -ftls-model=local-exec
 PATHS = -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(PICOLIBC))=picolibc -ffile-prefix-map=$(abspath $(ZLIB))=zlib
 
@@ -84,7 +84,7 @@ KERNEL_APPS := tests/guest tests/faults tests/bench tests/stress tests/stepping 
 ifneq ($(filter $(KERNEL_APPS),$(APP_DIR)),)
 APP_FLAGS += -Werror -I. -Iarch/$(ARCH) -I$(BUILD) -I$(APP_DIR)/$(ARCH)
 endif
-ASM_FLAGS = $(MACHINE_$(ARCH)) -g -I. -Iarch/$(ARCH) -I$(BUILD) -Wa,--debug-prefix-map,$(CURDIR)=. $(PATHS)
+ASM_FLAGS = $(MACHINE_$(ARCH)) -g -include kernel/cfi_sections.inc -I. -Iarch/$(ARCH) -I$(BUILD) -Wa,--debug-prefix-map,$(CURDIR)=. $(PATHS)
 LINK_FLAGS = $(MACHINE_$(ARCH)) -nostdlib -static -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
 	-Wl,--no-warn-rwx-segments -Wl,--orphan-handling=error
 

@@ -25,7 +25,7 @@ target_flags() {
 
 # Frame pointers and unwind tables: a sample may land anywhere. No loop is turned into a call of memset: the kernel's own
 # memset may be that loop.
-TARGET_CFLAGS="-g -fno-omit-frame-pointer -fasynchronous-unwind-tables -ffunction-sections -fdata-sections
+TARGET_CFLAGS="-g -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections
 	-fno-stack-protector -fno-tree-loop-distribute-patterns"
 
 # Sections are kept apart, locks go to the kernel's mutexes, errno and the like are per goroutine (TLS), stdin and its

@@ -17,7 +17,7 @@ enum { IMAGES_MAX = 16 };
 #define SOURCES "tests/host/symtab_corpus/"
 
 static const char flags_all[] = "-std=gnu11 -O2 -g -ffunction-sections -fno-stack-protector "
-				"-fasynchronous-unwind-tables -static -nostdlib -Wl,--build-id=sha1 "
+				"-fno-asynchronous-unwind-tables -static -nostdlib -Wl,--build-id=sha1 "
 				"-Wl,-T," SOURCES "image.ld";
 static const char flags_riscv64[] = "-march=rv64gc -mabi=lp64d -mcmodel=medany";
 static const char flags_x86_64[] = "-fno-pic -fno-pie -no-pie -fcf-protection=none -mno-red-zone";
