@@ -2,6 +2,7 @@
 #
 #? make run    [ARCH=riscv64|x86_64] [MACHINE=virt|q35|microvm] [SMP=4] [MEM=1G] [APP=wordcount] [INPUT=FILE] [ARGS="..."]
 #?             [BOOT="key=value ..."] [REPEAT=N] [EXACT=1] [DETERMINISTIC=1] [BIOS=FILE] [CPU=MODEL] [TIMEOUT=SECONDS]
+#?             [SERVE=1]
 #?             builds an application, runs it in QEMU, writes its profile to out/ARCH/APP/; APP is a folder of apps/ or any path
 #? make test   [ARCH=...] [FULL=1]   everything that can fail; both architectures when ARCH is not given
 #? make stress [SECONDS=600] [ARCH=...] [SEED=N]   everything at once, at random, on 1 to 8 harts; SECONDS for each architecture
@@ -47,6 +48,11 @@ ifeq ($(wildcard $(APP_DIR)/*.c),)
 $(error APP=$(APP): no C file in $(APP_DIR); expected one of: $(notdir $(patsubst %/,%,$(wildcard apps/*/))), or the path of a folder)
 endif
 
+SERVE ?= $(if $(LIVE)$(filter live=1 console=1,$(BOOT)),1)
+ifneq ($(filter-out 1,$(SERVE)),)
+$(error SERVE=$(SERVE): expected 1, or nothing)
+endif
+
 include tools/deps.mk
 include tools/sources.mk
 
@@ -54,6 +60,8 @@ include tools/sources.mk
 
 CC_riscv64 := riscv64-unknown-elf-gcc
 CC_x86_64 := gcc
+AR_riscv64 := riscv64-unknown-elf-ar
+AR_x86_64 := ar
 OBJCOPY_riscv64 := riscv64-unknown-elf-objcopy
 OBJCOPY_x86_64 := objcopy
 READELF := readelf
@@ -94,7 +102,8 @@ HOST_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes -Wer
 # ---- files -----------------------------------------------------------------------------------------------------------
 
 OBJ := $(BUILD)/$(ARCH)/obj
-IMG := $(BUILD)/$(ARCH)/app$(MUTANT:%=-%)/$(APP_NAME)
+# Only images that ask for it have what prof/serve/ does: include/hartbeat/serve.h.
+IMG := $(BUILD)/$(ARCH)/app$(MUTANT:%=-%)$(if $(SERVE),-serve)/$(APP_NAME)
 APP_OBJ := $(BUILD)/$(ARCH)/app/$(APP_NAME)
 # A mutant has objects of its own only of the sources that name it, or include a header that does; all others are those of what is right.
 # Which source includes which header stands in the files the compiler left: without them, all are compiled.
@@ -107,7 +116,11 @@ endif
 MUTANT_SOURCES := $(filter $(MUTANT_PLACES),$(KERNEL_SOURCES)) $(if $(filter %.h,$(MUTANT_PLACES)),$(foreach s,$(KERNEL_SOURCES),$(shell \
 	[ -f $(OBJ)/$s.d ] && ! grep -qF $(patsubst %,-e %,$(filter %.h,$(MUTANT_PLACES))) $(OBJ)/$s.d || echo $s)))
 endif
-KERNEL_OBJS := $(foreach s,$(KERNEL_SOURCES),$(if $(filter $s,$(MUTANT_SOURCES)),$(MUTANT_OBJ),$(OBJ))/$s.o)
+objects_of = $(foreach s,$(1),$(if $(filter $s,$(MUTANT_SOURCES)),$(MUTANT_OBJ),$(OBJ))/$s.o)
+KERNEL_OBJS := $(call objects_of,$(filter-out $(SERVE_ROOM),$(KERNEL_SOURCES)))
+SERVE_OBJS := $(call objects_of,$(SERVE_ROOM))
+LINKED = $(if $(SERVE),-Wl$(comma)-u$(comma)serve_room) $(KERNEL_OBJS) $(APP_OBJS) $(IMG)/serve.a
+comma := ,
 APP_SOURCES := $(sort $(wildcard $(APP_DIR)/*.c) $(if $(filter $(KERNEL_APPS),$(APP_DIR)),$(wildcard $(APP_DIR)/$(ARCH)/*.c)))
 APP_OBJS := $(APP_SOURCES:$(APP_DIR)/%=$(APP_OBJ)/obj/%.o)
 GEN := $(BUILD)/gen
@@ -153,10 +166,14 @@ $(OBJ)/linker.ld: linker.ld $(PACKAGES_STAMP)
 
 # ---- the image, in two passes: the second links the symbol table of the first in, and must move nothing ---------------
 
-$(IMG)/pass1.elf: $(KERNEL_OBJS) $(APP_OBJS) $(APP_OBJ)/sources $(OBJ)/linker.ld
+$(IMG)/serve.a: $(SERVE_OBJS)
+	@mkdir -p $(@D)
+	@rm -f $@; $(AR_$(ARCH)) rcsD $@ $^
+
+$(IMG)/pass1.elf: $(KERNEL_OBJS) $(IMG)/serve.a $(APP_OBJS) $(APP_OBJ)/sources $(OBJ)/linker.ld
 	@mkdir -p $(@D)
 	@echo "  LD  $(ARCH)  $(APP_NAME)"
-	@$(CC_TARGET) $(LINK_FLAGS) -Wl,--build-id=sha1 -T $(OBJ)/linker.ld $(KERNEL_OBJS) $(APP_OBJS) \
+	@$(CC_TARGET) $(LINK_FLAGS) -Wl,--build-id=sha1 -T $(OBJ)/linker.ld $(LINKED) \
 		$(ZLIB)/libz.a $(PICOLIBC)/lib/libc.a -lgcc -o $@
 
 $(IMG)/symbols.bin: $(IMG)/pass1.elf $(BUILD)/tools/symtab
@@ -166,12 +183,12 @@ $(ELF): $(IMG)/pass1.elf $(IMG)/symbols.bin
 	@printf '.section .hbsym,"a"\n.balign 16\n.incbin "%s"\n' $(IMG)/symbols.bin | \
 		$(CC_TARGET) $(MACHINE_$(ARCH)) -x assembler -c - -o $(IMG)/symbols.o
 	@id=$$($(READELF) -n $< | sed -n 's/.*Build ID: //p'); \
-	$(CC_TARGET) $(LINK_FLAGS) -Wl,--build-id=0x$$id -T $(OBJ)/linker.ld $(KERNEL_OBJS) $(APP_OBJS) $(IMG)/symbols.o \
+	$(CC_TARGET) $(LINK_FLAGS) -Wl,--build-id=0x$$id -T $(OBJ)/linker.ld $(LINKED) $(IMG)/symbols.o \
 		$(ZLIB)/libz.a $(PICOLIBC)/lib/libc.a -lgcc -o $@.tmp
 	@tools/same-code $< $@.tmp
 	@mv $@.tmp $@
 
--include $(KERNEL_OBJS:.o=.d)
+-include $(KERNEL_OBJS:.o=.d) $(SERVE_OBJS:.o=.d)
 # Those of another folder name files that may be gone; everything is compiled again then.
 ifeq ($(file < $(APP_OBJ)/sources),$(abspath $(APP_SOURCES)))
 -include $(APP_OBJS:.o=.d)

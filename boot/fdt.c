@@ -319,7 +319,7 @@ const struct fdt_node *fdt_walk_next(struct fdt_walk *walk)
 {
 	struct fdt_node *node = NULL; /* has begun, its properties are being read */
 	for (;;) {
-		struct token k;
+		struct token k = {0};
 		walk->error = token_read(walk->tree, walk->at, &k);
 		if (walk->error != NULL)
 			return NULL;

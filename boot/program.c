@@ -32,8 +32,8 @@
 #include "kernel/print.h"
 #include "kernel/symtab.h"
 #include "kernel/system.h"
-#include "kernel/uart_serial.h"
-#include "kernel/virtio_serial.h"
+#include "kernel/uart.h"
+#include "kernel/virtio.h"
 #include "prof/prof.h"
 #include "sched/sched.h"
 #include "trace/trace.h"
@@ -51,7 +51,7 @@ static uint64_t heap_rate = 512 << 10, block_rate = 10000,
 static char input_name[256] = "input";
 static char app_name[64] = "hartbeat";
 static bool boot_quiet, live, console, crash_dump = true;
-static uint64_t console_keep = 4 << 20;
+static uint64_t console_keep = 4 << 20, live_memory = 16 << 20;
 static char live_token[SERVE_TOKEN_MAX];
 static char deadlock_word[16] = "report";
 static uint64_t sched_seed, debug_preempt;
@@ -205,7 +205,7 @@ static struct option options[] = {
 	 .help = "refuse requests without it (Authorization: Bearer TOKEN)"},
 	{.name = "live.memory",
 	 .type = OPTION_BYTES,
-	 .value = &answer_memory_max,
+	 .value = &live_memory,
 	 .min = 64 << 10,
 	 .max = UINT64_C(1) << 30,
 	 .help = "all answers that are being made or sent take at most so much"},
@@ -319,23 +319,34 @@ static void end(int status)
 	arch_exit(exit_code(status));
 }
 
+/* What options ask for is linked only into programs that want it: include/hartbeat/serve.h. */
+static void serve_needed(const char *option)
+{
+	if (&serve_room == NULL)
+		boot_fail("%s: not in this image; make serve, make run SERVE=1 or #include "
+			  "<hartbeat/serve.h> expected",
+			  option);
+}
+
 /* Before the program, so that it can be asked from its first moment on. */
 static void live_start(const struct boot_info *info)
 {
 	struct virtio_place place;
-	const struct serve_options o = {.token = live_token, .argc = args.argc, .argv = args.argv};
+	const struct serve_options o = {
+		.token = live_token, .memory = live_memory, .argc = args.argc, .argv = args.argv};
 	struct uart_place uart;
 	bool virtio = boot_virtio_find(info, VIRTIO_CONSOLE, &place), second = boot_uart_second(info, &uart);
 	const char *error = NULL;
+	serve_needed("live=1");
 	if (!virtio && !second)
 		boot_fail("live=1: no virtio console (QEMU's -device virtio-serial-device or "
 			  "virtio-serial-pci expected), and no second UART");
-	if (!serve_start(&o))
+	if (!serve_room.start(&o))
 		boot_fail("out of memory: no room for the live port");
 	if (virtio)
-		error = virtio_serial_start(&place, serve_line, NULL);
+		error = serve_room.virtio(&place);
 	if (error == NULL && second)
-		error = uart_serial_start(&uart, serve_line, NULL);
+		error = serve_room.uart(&uart);
 	if (error != NULL)
 		boot_fail("live=1: %s", error);
 }
@@ -343,11 +354,12 @@ static void live_start(const struct boot_info *info)
 static void console_start(const struct boot_info *info)
 {
 	struct uart_place place;
+	serve_needed("console=1");
 	if (!boot_uart_console(info, &place))
 		boot_fail("console=1: the UART has no interrupt");
 	if (!keep_start((size_t)console_keep))
 		boot_fail("out of memory: no room to keep dumps");
-	const char *error = serve_console(&place);
+	const char *error = serve_room.console(&place);
 	if (error != NULL)
 		boot_fail("console=1: %s", error);
 }

@@ -96,31 +96,36 @@ void profiles_init(void);
 /* Whether a report is followed by dumps. Boot or goroutine context. */
 void crash_dumps(bool on);
 
-/* prof/serve/serve.c: the live port. Answers HTTP requests that come over serial lines, with the paths of Go's net/http/pprof. */
+/*
+ * prof/serve/: the live port, which answers HTTP requests that come over serial lines with the paths of Go's net/http/pprof, and the commands
+ * at the console's UART. A program has them in its image when it asks for them (include/hartbeat/serve.h).
+ */
 
-struct serial;
+struct virtio_place;
+struct uart_place;
 
 enum { SERVE_TOKEN_MAX = 128 };
 
-/* Boot option live.memory: bytes that the bodies of all answers take together, at most. prof/serve/answer.c */
-extern uint64_t answer_memory_max;
-
 struct serve_options {
 	const char *token; /* "": none; else requests need "Authorization: Bearer TOKEN" */
+	uint64_t memory;   /* bytes that the bodies of all answers take together, at most */
 	int argc;          /* what /debug/pprof/cmdline says */
 	char *const *argv;
 };
 
-/* Makes the goroutines that serve, once. False when memory is out. Goroutine context, before serve_line(). */
-bool serve_start(const struct serve_options *o) __attribute__((warn_unused_result));
-/* From now on requests on this line are answered; ctx is not used. Lines beyond the eighth are not served. System or goroutine context. */
-void serve_line(void *ctx, struct serial *line);
+/* All in goroutine context. What gives a line gives NULL, or the line that says why not. */
+struct serve_room {
+	/* Makes the goroutines that serve, once. False when memory is out. Before virtio and uart. */
+	bool (*start)(const struct serve_options *o);
+	/* From now on requests on the ports of this device, or on this UART, are answered. Lines beyond the eighth are not served. */
+	const char *(*virtio)(const struct virtio_place *place);
+	const char *(*uart)(const struct uart_place *place);
+	/* The console listens from now on, once. */
+	const char *(*console)(const struct uart_place *place);
+};
 
-/* prof/serve/console.c: commands at the console's UART (docs/live.md) */
-
-struct uart_place;
-/* Listens from now on, once: NULL, or a line that says why not. Goroutine context. */
-const char *serve_console(const struct uart_place *place);
+/* Its address is NULL where it is not linked. prof/serve/serve.c */
+extern const struct serve_room serve_room __attribute__((weak));
 
 /* prof/heap.c */
 

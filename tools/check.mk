@@ -1,7 +1,7 @@
 # `make check`: what can be said of the tree without running it, both architectures, in seconds. Included by the top Makefile.
 #
 # Each check is a script of tools/check that prints one line for each finding and fails when there is one; tools/check/selftest shows
-# each of them a tree with the fault it looks for. Checks of an image look at $(CHECK_APP), built as for `make run`.
+# each of them a tree with the fault it looks for. Checks of an image look at $(CHECK_APP), with all that SERVE=1 brings.
 
 CHECK_APP ?= hello
 CHECK_TREE := layers hygiene ranks format atomics
@@ -31,7 +31,7 @@ endef
 check: $(PACKAGES_TEST_STAMP)
 	@status=0; \
 	$(MAKE) -k check-tree check-selftest || status=1; \
-	$(foreach arch,$(ARCHES),$(MAKE) -k ARCH=$(arch) MACHINE=$(firstword $(MACHINES_$(arch))) APP=$(CHECK_APP) MUTANT= check-arch || \
+	$(foreach arch,$(ARCHES),$(MAKE) -k ARCH=$(arch) MACHINE=$(firstword $(MACHINES_$(arch))) APP=$(CHECK_APP) SERVE=1 MUTANT= check-arch || \
 		status=1;) \
 	[ $$status -eq 0 ] && echo "check: nothing found"; exit $$status
 

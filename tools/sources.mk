@@ -178,6 +178,20 @@ PROF_ROOM := \
 	prof/protobuf.c \
 	prof/sample_stack.c \
 	prof/sampler.c \
+	prof/stack_memo.c \
+	prof/stack_trim.c \
+	prof/stacks.c \
+	prof/text.c \
+	prof/top.c \
+	prof/trace_file.c \
+	prof/trace_out.c \
+	prof/wait.c \
+	prof/wall.c \
+	prof/wall_hart.c \
+	prof/watch.c \
+	prof/write.c
+# In a library: linked when something asks for it, see include/hartbeat/serve.h.
+SERVE_ROOM := \
 	prof/page/flame_page.c \
 	prof/serve/answer.c \
 	prof/serve/commands.c \
@@ -191,19 +205,7 @@ PROF_ROOM := \
 	prof/serve/serve.c \
 	prof/serve/show.c \
 	prof/serve/top.c \
-	prof/serve/traces.c \
-	prof/stack_memo.c \
-	prof/stack_trim.c \
-	prof/stacks.c \
-	prof/text.c \
-	prof/top.c \
-	prof/trace_file.c \
-	prof/trace_out.c \
-	prof/wait.c \
-	prof/wall.c \
-	prof/wall_hart.c \
-	prof/watch.c \
-	prof/write.c
+	prof/serve/traces.c
 BOOT_ROOM := \
 	boot/harts.c \
 	boot/info.c \
@@ -213,7 +215,56 @@ BOOT_ROOM := \
 	boot/options.c \
 	boot/program.c
 
-KERNEL_SOURCES = $(ARCH_SOURCES_$(ARCH)) $(KERNEL_ROOM) $(TRACE_ROOM) $(SCHED_ROOM) $(PROF_ROOM) $(BOOT_ROOM) $(BOOT_SOURCES_$(ARCH))
+KERNEL_SOURCES = $(ARCH_SOURCES_$(ARCH)) $(KERNEL_ROOM) $(TRACE_ROOM) $(SCHED_ROOM) $(PROF_ROOM) $(SERVE_ROOM) $(BOOT_ROOM) $(BOOT_SOURCES_$(ARCH))
+
+# Compiled for size: nobody waits for what they do, but for the console or the end of the program.
+SMALL_SOURCES = $(BOOT_ROOM) $(BOOT_SOURCES_$(ARCH)) $(SERVE_ROOM) \
+	kernel/console.c \
+	kernel/dump.c \
+	kernel/keep.c \
+	kernel/panic.c \
+	kernel/print.c \
+	kernel/report.c \
+	kernel/sink.c \
+	kernel/symtab_image.c \
+	kernel/system.c \
+	kernel/traceback.c \
+	kernel/uart_serial.c \
+	trace/crash.c \
+	sched/cleanup.c \
+	sched/context.c \
+	sched/context_after.c \
+	sched/crash.c \
+	sched/deadlock.c \
+	sched/errgroup.c \
+	sched/look.c \
+	sched/metrics.c \
+	sched/report.c \
+	sched/schedtrace.c \
+	sched/shake.c \
+	sched/shrink.c \
+	sched/singleflight.c \
+	sched/tracing.c \
+	prof/cpu.c \
+	prof/crash.c \
+	prof/custom.c \
+	prof/decimal.c \
+	prof/expo.c \
+	prof/goroutine.c \
+	prof/gzip.c \
+	prof/heap.c \
+	prof/image.c \
+	prof/pprof.c \
+	prof/profile.c \
+	prof/protobuf.c \
+	prof/text.c \
+	prof/top.c \
+	prof/trace_file.c \
+	prof/trace_out.c \
+	prof/wall.c \
+	prof/watch.c \
+	prof/write.c
+$(foreach s,$(SMALL_SOURCES),$(eval FILE_FLAGS_$s := -Os))
 
 # Files with a flag of their own, and why.
 

@@ -18,7 +18,7 @@
 
 #include "prof/prof.h"
 
-uint64_t answer_memory_max = 16 << 20;
+uint64_t answer_memory_max;
 static _Atomic uint64_t answer_memory;
 
 static bool reserve(struct answer *a, size_t n)

@@ -38,6 +38,9 @@ struct answer {
 	struct sink_memory body;
 };
 
+/* Bytes that the bodies of all answers take together, at most: set before the first. */
+extern uint64_t answer_memory_max;
+
 void answer_init(struct answer *a, struct answer_client *c, const struct http_request *r);
 void answer_free(struct answer *a);
 /* What comes is a file of bytes, of that name and what stands behind it. */

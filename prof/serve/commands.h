@@ -7,12 +7,16 @@
 
 #include "prof/serve/edit.h"
 
+struct uart_place;
+
 /* prof/serve/console.c */
 
 /* Text for who is at the console: whole lines. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Waits so many ns, or until somebody types ^C (or q): false. What else is typed is kept for later. */
 bool console_wait(uint64_t ns);
+/* serve_room.console */
+const char *console_serve(const struct uart_place *place);
 
 /* prof/serve/commands.c */
 

@@ -219,7 +219,7 @@ static void serve(void *arg)
 	}
 }
 
-const char *serve_console(const struct uart_place *place)
+const char *console_serve(const struct uart_place *place)
 {
 	wake = chan_make(0, 1);
 	edit_init(&edit);

@@ -19,7 +19,10 @@
 
 #include "kernel/heap.h"
 #include "kernel/serial.h"
+#include "kernel/uart_serial.h"
+#include "kernel/virtio_serial.h"
 #include "prof/prof.h"
+#include "prof/serve/commands.h"
 #include "prof/serve/http.h"
 #include "prof/serve/pages.h"
 #include "sched/sched.h"
@@ -215,8 +218,9 @@ static void work(void *arg)
 	}
 }
 
-bool serve_start(const struct serve_options *o)
+static bool start(const struct serve_options *o)
 {
+	answer_memory_max = o->memory;
 	snprintf(token, sizeof token, "%s", o->token);
 	pages_init(o->argc, o->argv);
 	for (unsigned i = 0; i < SERVE_LINES_MAX; i++) {
@@ -232,7 +236,7 @@ bool serve_start(const struct serve_options *o)
 	return true;
 }
 
-void serve_line(void *ctx, struct serial *line)
+static void serve_line(void *ctx, struct serial *line)
 {
 	(void)ctx;
 	uint32_t i = atomic_fetch_add_explicit(&n_lines, 1, memory_order_relaxed);
@@ -244,3 +248,16 @@ void serve_line(void *ctx, struct serial *line)
 	atomic_store_explicit(&workers[i]->line, line, memory_order_release);
 	changed(workers[i]);
 }
+
+static const char *serve_virtio(const struct virtio_place *place)
+{
+	return virtio_serial_start(place, serve_line, NULL);
+}
+
+static const char *serve_uart(const struct uart_place *place)
+{
+	return uart_serial_start(place, serve_line, NULL);
+}
+
+const struct serve_room serve_room = {
+	.start = start, .virtio = serve_virtio, .uart = serve_uart, .console = console_serve};

@@ -23,6 +23,7 @@ refused() { # refused NAME REGEX VARIABLE=value ...: make run says so in one lin
 refused "unknown ARCH" 'ARCH=mips: expected one of: riscv64 x86_64' ARCH=mips
 refused "unknown MACHINE" 'MACHINE=pc: expected one of: ' MACHINE=pc
 refused "MACHINE of the other architecture" 'MACHINE=(q35|virt): expected one of: ' MACHINE="$([ "$ARCH" = riscv64 ] && echo q35 || echo virt)"
+refused "unknown SERVE" 'SERVE=0: expected 1, or nothing' SERVE=0
 refused "unknown APP" 'APP=nothing: no C file in apps/nothing; expected one of: hello .*wordcount' APP=nothing
 refused "APP that is an empty folder" "APP=$dir/empty: no C file in $dir/empty" APP="$dir/empty"
 

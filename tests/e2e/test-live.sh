@@ -7,6 +7,8 @@ cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/live.sh
 
 image apps/hello
+make_here all APP=apps/hello SERVE=1 >"$dir/build" 2>&1 || bail "APP=hello SERVE=1 does not build"
+serve_elf=$BUILD/$ARCH/app-serve/hello/kernel.elf
 image tests/live
 find_go
 machines=$([ "$ARCH" = riscv64 ] && echo virt || echo "q35 microvm")
@@ -62,9 +64,17 @@ has "$dir/answer" '^HTTP/1.1 200 '
 ok $? "with the token it is answered"
 served
 
-boot apps/hello BOOT="live=1"
+for option in live console; do
+	boot apps/hello BOOT="$option=1"
+	has "$dir/out" "^boot: $option=1: not in this image; make serve, make run SERVE=1 or #include <hartbeat/serve.h> expected\$" && equal status "$status" 2
+	ok $? "$option=1 is refused by an image that did not ask for it"
+done
+boot apps/hello ELF="$serve_elf" BOOT="live=1"
 has "$dir/out" '^boot: live=1: no virtio console' && equal status "$status" 2
 ok $? "live=1 without a device is refused"
+boot apps/hello ELF="$serve_elf" BOOT="prof.cpu=off console=1"
+has "$dir/out" "^hello from goroutine " && equal status "$status" 0
+ok $? "SERVE=1 brings the console's commands into any program"
 boot apps/hello LIVE=99999
 has "$dir/err" '^run: LIVE=99999: expected a TCP port' && equal status "$status" 97
 ok $? "a port that is none is refused"

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <hartbeat/serve.h>
 #include <hartbeat/time.h>
 
 #include "kernel/device.h"

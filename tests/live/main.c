@@ -11,6 +11,7 @@
 #include <hartbeat/dump.h>
 #include <hartbeat/go.h>
 #include <hartbeat/mutex.h>
+#include <hartbeat/serve.h>
 #include <hartbeat/time.h>
 
 static volatile uint64_t sink;

@@ -7,6 +7,7 @@
 #include <hartbeat/chan.h>
 #include <hartbeat/go.h>
 #include <hartbeat/profile.h>
+#include <hartbeat/serve.h>
 #include <hartbeat/time.h>
 
 static volatile uint64_t sink;
