@@ -2,6 +2,7 @@
 #include "tests/faults/cases.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <hartbeat/chan.h>
 #include <hartbeat/go.h>
@@ -11,6 +12,7 @@
 #include "kernel/clock.h"
 #include "kernel/hart.h"
 #include "kernel/panic.h"
+#include "sched/sched.h"
 
 /* Waits without a clock interrupt: they are off. */
 static void wait_ms(uint64_t ms)
@@ -68,13 +70,23 @@ SHOWN static void wait_here(void *c)
 	KEEP_FRAME();
 }
 
+static int crowd_waits(void)
+{
+	int n = 0;
+	for (const struct g *g = g_all(); g != NULL; g = g->all_next)
+		n += g_status(g) == G_WAITING && g->name != NULL && strcmp(g->name, "crowd") == 0;
+	return n;
+}
+
 SHOWN void panic_crowd(void)
 {
+	enum { CROWD = 1000 };
 	struct chan *c = chan_make(1, 0);
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < CROWD; i++)
 		if (go_with(wait_here, c, &(struct go_options){.name = "crowd"}) == 0)
 			abort();
-	time_sleep(50 * TIME_MILLISECOND);
+	while (crowd_waits() < CROWD)
+		time_sleep(TIME_MILLISECOND);
 	panic("with a crowd");
 	KEEP_FRAME();
 }

@@ -12,6 +12,7 @@
 #include "kernel/preempt.h"
 #include "kernel/system.h"
 #include "kernel/timer.h"
+#include "sched/deadlock.h"
 #include "tests/faults/cases.h"
 
 static void print_recovered(void *arg)
@@ -324,13 +325,13 @@ SHOWN void go_nil(void)
 /* ---- goroutines that wait for each other's mutexes ---- */
 
 static struct mutex left, right;
-static struct chan *both;
+static struct chan *both, *have; /* both: somebody has his first mutex, or is done; have: closed when both have it */
 
 SHOWN static void take_both(struct mutex *first, struct mutex *second)
 {
 	mutex_lock(first);
 	chan_send(both, NULL);
-	time_sleep(TIME_MILLISECOND);
+	chan_recv(have, NULL);
 	mutex_lock(second);
 	mutex_unlock(second);
 	if (first == &right) /* left is unlocked by main */
@@ -356,11 +357,14 @@ static void right_left(void *arg)
 SHOWN void mutex_cycle(void)
 {
 	both = chan_make(0, 2);
-	if (both == NULL || go(left_right, NULL) == 0 || go(right_left, NULL) == 0)
+	have = chan_make(0, 0);
+	if (both == NULL || have == NULL || go(left_right, NULL) == 0 || go(right_left, NULL) == 0)
 		abort();
 	chan_recv(both, NULL);
 	chan_recv(both, NULL);
-	time_sleep(500 * TIME_MILLISECOND);
+	chan_close(have);
+	for (int i = 0; i < 20000 && deadlocks_found() == 0; i++)
+		time_sleep(TIME_MILLISECOND);
 	printf("the program goes on\n");
 	mutex_unlock(&left);
 	chan_recv(both, NULL);
