@@ -33,10 +33,12 @@
 #include "kernel/traceback.h"
 
 enum {
-	STOP_WAIT_NS = 1000000000
-}; /* how long the others may take to stop: 1 s, as an emulator's host may be busy */
+	STOP_WAIT_NS = 1000000000, /* how long the others may take to stop: an emulator's host may be busy */
+	STOP_STEP_NS = 10000000,   /* of it between two looks at most: or has it stopped all of the machine */
+};
 
 static _Atomic uint32_t panic_owner; /* hart index + 1; relaxed */
+static bool missing[HART_MAX];       /* did not stop in time */
 static uint32_t
 	part; /* of the report: the number of the one that is under way, or of the next. Only the owner's */
 static char message[2048];
@@ -92,8 +94,13 @@ void upcall_print_line(const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Asks the other harts to stop and waits a bounded time; names those that do not answer. A timer is armed meanwhile, so that an
- * emulator that runs one hart at a time gets to them. */
+static bool runs(const struct hart *h)
+{
+	return h != NULL && atomic_load(&h->online) && !atomic_load(&h->stopped);
+}
+
+/* Asks the other harts to stop, and waits a bounded time in which this one runs. A timer is armed meanwhile, so that an emulator that runs one
+ * hart at a time gets to them. A hart that has not come up yet stops when it does (sched_loop()). */
 static void stop_others(const struct hart *me)
 {
 	if (hart_count <= 1)
@@ -107,15 +114,18 @@ static void stop_others(const struct hart *me)
 #endif
 			atomic_fetch_or(&harts[i]->ipi, IPI_STOP);
 	arch_stop_others();
-	uint64_t end = arch_ticks() + clock_to_ticks(STOP_WAIT_NS);
+	uint64_t left = clock_to_ticks(STOP_WAIT_NS), longest = clock_to_ticks(STOP_STEP_NS);
+	uint64_t last = arch_ticks();
 	for (;;) {
 		bool all = true;
 		for (uint32_t i = 0; i < hart_count; i++)
-			all &= harts[i] == NULL || harts[i] == me || !atomic_load(&harts[i]->online) ||
-			       atomic_load(&harts[i]->stopped);
-		if (all || arch_ticks() >= end)
+			all &= !(missing[i] = harts[i] != me && runs(harts[i]));
+		uint64_t now = arch_ticks(), step = now - last < longest ? now - last : longest;
+		if (all || step >= left)
 			return;
-		arch_timer_arm(arch_ticks() + clock_to_ticks(1000000));
+		left -= step;
+		last = now;
+		arch_timer_arm(now + clock_to_ticks(1000000));
 		arch_pause();
 	}
 }
@@ -180,11 +190,10 @@ static void title_print(const struct hart *h)
 	panic_line("%s", "");
 }
 
-static void harts_print(const struct hart *h)
+static void harts_print(void)
 {
 	for (uint32_t i = 0; i < hart_count; i++)
-		if (harts[i] != NULL && harts[i] != h && atomic_load(&harts[i]->online) &&
-		    !atomic_load(&harts[i]->stopped))
+		if (missing[i] && runs(harts[i]))
 			panic_line("hart %u did not stop", i);
 }
 
@@ -202,7 +211,7 @@ static void report(void *arg)
 		else if (now == PLACE && panic_somewhere)
 			here_print(h);
 		else if (now == HARTS)
-			harts_print(h);
+			harts_print();
 		else if (now == GOROUTINES && panic_goroutines_hook != NULL)
 			panic_goroutines_hook();
 		else if (now >= DUMPS && (now == DUMPS + DUMPS_MAX || panic_dump_hook == NULL ||

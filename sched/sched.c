@@ -334,10 +334,14 @@ void sched_loop(struct hart *h)
 	metrics_hart_begin(h);
 	atomic_fetch_add(&n_online, 1);
 	atomic_store_explicit(&h->online, true, memory_order_release);
-	/* rule 1 of kernel/hart.h; pairs with the fences in stw_begin(), shootdown_begin() and command_give() */
+	/* rule 1 of kernel/hart.h; pairs with the fences in stw_begin(), shootdown_begin() and command_give(), and with stop_others() */
 	atomic_thread_fence(memory_order_seq_cst);
-	/* Nothing has been asked of anybody before there is a hook. */
-	if (__atomic_load_n(&trap_ipi_hook, __ATOMIC_RELAXED) != NULL)
+	/* What was asked meanwhile, of everybody (the hook) or of this hart: a report that began before it could be stopped. */
+	bool asked = __atomic_load_n(&trap_ipi_hook, __ATOMIC_RELAXED) != NULL;
+#ifndef MUTANT_late_hart
+	asked |= atomic_load_explicit(&h->ipi, memory_order_relaxed) != 0;
+#endif
+	if (asked)
 		arch_ipi_send(h);
 	arch_irq_enable();
 	for (;;) {

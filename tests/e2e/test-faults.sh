@@ -218,6 +218,16 @@ if chosen hard_lockup; then
 	done
 fi
 
+if chosen panic_at_start; then
+	# Harts that take turns of a tenth of a second: some come up when the report has begun.
+	boot tests/faults ARGS="panic_at_start main" QEMU_ARGS="-accel tcg,thread=single" BOOT=prof.cpu=off
+	bad=0
+	one_report 'panic: before all harts are up$' 2 || bad=1
+	has "$dir/out" "^of $((SMP - 1)) other harts [1-9] came late, $((SMP - 1)) have stopped\$" || bad=1
+	! grep 'did not stop\|stack unavailable' "$dir/out" >>"$dir/notes" || bad=1
+	ok $bad "panic_at_start: harts that come up during a report stop"
+fi
+
 if chosen panic_with_lock; then
 	for i in 1 2 3 4 5; do
 		boot tests/faults ARGS=panic_with_lock

@@ -46,6 +46,7 @@ void own_across_park(void);
 #define CRASH_CASES(X)     \
 	X(nmi_to_reporter) \
 	X(panic_in_dump)   \
+	X(panic_at_start)  \
 	X(panic_crowd)     \
 	X(panic_profiled)
 #define CRASH_CASE_DECLARE(name) void name(void);

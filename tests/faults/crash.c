@@ -62,6 +62,56 @@ SHOWN void panic_in_dump(void)
 	KEEP_FRAME();
 }
 
+/* ---- harts that come up during a report ---- */
+
+static void (*goroutines_hook)(void);
+
+/* While `wants` is true of a hart, but not for ever. */
+static void look_while(bool (*wants)(const struct hart *), const struct hart *h)
+{
+	for (int i = 0; i < 3000 && wants(h); i++) {
+		arch_timer_arm(
+			arch_ticks() +
+			clock_to_ticks(1000000)); /* a machine that runs one hart at a time gets to it */
+		wait_ms(1);
+		arch_pause();
+	}
+}
+
+static bool is_not_up(const struct hart *h)
+{
+	return !atomic_load(&h->online);
+}
+
+static bool runs_on(const struct hart *h)
+{
+	return !atomic_load(&h->stopped);
+}
+
+static void late_harts(void)
+{
+	unsigned n = 0, late = 0, stopped = 0;
+	for (uint32_t i = 0; i < hart_count; i++) {
+		if (harts[i] == arch_hart())
+			continue;
+		n++;
+		late += is_not_up(harts[i]);
+		look_while(is_not_up, harts[i]);
+		look_while(runs_on, harts[i]);
+		stopped += !is_not_up(harts[i]) && !runs_on(harts[i]);
+	}
+	panic_line("of %u other harts %u came late, %u have stopped", n, late, stopped);
+	goroutines_hook();
+}
+
+SHOWN void panic_at_start(void)
+{
+	goroutines_hook = panic_goroutines_hook;
+	panic_goroutines_hook = late_harts;
+	panic("before all harts are up");
+	KEEP_FRAME();
+}
+
 /* ---- goroutines in groups ---- */
 
 SHOWN static void wait_here(void *c)

@@ -325,7 +325,8 @@ SHOWN void go_nil(void)
 /* ---- goroutines that wait for each other's mutexes ---- */
 
 static struct mutex left, right;
-static struct chan *both, *have; /* both: somebody has his first mutex, or is done; have: closed when both have it */
+static struct chan *both; /* somebody has his first mutex, or is done */
+static struct chan *have; /* closed when both have one */
 
 SHOWN static void take_both(struct mutex *first, struct mutex *second)
 {
