@@ -28,7 +28,7 @@ HOST_TESTS := test_builder test_edit test_expo test_fdt test_framing test_gzip t
 HOST_STUB_TESTS := test_heap test_malloc test_page
 HOST_SCHED_TESTS := test_runq
 HOST_TIMER_TESTS := test_ktimer
-HOST_G_TESTS := test_g test_shrink test_stacks test_trace_buf
+HOST_G_TESTS := test_g test_shrink test_stacks test_trace_buf test_trace_table
 HOST_SYNC_TESTS := test_sync
 HOST_CHAN_TESTS := test_chan
 # Run once more with the thread sanitizer.
@@ -76,6 +76,7 @@ test_top_SOURCES := $(addprefix prof/, builder.c intern.c decimal.c top.c)
 test_trace_buf_SOURCES := trace/buf.c trace/map.c tests/host/host_spin.c
 test_trace_check_SOURCES := tests/host/trace_text.c $(HBDUMP_TRACE)
 test_trace_check_LIBS := -lz
+test_trace_table_SOURCES := trace/table.c
 test_unwind_SOURCES := $(test_symtab_SOURCES)
 test_unwind_LIBS := -ldw -lelf
 test_unwind_trail_SOURCES := $(test_symtab_SOURCES) kernel/unwind_trail.c

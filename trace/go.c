@@ -184,13 +184,14 @@ bool trace_gen_walk(struct trace_walk *w, struct g *g)
 		return s == G_DEAD || s == G_IDLE;
 	if (!walk_room(w))
 		return true;
+	uint64_t now = trace_time(); /* before the claim, and so before whatever follows it */
 	if (!claim_from(g, was))
 		return true;
 #ifdef MUTANT_trace_no_status
 	if (id % 2 == 0)
 		return true;
 #endif
-	uint64_t now = trace_time(), dt = now > w->last ? now - w->last : 0;
+	uint64_t dt = now > w->last ? now - w->last : 0;
 	w->last += dt;
 	*w->at++ = TRACE_GO_STATUS;
 	w->at = trace_varint(w->at, dt);

@@ -33,7 +33,7 @@ struct trace_symbols {
 	} slots[SLOTS];
 	struct place {
 		uint32_t first, n; /* innermost first */
-		bool entry;        /* of a function that every goroutine has outermost */
+		bool entry;        /* the outermost is a function that every goroutine has outermost */
 	} places[PLACES];
 	struct frame frames[FRAMES];
 	struct trace_buf strings, stacks;
@@ -162,6 +162,12 @@ static void frame_write(struct writer *w, uint64_t pc, const struct frame *f)
 	w->n++;
 }
 
+/* Frames of a place that are written: all but what every goroutine has outermost, if there are others. */
+static uint32_t levels_written(const struct place *p)
+{
+	return p->entry && p->n > 1 ? p->n - 1 : p->n;
+}
+
 /* The frames of one stack into `to`; at most TRACE_FRAMES_MAX. */
 static uint32_t frames_write(struct trace_symbols *s, const uint64_t *words, uint32_t n, uint8_t *to,
 			     size_t *size)
@@ -171,9 +177,9 @@ static uint32_t frames_write(struct trace_symbols *s, const uint64_t *words, uin
 				 ? n - TRACE_NAMED_WORDS
 				 : n;
 	uint32_t inner = named;
-	/* What every goroutine has outermost says nothing; but a stack is not empty. */
+	/* What every goroutine has outermost says nothing, what was inlined there does; but a stack is not empty. */
 	for (const struct place *p; inner > (named == n) && (words[inner - 1] & TRACE_TEXT) == 0; inner--)
-		if ((p = place_of(s, words[inner - 1])) != NULL && !p->entry)
+		if ((p = place_of(s, words[inner - 1])) != NULL && !(p->entry && p->n == 1))
 			break;
 	for (uint32_t i = 0; i < inner; i++) {
 		static const struct frame unknown = {0, 0, 1};
@@ -190,7 +196,7 @@ static uint32_t frames_write(struct trace_symbols *s, const uint64_t *words, uin
 				frame_write(&w, words[i], &unknown);
 			continue;
 		}
-		for (uint32_t k = 0; k < p->n && w.n < TRACE_FRAMES_MAX - 1; k++)
+		for (uint32_t k = 0; k < levels_written(p) && w.n < TRACE_FRAMES_MAX - 1; k++)
 			frame_write(&w, words[i] | (uint64_t)(p->n - 1 - k) << LEVEL_SHIFT,
 				    &s->frames[p->first + k]);
 	}

@@ -11,7 +11,6 @@
 #include <hartbeat/dump.h>
 #include <hartbeat/go.h>
 #include <hartbeat/labels.h>
-#include <hartbeat/metrics.h>
 #include <hartbeat/prof.h>
 #include <hartbeat/rwmutex.h>
 #include <hartbeat/select.h>
@@ -176,6 +175,8 @@ static struct rwmutex rw;
 static struct waitgroup wg, go_on;
 static struct cond cond;
 static bool cond_waits; /* under m */
+static uint32_t spinners;
+static _Atomic uint32_t spinning;
 
 BLOCKS(at_recv, chan_recv(c0, NULL));
 BLOCKS(at_send, chan_send(c1, NULL));
@@ -188,7 +189,8 @@ BLOCKS(at_waitgroup, waitgroup_wait(&go_on));
 BLOCKS(at_cond, (mutex_lock(&m), cond_waits = true, cond_wait(&cond, &m), mutex_unlock(&m)));
 BLOCKS(at_sleep, time_sleep(TIME_MILLISECOND));
 BLOCKS(at_yield, go_yield());
-BLOCKS(at_spin, guest_spin(30 * TIME_MILLISECOND));
+/* More of them than harts: until the last one spins, one that did must have been preempted here. */
+BLOCKS(at_spin, for (atomic_fetch_add(&spinning, 1); atomic_load(&spinning) < spinners;));
 
 static int yields(const void *a, const void *b)
 {
@@ -221,22 +223,19 @@ WAKES(wake_rwmutex, rwmutex_unlock(&rw));
 WAKES(wake_waitgroup, waitgroup_done(&go_on));
 WAKES(wake_cond, (mutex_lock(&m), cond_signal(&cond), mutex_unlock(&m)));
 
-/* So many goroutines of this test wait, besides those that did before; or it takes too long, and some transition will be missed. */
-static void until_waiting(uint64_t n)
+static bool waits(void (*fn)(void *))
 {
-	struct metric_value v;
-	for (int i = 0; i < 500; i++) {
-		if (!metrics_read("/sched/goroutines/waiting:goroutines", &v) || v.value >= n)
-			return;
-		time_sleep(10 * TIME_MILLISECOND);
-	}
+	for (const struct g *g = g_all(); g != NULL; g = g->all_next)
+		if ((atomic_load(&g->status) & G_STATUS_MASK) == G_WAITING && g->fn == fn)
+			return true;
+	return false;
 }
 
-static uint64_t waiting_now(void)
+/* Whoever wakes a goroutine that does not wait yet makes no transition. */
+static void until_waits(void (*fn)(void *))
 {
-	struct metric_value v = {0};
-	(void)!metrics_read("/sched/goroutines/waiting:goroutines", &v);
-	return v.value;
+	while (!waits(fn))
+		time_sleep(TIME_MILLISECOND);
 }
 
 GUEST_TEST(trace_program, stacks, "each transition has the stack of who made it (TestTraceStacks)")
@@ -246,25 +245,28 @@ GUEST_TEST(trace_program, stacks, "each transition has the stack of who made it 
 	c2 = chan_make(0, 0);
 	nobody = chan_make(0, 0);
 	cond_waits = false;
+	spinners = go_harts() + 1;
+	atomic_store(&spinning, 0);
 	waitgroup_add(&go_on, 1);
 	traced_begin("stacks.out");
-	time_sleep(10 * TIME_MILLISECOND);
-	uint64_t before = waiting_now();
 	mutex_lock(&m);
 	rwmutex_lock(&rw);
-	static void (*const first[])(void *) = {
-		at_recv,  at_send, at_select, at_mutex, at_rlock, at_wlock, at_waitgroup, at_sleep,
-		at_yield, at_exit, at_qsort,  at_spin,  at_spin,  at_spin,  at_spin,      at_spin};
-	for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
-		start_one(first[i]);
-	time_sleep(60 * TIME_MILLISECOND);
-	until_waiting(before + 7);
+	static void (*const woken[])(void *) = {at_recv,  at_send,  at_select,   at_mutex,
+						at_rlock, at_wlock, at_waitgroup};
+	static void (*const others[])(void *) = {at_sleep, at_yield, at_exit, at_qsort};
+	for (size_t i = 0; i < sizeof woken / sizeof woken[0]; i++)
+		start_one(woken[i]);
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		start_one(others[i]);
+	for (uint32_t i = 0; i < spinners; i++)
+		start_one(at_spin);
+	for (size_t i = 0; i < sizeof woken / sizeof woken[0]; i++)
+		until_waits(woken[i]);
 	wake_recv();
 	wake_send();
 	wake_select();
 	start_one(at_recv);
-	time_sleep(2 * TIME_MILLISECOND);
-	until_waiting(before + 5);
+	until_waits(at_recv);
 	wake_close();
 	wake_mutex();
 	wake_rwmutex();

@@ -45,6 +45,30 @@ run 1 "1 passed, 1 failed" '^    \| the last words' "the end of the output is sh
 long='for i in $(seq 60); do echo before $i; done; echo its reason; echo not ok 1 - the culprit; for i in $(seq 60); do echo ok; done; echo 1..61'
 run 1 "60 passed, 1 failed" '^    \| its reason' "what is said before a failed test, far from the end, is shown" <<<"one $long"
 run 1 "60 passed, 1 failed" '^    not ok 1 - the culprit$' "what failed is said again at the end" <<<"one $long"
+# The same at the end, where the last screen is.
+at_end() { # at_end PATTERN
+	sed -n '/^what failed:$/,$p' "$dir/out" | grep -qE -e "$1"
+}
+at_end '^    its reason$'
+result $? "with what was said before it"
+run 1 "1 passed, 2 failed" '' "failures of a script" <<<"one echo of nothing; echo ok 1; echo not ok 2; seq -f '# after %g' 20; echo not ok 3; echo 1..3; exit 1"
+at_end '^    # after 12$'
+result $? "come with what follows them at the end"
+! at_end '# after 13$|of nothing'
+result $? "but not with more, nor with what was said of another test"
+run 1 "0 passed, 1 failed" '' "a script that ran an image" <<<"one echo not ok 1; seq -f '# after %g' 20; echo '#   # suite.c:7: cause'; echo '#   not ok 5 - suite.test'; echo 1..1; exit 1"
+at_end '^    #   # suite.c:7: cause$' && at_end '^    #   not ok 5 - suite.test$' && ! at_end '# after 13$'
+result $? "what failed in it is there at the end"
+lines='for i in $(seq 7); do echo "# why $i"; echo not ok $i; echo ok; done; echo 1..14'
+run 1 "14 passed, 14 failed" '' "many failures" <<<"one $lines
+two ${lines/why/why not}"
+at_end '^    # why not 3$'
+result $? "the first ten of them are explained at the end"
+at_end '^    not ok 7$' && ! at_end '# why not 4$'
+result $? "the others are named"
+run 1 "0 passed, 1 failed" 'exit status 3' "a program without TAP" <<<"one seq -f 'line %g' 20; exit 3"
+at_end '^    line 20$'
+result $? "its last lines are there at the end"
 run 1 "2 passed, 1 failed" '^ok fine ' "the others run on after a failure" <<<"one false
 fine $fine"
 run 0 "1 passed, 0 failed" '^1 skipped$' "a skipped test is neither" <<<"one echo ok 1; echo 'ok 2 # SKIP no'; echo 1..2"

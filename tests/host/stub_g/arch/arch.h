@@ -1,4 +1,4 @@
-/* Host stand-in for arch/arch.h, for test_g.c, test_shrink.c, test_stacks.c and test_trace_buf.c: found before the real one by -Itests/host/stub_g. */
+/* Host stand-in for arch/arch.h, for test_g.c, test_shrink.c, test_stacks.c, test_trace_buf.c and test_trace_table.c: found before the real one by -Itests/host/stub_g. */
 #ifndef ARCH_ARCH_H
 #define ARCH_ARCH_H
 
@@ -18,6 +18,7 @@ struct arch_context {
 
 struct hart *arch_hart(void);
 uint64_t arch_ticks(void);
+uint64_t arch_ticks_hz(void);
 size_t arch_frame_size(void);
 size_t arch_fpu_size(void);
 

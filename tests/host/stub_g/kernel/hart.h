@@ -1,4 +1,4 @@
-/* Host stand-in for kernel/hart.h, for test_g.c, test_shrink.c, test_stacks.c and test_trace_buf.c: as much of a hart as those modules know. */
+/* Host stand-in for kernel/hart.h, for test_g.c, test_shrink.c, test_stacks.c, test_trace_buf.c and test_trace_table.c: as much of a hart as those modules know. */
 #ifndef KERNEL_HART_H
 #define KERNEL_HART_H
 
