@@ -249,6 +249,7 @@ if chosen nmi_to_reporter; then
 		has "$dir/out" '^the NMI came and went$' || bad=1
 		! grep '^no NMI here' "$dir/out" >>"$dir/notes" || bad=1
 		ok $bad "nmi_to_reporter: it does not stop the hart that reports ($i)"
+		[ $bad -eq 0 ] || break # it hangs: the other times would only take long
 	done
 fi
 

@@ -309,12 +309,11 @@ GUEST_TEST(block_profile, block_profile_bias,
 
 enum { WAITERS = 20, HELD_NS = 20 * TIME_MILLISECOND };
 
-static struct chan *ready_to_wait;
+static struct g *_Atomic waiter[WAITERS];
 
 static void wait_for_lock(void *arg)
 {
-	(void)arg;
-	chan_send(ready_to_wait, NULL);
+	atomic_store((struct g * _Atomic *)arg, g_self());
 	mutex_lock(&lock);
 	mutex_unlock(&lock);
 }
@@ -326,19 +325,30 @@ static NOINLINE void give_back(void)
 	__asm__ volatile("");
 }
 
-static void contend(void)
+struct bounds {
+	uint64_t least, most; /* ns that each has waited */
+};
+
+/* Who came first waits twice as long as who came last, at most. */
+static struct bounds contend(void)
 {
 	struct guest_group g = {0};
-	ready_to_wait = chan_make(0, 0);
+	uint64_t start = time_now();
 	mutex_lock(&lock);
+	for (int i = 0; i < WAITERS; i++) {
+		atomic_store(&waiter[i], NULL);
+		guest_go(&g, wait_for_lock, &waiter[i]);
+	}
 	for (int i = 0; i < WAITERS; i++)
-		guest_go(&g, wait_for_lock, NULL);
-	for (int i = 0; i < WAITERS; i++)
-		chan_recv(ready_to_wait, NULL);
-	time_sleep(HELD_NS);
+		while (atomic_load(&waiter[i]) == NULL || g_status(atomic_load(&waiter[i])) != G_WAITING)
+			go_yield();
+	uint64_t all_wait = time_now(), took = all_wait - start;
+	time_sleep(took > HELD_NS ? took : HELD_NS);
+	uint64_t least = time_now() - all_wait;
 	give_back();
+	uint64_t most = time_now() - start;
 	guest_wait(&g);
-	chan_free(ready_to_wait);
+	return (struct bounds){least, most};
 }
 
 static char *contended(uint64_t *ns, uint64_t *n)
@@ -355,27 +365,21 @@ static char *contended(uint64_t *ns, uint64_t *n)
 GUEST_TEST(block_profile, mutex_profile, "an unlock is charged with what all that wait have waited")
 {
 	static const char head[] = "--- mutex:\ncycles/second=1000000000\nsampling period=1\n";
-	uint64_t fraction = prof_mutex_fraction(), ns = 0, n = 0, ns_before, n_before, took = 0;
-	bool right = false;
-	for (int attempt = 0; attempt < GUEST_ATTEMPTS && !right; attempt++) {
-		CHECK_EQ(prof_mutex_fraction_set(1), 0);
-		free(contended(&ns_before, &n_before));
-		uint64_t start = time_now();
-		contend();
-		took = time_now() - start;
-		char *text = contended(&ns, &n);
-		CHECK(text != NULL && strncmp(text, head, sizeof head - 1) == 0);
-		free(text);
-		ns -= ns_before;
-		n -= n_before;
-		right = n == 1 && ns >= WAITERS * HELD_NS / 10 * 9 && ns <= WAITERS * took;
-	}
-	guest_note("%llu ns in %llu contentions; %u waited for %llu ns each, all took %llu",
-		   (unsigned long long)ns, (unsigned long long)n, WAITERS, (unsigned long long)HELD_NS,
-		   (unsigned long long)took);
+	uint64_t fraction = prof_mutex_fraction(), ns, n, ns_before, n_before;
+	CHECK_EQ(prof_mutex_fraction_set(1), 0);
+	free(contended(&ns_before, &n_before));
+	struct bounds each = contend();
+	char *text = contended(&ns, &n);
+	CHECK(text != NULL && strncmp(text, head, sizeof head - 1) == 0);
+	free(text);
+	ns -= ns_before;
+	n -= n_before;
+	guest_note("%llu ns in %llu contentions; %u waited for %llu to %llu ns each", (unsigned long long)ns,
+		   (unsigned long long)n, WAITERS, (unsigned long long)each.least,
+		   (unsigned long long)each.most);
 	CHECK_EQ(n, 1);
-	CHECK(ns >= WAITERS * HELD_NS / 10 * 9);
-	CHECK(ns <= WAITERS * took);
+	CHECK(ns >= WAITERS * each.least / 100 * 99);
+	CHECK(ns <= WAITERS * each.most);
 
 	/* Go: TestMutexProfileRateAdjust. */
 	free(contended(&ns_before, &n_before));

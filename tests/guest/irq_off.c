@@ -202,10 +202,10 @@ GUEST_TEST(irq_off, nmi,
 {
 	uint64_t ns = 0, nmis = 0;
 	guest_profile_off();
-	/* The hart that watches needs its turn on the host, too. */
+	/* The hart that watches needs its turn on the host, too; the only one with counted instructions has none that it waits for. */
+	int attempts = guest_exact() && go_harts() == 1 ? 1 : GUEST_ATTEMPTS;
 	for (int k = 0;
-	     k == 0 || (k < GUEST_ATTEMPTS && nmi_possible() && (nmis < 5 || ns < 100 * TIME_MILLISECOND));
-	     k++) {
+	     k == 0 || (k < attempts && nmi_possible() && (nmis < 5 || ns < 100 * TIME_MILLISECOND)); k++) {
 		ns = nmis = 0;
 		CHECK_EQ(prof_start(100), 0);
 		hart_last_begin();

@@ -5,6 +5,10 @@
 #include <hartbeat/prof.h>
 #include <hartbeat/time.h>
 
+#include "arch/arch.h"
+#include "kernel/assert.h"
+#include "kernel/hart.h"
+#include "kernel/preempt.h"
 #include "kernel/system.h"
 #include "prof/prof.h"
 #include "record.h"
@@ -19,6 +23,10 @@ __attribute__((noipa)) static void served_spin(void *end)
 		for (int i = 0; i < 1000; i++)
 			sink++;
 	while (time_now() < *(const uint64_t *)end);
+	/* from here on this goroutine is to be preempted as soon as it may be */
+	bool on = arch_irq_save();
+	hart_ask_irq(arch_hart());
+	arch_irq_restore(on);
 }
 
 __attribute__((noipa)) static void served_ask(void)
@@ -26,6 +34,17 @@ __attribute__((noipa)) static void served_ask(void)
 	uint64_t end = time_now() + 100 * TIME_MILLISECOND / SPELLS;
 	on_system_stack(served_spin, &end);
 	sink++;
+}
+
+static void (*preempt)(void);
+
+/* Instead of preempt_hook, which is called where a goroutine may be preempted from now on, and was to be before. */
+static void preempt_looked(void)
+{
+	bool on = arch_irq_save();
+	ASSERT(arch_hart()->serving == NULL, "who may be preempted is served by no hart");
+	arch_irq_restore(on);
+	preempt();
 }
 
 static void served_run(void *arg)
@@ -69,6 +88,8 @@ GUEST_TEST(prof, system,
 	   "a sample on the system stack goes on into the goroutine that is served, to its root")
 {
 	struct found f = {0};
+	preempt = preempt_hook;
+	preempt_hook = preempt_looked;
 	/* a host that is busy may deliver hardly a tick */
 	for (int k = 0; k < GUEST_ATTEMPTS && f.served < 10; k++) {
 		struct guest_group all = {0};
@@ -79,6 +100,7 @@ GUEST_TEST(prof, system,
 		guest_wait(&all);
 		CHECK_EQ(prof_stop_with(NULL, look, &f), 0);
 	}
+	preempt_hook = preempt;
 	guest_note("%llu samples on the system stack for a goroutine, %llu of the scheduler",
 		   (unsigned long long)f.served, (unsigned long long)f.scheduler);
 	CHECK(f.served >= 10);

@@ -246,7 +246,8 @@ GUEST_TEST(
 	"of three times as many busy goroutines as harts a third runs, the others could (Wall-clock profile)")
 {
 	struct seen s[2];
-	for (int k = 0; k < GUEST_ATTEMPTS; k++) {
+	int attempts = guest_exact() && go_harts() == 1 ? 1 : GUEST_ATTEMPTS; /* no host has a say then */
+	for (int k = 0; k < attempts; k++) {
 		struct guest_group all = {0};
 		uint64_t end, hogs = 3 * go_harts();
 		memset(s, 0, sizeof s);
