@@ -180,6 +180,8 @@ static void cpu_send(void)
 
 static void trace_send(void)
 {
+	if (trace_crash_lacks())
+		panic_line("hb: memory was out: crash-trace.out is without the newest generation");
 	if (!trace_crash_possible() || !dump_crash_begin(&stream, "crash-trace.out"))
 		return;
 	if (trace_crash_dump(&stream_sink))

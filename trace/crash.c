@@ -55,6 +55,12 @@ bool trace_crash_possible(void)
 	return (parts(&kept) || kept) && trace_symbols_shared() != NULL;
 }
 
+bool trace_crash_lacks(void)
+{
+	return __atomic_load_n(&watched.trace, __ATOMIC_RELAXED) &&
+	       atomic_load_explicit(&trace_gen->dropped, memory_order_relaxed);
+}
+
 bool trace_crash_dump(struct sink *s)
 {
 	struct crash c = {s, 0};

@@ -264,5 +264,7 @@ void trace_blocks_free(void);        /* those that nobody uses, to the page allo
  * other harts have stopped. False: there is no trace. Panic context. */
 bool trace_crash_dump(struct sink *s);
 bool trace_crash_possible(void); /* whether there is one; the same context */
+bool trace_crash_lacks(
+	void); /* whether the generation that runs is not in it, for want of memory; the same */
 
 #endif

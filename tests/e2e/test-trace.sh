@@ -207,6 +207,20 @@ for fault in stack_overflow irq_fault rank_inversion deadlock panic_in_panic pan
 done
 crash hard_lockup "trace.flight=on watchdog=400ms"
 
+# With no page left, for the crash either. A buffer that was wanted too late is said to be missing.
+for boot in trace=1 trace.flight=on; do
+	rm -rf "$OUT/faults"
+	boot tests/faults ARGS="stack_without_page main" BOOT="$boot" MEM=64M
+	bad=0
+	equal status "$status" 2 || bad=1
+	has "$dir/out" '^panic: out of memory: no page for the stack of goroutine 1$' '^stack_without_page\(\.\.\.\)$' || bad=1
+	gzip -t "$OUT/faults/crash-goroutine.pb.gz" 2>>"$dir/notes" || bad=1
+	if ! grep -q '^hb: memory was out: crash-trace.out is without the newest generation$' "$dir/out" || [ -f "$OUT/faults/crash-trace.out" ]; then
+		parsed "$OUT/faults/crash-trace.out" || bad=1
+	fi
+	ok $bad "out of memory with $boot: its trace opens, or is said to be missing"
+done
+
 programs 4 ""
 programs 4 trace.period=0s
 programs 2 debug.preempt=1

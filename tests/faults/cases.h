@@ -17,6 +17,7 @@ void data_free(void);
 void malloc_all(void);
 struct block *take_all(size_t *taken);
 void give_back(struct block *all);
+void stack_without_page(void);
 void stacks_all(void);
 
 /* time.c */

@@ -98,6 +98,23 @@ static void use_stack(void *arg)
 	KEEP_FRAME();
 }
 
+SHOWN static char deep(unsigned depth)
+{
+	volatile char frame[4000];
+	frame[0] = depth > 0 ? deep(depth - 1) : 1;
+	return frame[0];
+}
+
+/* Nothing is left, not for what follows the report either: on the stack of main, which is large enough. */
+SHOWN void stack_without_page(void)
+{
+	size_t taken;
+	struct block *all = take_all(&taken);
+	(void)deep(1900);
+	give_back(all);
+	KEEP_FRAME();
+}
+
 SHOWN void stacks_all(void)
 {
 	struct chan *never = chan_make(1, 0);

@@ -528,6 +528,7 @@ static const struct fault {
 	FAULT(stack_free),
 	FAULT(data_free),
 	FAULT(malloc_all),
+	FAULT(stack_without_page),
 	FAULT(stacks_all),
 	FAULT(time_without_memory),
 	FAULT(rank_inversion),
