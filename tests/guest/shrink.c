@@ -256,8 +256,7 @@ GUEST_TEST(shrink, no_stack_while_parking,
 static struct {
 	_Atomic uintptr_t lo, hi; /* part of the victim's stack that it does not use */
 	_Atomic bool stop;
-	_Atomic bool
-		looked; /* a hart has a translation and keeps it; the only hart: since this was cleared */
+	_Atomic bool looked;       /* a hart has a translation, and keeps it unless it is the only one */
 	_Atomic uint64_t poisoned; /* looks that found what is somebody else's */
 	_Atomic uint64_t kept;     /* looks at a page that had been taken, by a translation from before */
 } stale;
