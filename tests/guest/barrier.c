@@ -271,3 +271,33 @@ GUEST_TEST(barrier, class_change,
 		cleanup_wait();
 	}
 }
+
+/* ---- the goroutine that is started while a barrier is up ---- */
+
+static void be_born(void *arg)
+{
+	(void)arg;
+}
+
+static void start_one(struct barrier *b)
+{
+	struct guest_group one = {0};
+	(void)b;
+	if (f.stepped)
+		return;
+	f.stepped = true;
+	guest_go(&one, be_born, NULL);
+	guest_wait(&one);
+}
+
+GUEST_TEST(barrier, born, "a goroutine that is started while a barrier is up has passed it")
+{
+	struct barrier b = {.visit = look_for_it, .stopped = note_count, .step = start_one};
+	for (uint32_t i = 0; i < guest_count(20, 1000); i++) {
+		f.stepped = false;
+		atomic_store(&f.as_user, 0);
+		barrier_run(&b, STW_TEST);
+		CHECK(f.stepped);
+		CHECK_EQ(atomic_load(&f.as_user), f.alive);
+	}
+}

