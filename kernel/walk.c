@@ -86,11 +86,12 @@ unsigned walk_frames(struct arch_unwind *u, const struct hart *h, const struct g
 			*flags = WALK_TRUNCATED;
 		if (*flags != WALK_BROKEN)
 			break;
-		if ((how & UNWIND_LEFT) && n < max && walk_in_switch(r.pc)) {
-			pcs[n++] = r.pc + 1; /* between two stacks: whose this one is cannot be told */
-			break;
-		}
-		if ((how & UNWIND_LEFT) && n < max && walk_find(r.sp, h, g, &to)) {
+		if ((how & UNWIND_LEFT) && n < max) {
+			/* Between two stacks, or with an sp that lies nowhere: whose stack this one is cannot be told. */
+			if (walk_in_switch(r.pc) || !walk_find(r.sp, h, g, &to)) {
+				pcs[n++] = r.pc + 1;
+				break;
+			}
 			b = to;
 			exact = true;
 		} else if ((how & UNWIND_BROKEN) && walk_in_switch(r.pc) && walk_find(r.fp, h, g, &to) &&

@@ -148,6 +148,10 @@
 	context_begin
 	.cfi_restore_state
 6:	beqz	a0, 7b
+	addi	sp, sp, -16
+	.cfi_def_cfa_offset 16
+	sd	ra, 8(sp) /* for the report */
+	.cfi_offset ra, -8
 	call	switch_irq_off
 	unimp
 	end_function arch_begin_last

@@ -149,6 +149,8 @@
 
 	.section .bss.trap_last_stack, "aw", @nobits
 	.balign	16
+	.globl	trap_last_stack, trap_last_stack_end
+trap_last_stack:
 	.skip	4096
 trap_last_stack_end:
 

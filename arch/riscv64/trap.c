@@ -107,7 +107,7 @@ void trap_dispatch_nested(struct arch_frame *f)
 	upcall_double_fault(f, cause_name(f->cause));
 }
 
-/* The first time there is one line; if even that traps, there is the status; if that does too, silence. */
+/* The first time there are two lines; if even they trap, there is the status; if that does too, silence. */
 void trap_dispatch_last(uintptr_t pc, uint64_t cause, uintptr_t addr)
 {
 	static unsigned times;
@@ -115,6 +115,7 @@ void trap_dispatch_last(uintptr_t pc, uint64_t cause, uintptr_t addr)
 	case 0:
 		upcall_print_line("fatal error: %s with the hart pointer lost: pc 0x%lx, address 0x%lx",
 				  cause_name(cause), (unsigned long)pc, (unsigned long)addr);
+		upcall_print_line("hb: exit %d", EXIT_STATUS_PANIC);
 		/* fall through */
 	case 1:
 		arch_exit(exit_code(EXIT_STATUS_PANIC));

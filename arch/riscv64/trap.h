@@ -21,6 +21,9 @@ _Noreturn void trap_leave(struct arch_context *to, uintptr_t word);
  */
 bool trap_outer(const struct arch_frame *f, uintptr_t sepc, uintptr_t sscratch, struct arch_unwind *u);
 
+/* The stack on which trap_dispatch_last() runs: nobody's. */
+extern char trap_last_stack[], trap_last_stack_end[];
+
 /* Called by assembly only. */
 void trap_dispatch(struct arch_frame *f);
 void nmi_dispatch(struct arch_frame *f);

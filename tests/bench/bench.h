@@ -36,7 +36,7 @@ struct bench {
 extern const struct bench bench_cpu[], bench_sched[], bench_chan[], bench_select[], bench_mutex[],
 	bench_latency[], bench_profiles[], bench_parallel[], bench_parked[], bench_profile[], bench_go_chan[],
 	bench_go_select[], bench_go_sched[], bench_trace[], bench_go_sync[], bench_go_rwmutex[],
-	bench_go_pool[], bench_go_time[];
+	bench_go_pool[], bench_go_time[], bench_go_labels[];
 
 /* Settings, from the arguments (main.c). */
 extern uint64_t bench_target_ns; /* t=MS: length of one sample */

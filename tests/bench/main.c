@@ -33,7 +33,8 @@ static const struct subject {
 	{"profiles", bench_profiles}, {"parallel", bench_parallel}, {"parked", bench_parked},
 	{"profile", bench_profile},   {"go_chan", bench_go_chan},   {"go_select", bench_go_select},
 	{"go_sched", bench_go_sched}, {"go_sync", bench_go_sync},   {"go_rwmutex", bench_go_rwmutex},
-	{"go_pool", bench_go_pool},   {"go_time", bench_go_time},   {"trace", bench_trace},
+	{"go_pool", bench_go_pool},   {"go_time", bench_go_time},   {"go_labels", bench_go_labels},
+	{"trace", bench_trace},
 };
 
 static const struct setting {

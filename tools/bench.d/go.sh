@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 make all APP=tests/bench > /dev/null
-subjects="go_chan go_select go_sched go_sync go_rwmutex go_pool go_time"
+subjects="go_chan go_select go_sched go_sync go_rwmutex go_pool go_time go_labels"
 say "Go's benchmarks, instructions counted, 1 hart"
 guest go-exact "$subjects t=5 reps=3" SMP=1 EXACT=1 MEM=2G
 for harts in 1 2; do
