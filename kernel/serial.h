@@ -19,21 +19,24 @@ struct serial {
 	void *ctx;
 	/* 0: `changed` tells when a client leaves; else one has left, as far as can be known, when nothing came for so long. */
 	uint64_t quiet_ns;
-	/* What serial_read() gave last may be of the client before the one that is here. */
+	/* What serial_read() gave last may be of a client before the one that is here. It is no whole request then, and what follows is not mixed. */
 	bool mixed;
 };
 
 struct serial_ops {
-	size_t (*read)(struct serial *s, void *to, size_t max);
+	size_t (*read)(struct serial *s, void *to, size_t max, uint32_t *epoch);
 	size_t (*write)(struct serial *s, uint32_t epoch, const void *from, size_t n);
 	uint32_t (*epoch)(struct serial *s);
 	void (*done)(struct serial *s, uint32_t epoch); /* or NULL */
 };
 
-/* Up to max bytes that have arrived; 0: none now. Goroutine context, one reader at a time. */
-static inline size_t serial_read(struct serial *s, void *to, size_t max)
+/*
+ * Up to max bytes, at least 64, that have arrived from the client of *epoch, which it sets; 0: none now, or, with *epoch 0, nobody is there.
+ * Goroutine context, one reader at a time.
+ */
+static inline size_t serial_read(struct serial *s, void *to, size_t max, uint32_t *epoch)
 {
-	return s->ops->read(s, to, max);
+	return s->ops->read(s, to, max, epoch);
 }
 
 /* Takes up to n bytes for the client of that epoch: how many; 0: no room now, or the client has gone. Goroutine context. */

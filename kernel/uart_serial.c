@@ -79,10 +79,11 @@ static uint32_t epoch(struct serial *s)
 	return here ? last_epoch : 0;
 }
 
-static size_t line_read(struct serial *s, void *to, size_t max)
+static size_t line_read(struct serial *s, void *to, size_t max, uint32_t *of)
 {
 	size_t n = 1;
-	if (epoch(s) == 0 || n_held == 0 || max == 0 || begins(0) == MATCH_PART)
+	*of = epoch(s);
+	if (*of == 0 || n_held == 0 || max == 0 || begins(0) == MATCH_PART)
 		return 0;
 	while (n < n_held && n < max && begins(n) == MATCH_NONE)
 		n++;

@@ -202,10 +202,28 @@ void virtq_notify(const struct virtio_place *p, struct virtq *q)
 		*q->where = q->index;
 }
 
+void virtq_resize(struct virtq *q, uint16_t i, uint32_t len)
+{
+	*(volatile uint32_t *)&q->m->desc[i].len = len;
+}
+
+void virtio_settle(const struct virtio_place *p)
+{
+	arch_device_fence();
+	(void)status_get(p);
+	arch_device_fence();
+}
+
+bool virtq_ready(const struct virtq *q)
+{
+	bool ready = q->taken != *(volatile uint16_t *)&q->m->used.idx;
+	arch_device_fence();
+	return ready;
+}
+
 int virtq_take(struct virtq *q, uint32_t *len)
 {
-	while (q->taken != *(volatile uint16_t *)&q->m->used.idx) {
-		arch_device_fence();
+	while (virtq_ready(q)) {
 		uint32_t id = q->m->used.ring[q->taken % VIRTQ_SIZE].id;
 		*len = q->m->used.ring[q->taken % VIRTQ_SIZE].len;
 		q->taken++;

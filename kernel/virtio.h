@@ -80,8 +80,14 @@ bool virtio_irq(const struct virtio_place *p);
  * virtq_notify(), or before. */
 void virtq_give(struct virtq *q, uint16_t i, const void *buffer, uint32_t len, bool device_writes);
 void virtq_notify(const struct virtio_place *p, struct virtq *q);
+/* Another length for descriptor i, which the device has been given and not been notified of. */
+void virtq_resize(struct virtq *q, uint16_t i, uint32_t len);
+/* Returns when the device is not in the middle of anything: QEMU runs its devices, and answers for their registers, under one lock. */
+void virtio_settle(const struct virtio_place *p);
 /* The next descriptor that the device is done with, and how many bytes it wrote, or -1. A device that names one that does not exist is
  * not followed. */
 int virtq_take(struct virtq *q, uint32_t *len);
+/* Whether it is done with one. */
+bool virtq_ready(const struct virtq *q);
 
 #endif

@@ -4,26 +4,35 @@
  *
  *	device -> DEVICE_READY <- us;  PORT_ADD n -> PORT_READY n, PORT_OPEN n <- us;  PORT_OPEN n 1 or 0: a client has come or gone
  *
- * 1. Control messages are looked at before bytes. Otherwise the bytes of the next client would be taken for those of the last.
- * 2. A transmit buffer that is out when its client goes may never come back. It is counted as lost and used again only when it does; when
- *    most of a port's are lost, and nobody is connected to any port, the device is started anew. Otherwise the port would fall silent.
- *    Those that came back meanwhile are not lost: they are taken first. Otherwise the device would be started anew without need, and bytes of
- *    somebody who connects just then would vanish with it.
- * 3. Bytes wait in the buffers in which they came, which is what holds a fast client back. Otherwise they would have to be dropped.
- * 4. The device has no other way than the guest's buffers for what it says, and drops what finds none: when a slow machine meets many clients,
- *    their coming and going may not be told. So one who comes begins an epoch although the last one has not left; bytes that arrive after
- *    somebody left are of another, told or not; and when all buffers were used at once, each port's epoch ends. Otherwise a client would not be
- *    served, or get the end of another's request for the beginning of its own.
- * 5. When somebody leaves, all his bytes have arrived; when somebody comes, none of his have. So what had arrived when the control queue was
- *    empty after a leaving is of those who left, and is dropped. Only where the next coming was in the queue already is it not known: then the
- *    reader is told. Otherwise the next client would get the answer to a request of the last one.
- * 6. The lock is held for TX_BURST buffers at a time. Otherwise a large answer would keep interrupts off for longer than 20 us
+ * Control messages and bytes come in queues of their own, which tell nothing of the order between them; and between a look at them and what is done
+ * then, a client may leave and another come. So who is at the other end is never concluded from a look alone:
+ *
+ *	to us:    look -> give one short buffer -> it comes back -> look: its bytes are of one of those who were there from the first look to the second
+ *	to them:  give one buffer, unsaid -> look: who is here now takes it with him when he leaves -> fill it -> say so to the device
+ *
+ * 1. A port's device has one receive buffer at a time, and it is shorter than any request; the control queue is looked at before it is given
+ *    and after it came back. Where the client is another then, the reader is told (serial_read()): whose the bytes are shows when more come, and
+ *    more must come. Otherwise a request of one who has left would be taken for the next one's.
+ * 2. A transmit buffer is given empty and filled only when a look after that shows the client it is meant for. The device, which does not look
+ *    at it before it is notified, drops it when he leaves (virtio_serial_close() in QEMU). Otherwise an answer that is written while its client
+ *    leaves would reach the next one.
+ * 3. It is given when the device has none that it could still send, and has settled. Otherwise the device could go on to it, as it is.
+ * 4. A transmit buffer that is out when its client goes is not waited for, and the next ones go first. Otherwise the port would fall silent: what
+ *    the device had begun to send, it drops without giving it back (discard_throttle_data()).
+ * 5. The device always has a receive buffer: what comes when PIECES wait already is dropped, and so is all that its client sends later. That is more
+ *    than a request may have. Otherwise QEMU would not see its client leave; and when it finds out while it writes, the port sends nothing to the
+ *    next one (tcp_chr_write() closes the port inside flush_buf(), which then calls it throttled).
+ * 6. The device has no other way than the guest's buffers for what it says, and drops what finds none: when a slow machine meets many clients,
+ *    their coming and going may not be told. So when all buffers were used at once, nobody is here on any port until the device, which is
+ *    asked, says so. Otherwise a client would not be served, or get the end of another's request for the beginning of its own.
+ * 7. The lock is held for TX_BURST or RX_BURST buffers at a time. Otherwise a large answer would keep interrupts off for longer than 20 us
  *    (tools/bench.d/ports.sh counts).
  */
 #include "kernel/virtio_serial.h"
 
 #include <string.h>
 
+#include "kernel/assert.h"
 #include "kernel/device.h"
 #include "kernel/heap.h"
 #include "kernel/lock.h"
@@ -43,15 +52,24 @@ enum {
 	PORT_READY = 3,
 	PORT_OPEN = 6,
 
-	RX_BUFFERS = 4,
-	TX_BUFFERS = 8,
+	RX_BUFFER = 16, /* bytes; the shortest request is "GET / HTTP/1.0", CR LF, CR LF: 18 */
+	RX_BURST = 16,
+	PIECES = 1024,  /* of a client who is not read: 16 KiB */
+	TX_BUFFERS = 4, /* one after another */
 	TX_BURST = 4,
-	BUFFER = 4096, /* bytes */
+	TX_BUFFER = 4096, /* bytes */
 };
 
 struct control {
 	uint32_t port;
 	uint16_t event, value;
+};
+
+/* What came in one receive buffer. */
+struct piece {
+	uint32_t first, last; /* epochs: it is of a client from this one to that one */
+	uint32_t n;
+	uint8_t bytes[RX_BUFFER];
 };
 
 struct port {
@@ -60,24 +78,23 @@ struct port {
 	bool there;     /* the device has it */
 	bool new;       /* found_fn was not told yet */
 	bool client;    /* somebody is connected */
+	bool untold;    /* somebody may be: rule 6 */
+	bool deaf;      /* to who is connected: rule 5 */
 	uint32_t epoch; /* of the last client */
 	struct virtq rx, tx;
-	uint32_t tx_busy;  /* a bit for each transmit buffer that the device has */
-	uint32_t tx_lost;  /* of these: those that were out when their client went */
-	uint16_t rx_gone;  /* receive buffers before this position are of clients that have gone, */
-	uint16_t rx_mixed; /* or, before this one, of them or of the client that is here (rule 5) */
-	uint16_t rx_left;  /* receive buffers that had arrived when the last one left */
-	bool left;         /* somebody has left since the control queue was empty last */
-	int at;            /* the receive buffer that is being read, or -1 */
-	uint32_t at_byte, at_len;
+	uint32_t put, got; /* pieces from got to put wait; the one at put is the device's, */
+	bool given;        /* when it has been given */
+	uint32_t tx_next;  /* the transmit buffer that is used next, of all that ever were */
+	int sent;          /* the one that the device has to send, or -1 */
+	int empty;         /* the one that it was given and that is not filled yet (rule 2), or -1 */
 };
 
 struct memory {
 	struct virtq_memory control[2], port[VIRTIO_SERIAL_PORTS][2];
 	uint8_t control_in[VIRTQ_SIZE][CONTROL_BYTES];
 	struct control control_out[VIRTQ_SIZE];
-	uint8_t rx[VIRTIO_SERIAL_PORTS][RX_BUFFERS][BUFFER];
-	uint8_t tx[VIRTIO_SERIAL_PORTS][TX_BUFFERS][BUFFER];
+	struct piece pieces[VIRTIO_SERIAL_PORTS][PIECES];
+	uint8_t tx[VIRTIO_SERIAL_PORTS][TX_BUFFERS][TX_BUFFER];
 };
 
 static struct spinlock serial_lock =
@@ -109,58 +126,39 @@ static void control_send_locked(uint32_t port, uint16_t event, uint16_t value)
 	virtq_notify(&place, &control_out);
 }
 
-/* Takes back what the device has sent. */
+static struct piece *piece_at(struct port *p, uint32_t at)
+{
+	return &memory->pieces[p->number - 1][at % PIECES];
+}
+
+/* Takes back what the device has sent, or dropped. */
 static void tx_take_locked(struct port *p)
 {
 	uint32_t len;
 	int i;
 	while ((i = virtq_take(&p->tx, &len)) >= 0) {
-		p->tx_busy &= ~(UINT32_C(1) << i);
-		p->tx_lost &= ~(UINT32_C(1) << i);
+		if (i == p->sent)
+			p->sent = -1;
+		if (i == p->empty)
+			p->empty = -1;
 	}
-}
-
-static uint16_t rx_arrived(const struct port *p)
-{
-	return *(volatile uint16_t *)&p->rx.m->used.idx;
 }
 
 static void client_changed_locked(struct port *p, bool here)
 {
-	if (!here && !p->client)
+	if (here == p->client) /* when it was asked, the device may say so twice */
 		return;
 #ifdef MUTANT_port_wedged
 	if (p->client)
 		return;
 #endif
 	tx_take_locked(p);
-	p->tx_lost = p->tx_busy;
+	p->sent = -1;
 	p->client = here;
-	if (here) {
-		p->epoch++;
-		if (p->left)
-			p->rx_mixed = p->rx_left;
-		p->left = false;
-	} else {
-		p->rx_left = rx_arrived(p);
-		p->left = true;
-	}
-}
-
-/* The control queue was empty after what happened so far. */
-static void control_empty_locked(void)
-{
-	for (uint32_t i = 0; i < VIRTIO_SERIAL_PORTS; i++) {
-		if (ports[i].left)
-			ports[i].rx_gone = ports[i].rx_mixed = ports[i].rx_left;
-		ports[i].left = false;
-	}
-}
-
-/* Whether a receive buffer at position `at` comes before another. */
-static bool before(uint16_t at, uint16_t other)
-{
-	return (int16_t)(uint16_t)(at - other) < 0;
+	p->epoch += here;
+	p->deaf = false;
+	while (p->got != p->put && piece_at(p, p->got)->last != p->epoch)
+		p->got++;
 }
 
 static void control_event_locked(const struct control *c)
@@ -176,11 +174,22 @@ static void control_event_locked(const struct control *c)
 		p->there = true;
 		break;
 	case PORT_OPEN:
+		p->untold = false;
 		client_changed_locked(p, c->value != 0);
 		break;
 	default:
 		break;
 	}
+}
+
+/* Rule 6: messages may have been dropped. */
+static void control_ask_locked(struct port *p)
+{
+	client_changed_locked(p, false);
+	p->epoch++; /* of those who came and went */
+	p->untold = true;
+	control_send_locked(p->number, PORT_READY,
+			    1); /* is answered with PORT_OPEN when somebody is connected */
 }
 
 /* Looks at what the device says. */
@@ -195,24 +204,9 @@ static void control_take_locked(void)
 		virtq_give(&control_in, (uint16_t)i, memory->control_in[i], CONTROL_BYTES, true);
 		virtq_notify(&place, &control_in);
 	}
-	control_empty_locked();
-	for (i = 0; n >= VIRTQ_SIZE && i < VIRTIO_SERIAL_PORTS; i++) {
-		if (!ports[i].client)
-			continue;
-		ports[i].epoch++;
-		ports[i].rx_mixed = rx_arrived(&ports[i]);
-	}
-}
-
-/* Rule 4: bytes of somebody who was not announced. The announcement comes before them, but maybe after the last look at it. */
-static void client_look_locked(struct port *p)
-{
-	uint16_t arrived = rx_arrived(p);
-	if (p->client || !before(p->rx_gone, arrived))
-		return;
-	control_take_locked();
-	if (!p->client && before(p->rx_gone, arrived))
-		client_changed_locked(p, true);
+	for (i = 0; n >= VIRTQ_SIZE && i < VIRTIO_SERIAL_PORTS; i++)
+		if (ports[i].there)
+			control_ask_locked(&ports[i]);
 }
 
 /* ---- bytes ---- */
@@ -222,73 +216,114 @@ static struct port *port_of(struct serial *s)
 	return (struct port *)((char *)s - offsetof(struct port, line));
 }
 
-static void rx_give_locked(struct port *p, int i)
+/* Who is here comes from the last look, and is here still or has left: so the bytes are of him, or of one who comes after him. */
+static void rx_give_locked(struct port *p)
 {
-	virtq_give(&p->rx, (uint16_t)i, memory->rx[p->number - 1][i], BUFFER, true);
+	struct piece *to = piece_at(p, p->put);
+	to->first = p->client ? p->epoch : p->epoch + 1;
+	p->given = true;
+	virtq_give(&p->rx, 0, to->bytes, RX_BUFFER, true);
 	virtq_notify(&place, &p->rx);
 }
 
-static size_t port_read(struct serial *s, void *to, size_t max)
+/*
+ * Takes what has come. Who sent it was announced before it came: the look is behind the taking. What has not come yet after a look, as the one
+ * before this call, is of nobody who left before.
+ */
+static void rx_take_locked(struct port *p)
+{
+	uint32_t len;
+	if (p->given && !virtq_ready(&p->rx))
+		piece_at(p, p->put)->first = p->client ? p->epoch : p->epoch + 1;
+	for (int i = 0; i < RX_BURST && virtq_take(&p->rx, &len) >= 0; i++) {
+		struct piece *got = piece_at(p, p->put);
+		if (!p->given)
+			continue; /* a broken device */
+		control_take_locked();
+		p->given = false;
+		got->n = len < RX_BUFFER ? len : RX_BUFFER;
+		got->last = p->client ? p->epoch : p->epoch + 1;
+#ifdef MUTANT_stale_request
+		got->first = got->last;
+#endif
+		p->deaf |= p->put + 1 - p->got == PIECES; /* the last place is the device's */
+		if ((p->client || p->untold) &&
+		    !p->deaf) /* else it is of somebody who has left, or not listened to */
+			p->put++;
+		rx_give_locked(p);
+	}
+}
+
+static size_t port_read(struct serial *s, void *to, size_t max, uint32_t *epoch)
 {
 	struct port *p = port_of(s);
 	size_t n = 0;
+	ASSERT(max >= RX_BUFFER, "serial_read() has room for a piece");
 	spin_lock(&serial_lock);
 	control_take_locked();
-	client_look_locked(p);
-	while (p->at < 0 && (p->at = virtq_take(&p->rx, &p->at_len)) >= 0) {
-		uint16_t position = (uint16_t)(p->rx.taken - 1);
-		p->at_byte = 0;
-#ifdef MUTANT_stale_request
-		p->rx_gone = p->rx_mixed = position;
-#endif
-		p->line.mixed = before(position, p->rx_mixed);
-		if (!p->line.mixed)
-			p->rx_mixed = (uint16_t)(position +
-						 1); /* positions are compared within half of their range */
-		if (p->at < RX_BUFFERS && before(position, p->rx_gone)) {
-			rx_give_locked(p, p->at);
-			p->at = -1;
-		} else {
-			p->rx_gone = (uint16_t)(position + 1);
-		}
-		if (p->at >= RX_BUFFERS)
-			p->at = -1;
-		if (p->at_len > BUFFER)
-			p->at_len = BUFFER;
-	}
-	if (p->at >= 0) {
-		n = p->at_len - p->at_byte < max ? p->at_len - p->at_byte : max;
-		memcpy(to, memory->rx[p->number - 1][p->at] + p->at_byte, n);
-		p->at_byte += (uint32_t)n;
-		if (p->at_byte == p->at_len) {
-			rx_give_locked(p, p->at);
-			p->at = -1;
+	rx_take_locked(p);
+	s->mixed = false;
+	for (; p->client && p->got != p->put; p->got++) {
+		const struct piece *from = piece_at(p, p->got);
+		bool mixed = from->first != from->last;
+		if (n > 0 && (mixed || max - n < from->n))
+			break;
+		memcpy((uint8_t *)to + n, from->bytes, from->n);
+		n += from->n;
+		s->mixed = mixed;
+		if (mixed) {
+			p->got++;
+			break;
 		}
 	}
+	*epoch = p->client ? p->epoch : 0;
 	spin_unlock(&serial_lock);
 	return n;
+}
+
+/* Gives the device an empty buffer that the client who is here takes with him when he leaves: whether that is the one of `epoch`. */
+static bool tx_empty_locked(struct port *p, uint32_t epoch)
+{
+	tx_take_locked(p);
+	if (!p->client || p->epoch != epoch)
+		return false;
+	if (p->empty < 0) {
+		if (p->sent >= 0)
+			return false;
+#ifdef MUTANT_answer_unchecked
+		for (volatile int wait = 0; wait < 1000000; wait++)
+			;
+#endif
+		virtio_settle(&place);
+		p->empty = (int)(p->tx_next++ % TX_BUFFERS);
+		uint8_t *buffer = memory->tx[p->number - 1][p->empty];
+		buffer[0] = '\0';
+		virtq_give(&p->tx, (uint16_t)p->empty, buffer, 1, false);
+	}
+#ifdef MUTANT_answer_unchecked
+	return true;
+#endif
+	virtio_settle(&place); /* a leaving that has begun is told before the look */
+	control_take_locked();
+	tx_take_locked(p);
+	return p->client && p->epoch == epoch && p->empty >= 0;
 }
 
 static size_t port_write(struct serial *s, uint32_t epoch, const void *from, size_t n)
 {
 	struct port *p = port_of(s);
-	const size_t most = n < TX_BURST * BUFFER ? n : TX_BURST * BUFFER;
 	size_t done = 0;
 	spin_lock(&serial_lock);
 	control_take_locked();
-	tx_take_locked(p);
-	for (int i = 0; i < TX_BUFFERS && done < most && p->client && p->epoch == epoch; i++) {
-		if ((p->tx_busy & UINT32_C(1) << i) != 0)
-			continue;
-		uint8_t *buffer = memory->tx[p->number - 1][i];
-		uint32_t part = most - done < BUFFER ? (uint32_t)(most - done) : BUFFER;
-		memcpy(buffer, (const uint8_t *)from + done, part);
-		p->tx_busy |= UINT32_C(1) << i;
-		virtq_give(&p->tx, (uint16_t)i, buffer, part, false);
+	for (int i = 0; i < TX_BURST && done < n && tx_empty_locked(p, epoch); i++) {
+		uint32_t part = n - done < TX_BUFFER ? (uint32_t)(n - done) : TX_BUFFER;
+		memcpy(memory->tx[p->number - 1][p->empty], (const uint8_t *)from + done, part);
+		virtq_resize(&p->tx, (uint16_t)p->empty, part);
+		p->sent = p->empty;
+		p->empty = -1;
+		virtq_notify(&place, &p->tx);
 		done += part;
 	}
-	if (done > 0)
-		virtq_notify(&place, &p->tx);
 	spin_unlock(&serial_lock);
 	return done;
 }
@@ -298,7 +333,6 @@ static uint32_t port_epoch(struct serial *s)
 	struct port *p = port_of(s);
 	spin_lock(&serial_lock);
 	control_take_locked();
-	client_look_locked(p);
 	uint32_t epoch = p->client ? p->epoch : 0;
 	spin_unlock(&serial_lock);
 	return epoch;
@@ -320,12 +354,9 @@ static const char *queues_locked(uint32_t n_ports)
 		    !virtio_queue(&place, &p->tx, (uint16_t)(q + 1), &memory->port[i][1]))
 			return "the virtio console has not the queues of its ports";
 		p->number = i + 1u;
-		p->at = -1;
-		p->tx_busy = p->tx_lost = 0;
-		p->rx_gone = p->rx_mixed = 0;
-		p->left = false;
-		for (uint16_t b = 0; b < RX_BUFFERS; b++)
-			virtq_give(&p->rx, b, memory->rx[i][b], BUFFER, true);
+		p->given = p->untold = p->deaf = false;
+		p->put = p->got = 0;
+		p->sent = p->empty = -1;
 	}
 	for (uint16_t b = 0; b < VIRTQ_SIZE; b++)
 		virtq_give(&control_in, b, memory->control_in[b], CONTROL_BYTES, true);
@@ -333,7 +364,6 @@ static const char *queues_locked(uint32_t n_ports)
 	return NULL;
 }
 
-/* Also the way back when buffers were lost: clients of before have gone, ports keep their epochs. */
 static const char *start_locked(void)
 {
 	uint32_t features;
@@ -343,8 +373,6 @@ static const char *start_locked(void)
 			"expected)";
 	if (error != NULL)
 		return error;
-	memset(memory->control, 0, sizeof memory->control);
-	memset(memory->port, 0, sizeof memory->port);
 	error = queues_locked(virtio_config32(&place, CONFIG_MAX_PORTS));
 	if (error != NULL)
 		return error;
@@ -352,23 +380,9 @@ static const char *start_locked(void)
 	virtq_notify(&place, &control_in);
 	for (uint32_t i = 0; i < VIRTIO_SERIAL_PORTS; i++)
 		if (ports[i].number != 0)
-			virtq_notify(&place, &ports[i].rx);
+			rx_give_locked(&ports[i]);
 	control_send_locked(0, DEVICE_READY, 1);
 	return NULL;
-}
-
-static void restart_if_lost_locked(void)
-{
-	bool lost = false;
-	for (uint32_t i = 0; i < VIRTIO_SERIAL_PORTS; i++) {
-		if (ports[i].client)
-			return;
-		if (ports[i].number != 0)
-			tx_take_locked(&ports[i]);
-		lost |= __builtin_popcount(ports[i].tx_lost) > TX_BUFFERS / 2;
-	}
-	if (lost)
-		start_locked(); /* it was started before: it has not become another device since */
 }
 
 static bool serial_irq(struct device *d)
@@ -383,7 +397,9 @@ static void service(struct device *d)
 	bool new[VIRTIO_SERIAL_PORTS];
 	spin_lock(&serial_lock);
 	control_take_locked();
-	restart_if_lost_locked();
+	for (uint32_t i = 0; i < VIRTIO_SERIAL_PORTS; i++)
+		if (ports[i].number != 0)
+			rx_take_locked(&ports[i]);
 	for (uint32_t i = 0; i < VIRTIO_SERIAL_PORTS; i++) {
 		new[i] = ports[i].new;
 		ports[i].new = false;
@@ -403,6 +419,7 @@ const char *virtio_serial_start(const struct virtio_place *at, void (*found)(voi
 	memory = heap_aligned(4096, sizeof *memory);
 	if (memory == NULL)
 		return "out of memory: no room for the buffers of the virtio console";
+	memset(memory, 0, sizeof *memory);
 	place = *at;
 	found_fn = found;
 	found_ctx = ctx;

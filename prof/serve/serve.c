@@ -6,9 +6,11 @@
  * 1. A request belongs to the client of the epoch in which its first byte was read; when the epoch changes, what was collected is
  *    forgotten. Otherwise half a request would be glued to the next client's.
  * 2. An answer is written for the epoch of its request. Otherwise its rest would reach the next client.
- * 3. Where the bytes of two clients meet is not marked on the line, but no piece has bytes of both: after a change of epoch, pieces that do
- *    not begin as a request does are dropped, and one that begins as a whole request ends what was collected. Otherwise the new client
- *    would be refused for what the old one sent. When the line does not know whose a complete request was, its own is waited for a moment.
+ * 3. Where a client leaves and another comes, the line may not know whose a piece is (serial_read()): it is put aside. It is no whole request,
+ *    so who is here sends more, and that shows it: a request that is one goes on with no request's beginning. If what comes begins one, the piece
+ *    was of one who has gone, and is forgotten; if not, it is the beginning of this. Otherwise the new client would be refused for what the old
+ *    one sent, or answered what that one asked.
+ * 4. A line that knows no clients (quiet_ns) begins a piece where a request seems to begin: there, what was collected is forgotten.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,12 +31,10 @@
 
 enum {
 	SERVE_LINES_MAX = 8,
-	PIECE = 4096,       /* bytes read at once */
+	PIECE = 4096,       /* bytes read at once, and put aside */
 	STALL_SECONDS = 30, /* a client that takes nothing for so long is given up */
 	HEAD_SECONDS = 30,  /* the same for one that does not end its request */
 };
-
-#define OWN_NS (300 * TIME_MILLISECOND) /* a client sends its request so soon after it has connected */
 
 struct worker {
 	struct answer_client client; /* first; its wake holds one: something changed */
@@ -43,8 +43,9 @@ struct worker {
 	_Atomic(struct serial *) line;
 	struct http_request request;
 	char piece[PIECE];
-	bool resync; /* drop pieces that do not begin a request */
-	bool unsure; /* what was collected may be of the client before */
+	size_t aside;   /* bytes of it that wait for more, */
+	size_t doubted; /* of which so many, the first, may be of a client before; 0: none are aside */
+	bool resync;    /* drop pieces that do not begin a request */
 };
 
 static struct worker *workers[SERVE_LINES_MAX];
@@ -111,92 +112,103 @@ static void respond(struct worker *w, struct serial *line, uint32_t epoch, int s
 
 /* ---- requests ---- */
 
-/* Whether a piece begins as a request does: with a method's letters. */
-static bool begins_request(const char *bytes, size_t n)
+enum beginning { BEGINS_NOT, BEGINS_MAYBE, BEGINS };
+
+/* Whether bytes begin as a request does. */
+static enum beginning begins(const char *bytes, size_t n)
 {
-	static const char *const methods[] = {"GET ",    "HEAD ",    "POST ", "PUT ",
-					      "DELETE ", "OPTIONS ", "PATCH "};
-	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-		size_t len = strlen(methods[i]);
-		if (memcmp(bytes, methods[i], n < len ? n : len) == 0)
-			return true;
+	static const char *const starts[] = {"GET /",    "HEAD /",    "POST /", "PUT /",
+					     "DELETE /", "OPTIONS /", "PATCH /"};
+	enum beginning best = BEGINS_NOT;
+	for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+		size_t len = strlen(starts[i]);
+		if (memcmp(bytes, starts[i], n < len ? n : len) == 0)
+			best = n < len ? BEGINS_MAYBE : BEGINS;
 	}
-	return false;
+	return best;
 }
 
-/* Whether it surely does: with a method and the beginning of a path. */
-static bool begins_surely(const char *bytes, size_t n)
+/* Nothing has come yet from who is here now. */
+static void begin_client(struct worker *w, const struct serial *line)
 {
-	return (n >= 5 && memcmp(bytes, "GET /", 5) == 0) || (n >= 6 && memcmp(bytes, "HEAD /", 6) == 0);
+	http_init(&w->request);
+	w->aside = w->doubted = 0;
+	w->resync = line->quiet_ns != 0;
 }
 
 /*
- * A request that may be of the client before (line->mixed) is complete: if it was, the client that is here sends its own, of which this returns
- * the first piece. 0: none comes.
+ * Of the n bytes that came behind what is aside: the first one that is part of a request, until *end, if it is known now; NULL: not yet, all
+ * are aside.
  */
-static size_t its_own(struct worker *w, struct serial *line)
+static const char *settled(struct worker *w, const struct serial *line, size_t n, const char **end)
 {
-	uint64_t until = time_now() + OWN_NS;
-	for (uint64_t now; (now = time_now()) < until;) {
-		size_t n = serial_read(line, w->piece, sizeof w->piece);
-		if (n > 0)
-			return n;
-		(void)!chan_recv_timeout(w->client.wake, NULL, NULL, until - now);
+	size_t all = w->aside + n;
+	const char *from = w->piece;
+	if (line->mixed) {
+		w->aside = w->doubted = all;
+		return NULL;
 	}
-	return 0;
+	if (w->doubted > 0) {
+		enum beginning b = begins(w->piece + w->doubted, all - w->doubted);
+		if (b == BEGINS_MAYBE) {
+			w->aside = all;
+			return NULL;
+		}
+		from += b == BEGINS ? w->doubted : 0;
+	}
+	w->aside = w->doubted = 0;
+	*end = w->piece + all;
+	return from;
+}
+
+/* What to do with the bytes of a client: answers what is complete. */
+static void serve_bytes(struct worker *w, struct serial *line, uint32_t epoch, const char *from,
+			const char *end)
+{
+	if (w->resync && begins(from, (size_t)(end - from)) == BEGINS_NOT)
+		return;
+	w->resync = false;
+	if (line->quiet_ns != 0 && begins(from, (size_t)(end - from)) == BEGINS)
+		http_init(&w->request);
+	for (size_t used; from < end; from += used) {
+		int status = http_feed(&w->request, from, (size_t)(end - from), &used);
+		if (status == HTTP_MORE)
+			continue;
+		respond(w, line, epoch, status);
+		serial_done(line, epoch);
+		http_init(&w->request);
+		if (status != HTTP_DONE) /* the rest of it means nothing */
+			w->resync = true;
+		if (status != HTTP_DONE || client_gone(&w->client))
+			return;
+	}
 }
 
 /* Serves the client of this epoch, and those who come at once after it, until nobody is there. */
 static void serve_client(struct worker *w, struct serial *line, uint32_t epoch)
 {
 	const uint64_t wait = line->quiet_ns != 0 ? line->quiet_ns : HEAD_SECONDS * TIME_SECOND;
-	size_t own = 0;
-	http_init(&w->request);
+	const char *from, *end;
+	begin_client(w, line);
 	for (;;) {
-		size_t n = own > 0 ? own : serial_read(line, w->piece, sizeof w->piece);
-		own = 0;
-		if (n == 0) {
-			if (serial_epoch(line) == 0)
-				return;
-			if (!chan_recv_timeout(w->client.wake, NULL, NULL, wait) && line->quiet_ns == 0 &&
-			    w->request.n > 0) {
-				respond(w, line, epoch, 408);
-				http_init(&w->request);
-				w->resync = true;
-			}
-			continue;
-		}
-		uint32_t now = serial_epoch(line);
-		if (now == 0) /* of one who has gone */
-			continue;
-		w->unsure |= line->quiet_ns != 0; /* nothing tells that a client has left */
+		uint32_t now;
+		size_t n = serial_read(line, w->piece + w->aside, sizeof w->piece - w->aside, &now);
+		if (now == 0)
+			return;
 		if (now != epoch) {
+			memmove(w->piece, w->piece + w->aside, n);
+			begin_client(w, line);
 			epoch = now;
-			http_init(&w->request);
-			w->resync = w->unsure = true;
 		}
-		if (w->resync && !begins_request(w->piece, n))
-			continue;
-		w->resync = false;
-		if (w->unsure && begins_surely(w->piece, n))
+		if (n > 0) {
+			from = settled(w, line, n, &end);
+			if (from != NULL)
+				serve_bytes(w, line, epoch, from, end);
+		} else if (!chan_recv_timeout(w->client.wake, NULL, NULL, wait) && line->quiet_ns == 0 &&
+			   w->request.n > 0) {
+			respond(w, line, epoch, 408);
 			http_init(&w->request);
-		for (size_t at = 0, used; at < n; at += used) {
-			int status = http_feed(&w->request, w->piece + at, n - at, &used);
-			if (status == HTTP_MORE)
-				continue;
-			if (line->mixed && (own = its_own(w, line)) > 0) {
-				http_init(&w->request);
-				w->resync = w->unsure = true;
-				break;
-			}
-			w->unsure = false;
-			respond(w, line, epoch, status);
-			serial_done(line, epoch);
-			http_init(&w->request);
-			if (status != HTTP_DONE) { /* the rest of it means nothing */
-				w->resync = true;
-				break;
-			}
+			w->resync = true;
 		}
 	}
 }
@@ -212,8 +224,6 @@ static void work(void *arg)
 			chan_recv(w->client.wake, NULL);
 			continue;
 		}
-		w->resync = w->unsure =
-			true; /* the first time, too: somebody may have come and gone already */
 		serve_client(w, line, epoch);
 	}
 }

@@ -14,7 +14,7 @@ serving() { # serving [NAME=value ...]: starts a guest on a free port
 	port=$(free_port)
 	mkdir -p "$OUT/live"
 	: >"$log"
-	boot tests/live LIVE="$port" BOOT="prof.cpu=off" TIMEOUT=$([ -n "$FULL" ] && echo 900 || echo 200) "$@" &
+	boot tests/live LIVE="$port" BOOT="prof.cpu=off" QEMU_ARGS="-pidfile $dir/pid" TIMEOUT=$([ -n "$FULL" ] && echo 900 || echo 200) "$@" &
 	guest=$!
 	until grep -aq '^live: ready' "$log"; do
 		[ $SECONDS -lt $end ] && kill -0 $guest || return 1
@@ -22,7 +22,7 @@ serving() { # serving [NAME=value ...]: starts a guest on a free port
 	done
 }
 served() {
-	kill "$(pgrep -f "port=$port,server" | head -n 1)" 2>/dev/null
+	kill "$(<"$dir/pid")" 2>/dev/null
 	wait "$guest" 2>/dev/null
 }
 client() { # client NAME MODE ARGUMENT...
@@ -45,7 +45,8 @@ client "clients one after another" get /metrics "$(short 50 1000)"
 client "a request cut in two at each byte" split /metrics
 client "a client that sends byte by byte, slowly" slow /metrics "$(short 30 1000)"
 client "clients that vanish in the middle of a request or answer: the next one gets his own answer" vanish "$(short 100 2000)" $RANDOM
-client "junk" junk "$(short 10000000 1000000000)" 1
+client "the same, while the machine stands still now and then" stall "$(short 60 1000)" "$(<"$dir/pid")" $RANDOM
+client "junk" junk "$(short 200000 20000000)" 1
 client "the next client after it" get /metrics 1
 served
 [ -z "${ONLY:-}" ] || done_testing

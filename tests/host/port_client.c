@@ -7,7 +7,8 @@
  *	port-client slow PORT PATH MS		a byte each MS milliseconds
  *	port-client junk PORT BYTES SEED	random bytes, one client; what comes back is not looked at
  *	port-client feed PORT BYTES SEED	the same, and how long it took until the guest had all of them, for tools/bench
- *	port-client vanish PORT N SEED		N clients that leave in the middle of a request or answer; after each one that stays
+ *	port-client vanish PORT N SEED		N clients that leave in the middle of a request or answer, or three at once; after each one that stays
+ *	port-client stall PORT N PID SEED	the same, while QEMU, process PID, is stopped now and then
  *	port-client half PORT N SEED		the same, of a request only
  *
  * A request has ANSWER_MS to be answered. The first one that is not ends it.
@@ -27,11 +28,15 @@
 
 #include "tools/hbdump/write_all.h"
 
+#define OWN_PATH "/debug/pprof/cmdline"
+
 enum { ANSWER_MS = 20000, CLOSE_MS = 120000, TEXT = 1 << 20 };
 
 static int port;
+static pid_t stopped; /* a process that is, by us, or 0 */
 static char text[TEXT + 1];
 static char why[160];
+static char own[256]; /* what the one who stays is to get; nobody who vanishes asks for it */
 
 static long now_ms(void)
 {
@@ -197,34 +202,114 @@ static int junk(const char *what, unsigned long bytes, int all)
 	return good ? 0 : 1;
 }
 
-static int vanish(unsigned long times, int answers)
+/*
+ * Clients that leave in the middle of a request, or of an answer, in front of one that stays. With a pid, that process is stopped now and
+ * then while they come and go: then the guest sees all of them at once, and what they sent.
+ */
+struct crowd {
+	unsigned long times;
+	int answers;   /* some leave in the middle of an answer */
+	pid_t pid;     /* of QEMU, or 0 */
+	unsigned stop; /* it is stopped at this step of a round, */
+	unsigned go;   /* and goes on at this one */
+	unsigned step;
+};
+
+static void pause_ms(unsigned ms)
+{
+	if (ms > 0)
+		poll(NULL, 0, (int)ms);
+}
+
+static void go_on(void)
+{
+	if (stopped > 0)
+		kill(stopped, SIGCONT);
+	stopped = 0;
+}
+
+/* A step of a round: what is to happen to the other process here does. */
+static void step(struct crowd *c)
+{
+	if (c->pid > 0 && c->step == c->stop && kill(c->pid, SIGSTOP) == 0)
+		stopped = c->pid;
+	if (c->step == c->go)
+		go_on();
+	c->step++;
+}
+
+static void one_vanishes(struct crowd *c)
 {
 	static const char *const paths[] = {"/metrics", "/debug/pprof/", "/debug/pprof/goroutine?debug=2",
 					    "/no"};
-	unsigned long good = 0;
-	for (unsigned long i = 0; i < times && good == i; i++) {
-		char r[512];
-		size_t n = (size_t)request(r, sizeof r, paths[draw() % 4]);
-		int fd = dial();
-		/* two in three in the middle of the request, the others in the middle of the answer */
-		write_all(fd, r, draw() % 3 != 0 || !answers ? 1 + draw() % (n - 1) : n);
-		if (draw() % 2 == 0)
-			poll(NULL, 0, (int)(draw() % 3));
-		if (draw() % 4 == 0) { /* without a word: RST */
-			struct linger l = {1, 0};
-			setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
-		}
-		close(fd);
-		good += (unsigned long)whole("/metrics");
+	char r[512];
+	size_t n = (size_t)request(r, sizeof r, paths[draw() % 4]);
+	int fd = dial();
+	step(c);
+	/* two in three in the middle of the request, the others in the middle of the answer */
+	write_all(fd, r, draw() % 3 != 0 || !c->answers ? 1 + draw() % (n - 1) : n);
+	step(c);
+	if (draw() % 2 == 0)
+		pause_ms(draw() % 3);
+	if (draw() % 4 == 0) { /* without a word: RST */
+		struct linger l = {1, 0};
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
 	}
-	return say("after one that vanished", good, times);
+	close(fd);
+	step(c);
+}
+
+static int one_stays(struct crowd *c)
+{
+	char r[512];
+	size_t n = (size_t)request(r, sizeof r, OWN_PATH), cut = draw() % 4 == 0 ? 1 + draw() % (n - 1) : 0;
+	int fd = dial();
+	step(c);
+	if (c->pid > 0 && draw() % 16 == 0) { /* who has connected may wait before he asks */
+		go_on();
+		pause_ms(400);
+	}
+	int ok = write_all(fd, r, cut);
+	if (cut > 0)
+		pause_ms(draw() % 3);
+	ok = ok && write_all(fd, r + cut, n - cut);
+	step(c);
+	ok = ok && answered(fd);
+	if (ok && strcmp(strstr(text, "\r\n\r\n"), own) != 0) {
+		snprintf(why, sizeof why, "the answer to another request: %.80s",
+			 strstr(text, "\r\n\r\n") + 4);
+		ok = 0;
+	}
+	close(fd);
+	return ok;
+}
+
+static int vanish(struct crowd *c)
+{
+	unsigned long good = 0;
+	if (!whole(OWN_PATH))
+		return say("before any vanished", 0, 1);
+	snprintf(own, sizeof own, "%s", strstr(text, "\r\n\r\n"));
+	for (unsigned long i = 0; i < c->times && good == i; i++) {
+		/* two can wait to be let in: no more come while QEMU is stopped */
+		unsigned more = c->answers ? draw() % 3 : 0;
+		c->step = 0;
+		c->stop = more == 0 ? draw() % 4 : UINT32_MAX;
+		c->go = more == 0 ? c->stop + 1 + draw() % (4 - c->stop) : UINT32_MAX;
+		for (; more > 0; more--)
+			one_vanishes(c);
+		one_vanishes(c);
+		good += (unsigned long)one_stays(c);
+	}
+	return say("after one that vanished", good, c->times);
 }
 
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
+	atexit(go_on);
 	if (argc < 4) {
-		fprintf(stderr, "usage: port-client get|split|slow|junk|feed|vanish|half PORT ...\n");
+		fprintf(stderr, "usage: port-client get|split|slow|junk|feed|vanish|stall|half PORT ...\n");
 		return 2;
 	}
 	port = atoi(argv[2]);
@@ -238,9 +323,12 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "feed") == 0 && argc == 5)
 		return junk(argv[1], strtoul(argv[3], NULL, 10), 1);
 	if (strcmp(argv[1], "vanish") == 0 && argc == 5)
-		return vanish(strtoul(argv[3], NULL, 10), 1);
+		return vanish(&(struct crowd){.times = strtoul(argv[3], NULL, 10), .answers = 1});
 	if (strcmp(argv[1], "half") == 0 && argc == 5)
-		return vanish(strtoul(argv[3], NULL, 10), 0);
+		return vanish(&(struct crowd){.times = strtoul(argv[3], NULL, 10)});
+	if (strcmp(argv[1], "stall") == 0 && argc == 6)
+		return vanish(&(struct crowd){
+			.times = strtoul(argv[3], NULL, 10), .answers = 1, .pid = (pid_t)atoi(argv[4])});
 	if (strcmp(argv[1], "get") != 0 || argc != 5)
 		return 2;
 	unsigned long good = 0, n = strtoul(argv[4], NULL, 10);

@@ -73,7 +73,7 @@ live() {
 	served
 }
 for machine in $virtio; do
-	live "$machine" virtio 400000 100000000
+	live "$machine" virtio 400000 500000
 done
 for machine in $uart; do
 	live "$machine" uart 40000 200000
