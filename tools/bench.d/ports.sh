@@ -10,10 +10,10 @@ command -v curl > /dev/null || {
 	echo "bench: no curl (tools/setup packages-test brings it)" >&2
 	exit 1
 }
-make all APP=tests/bench > /dev/null
-make all APP=tests/live > /dev/null
+make all APP=tests/bench SERVE=1 > /dev/null
+make all APP=tests/live SERVE=1 > /dev/null
 make "$BUILD/tools/port-client" > /dev/null
-elf=$BUILD/$arch/app/bench/kernel.elf
+elf=$BUILD/$arch/app-serve/bench/kernel.elf # one image for all of it, whether somebody asks for a port or not
 virtio=$([ "$arch" = riscv64 ] && echo virt || echo "q35 microvm")
 uart=$([ "$arch" = riscv64 ] || echo q35)
 [ "$arch" = riscv64 ] && objdump=riscv64-unknown-elf-objdump || objdump=objdump
@@ -31,7 +31,7 @@ serving() {
 	shift 2
 	rm -f "$work/pid"
 	: > "$work/console"
-	make run APP="$app" MEM=1G TIMEOUT=600 QEMU_ARGS="-pidfile $work/pid $qemu_args" "$@" > "$work/console" 2> /dev/null &
+	make run APP="$app" SERVE=1 MEM=1G TIMEOUT=600 QEMU_ARGS="-pidfile $work/pid $qemu_args" "$@" > "$work/console" 2> /dev/null &
 	guest_job=$!
 	for ((i = 0; i < 1200; i++)); do
 		! grep -aq "^$mark" "$work/console" || return 0
@@ -164,7 +164,7 @@ executed() { # executed SECONDS SETTING...: instructions from the beginning of a
 		n++
 	} END { print slept }' "$work/exec" > "$work/count" &
 	counter=$!
-	make run APP=tests/bench MACHINE="${virtio##* }" SMP=1 DETERMINISTIC=1 BOOT=prof.cpu=off ARGS="idle=$1" QEMU_ARGS="-singlestep -d exec,nochain -D $work/exec" "${@:2}" > "$work/console" ||
+	make run APP=tests/bench SERVE=1 MACHINE="${virtio##* }" SMP=1 DETERMINISTIC=1 BOOT=prof.cpu=off ARGS="idle=$1" QEMU_ARGS="-singlestep -d exec,nochain -D $work/exec" "${@:2}" > "$work/console" ||
 		bad "a run that sleeps failed"
 	wait $counter
 	cat "$work/count"
