@@ -13,6 +13,7 @@
 #include "kernel/system.h"
 #include "kernel/timer.h"
 #include "sched/deadlock.h"
+#include "sched/sched.h"
 #include "tests/faults/cases.h"
 
 static void print_recovered(void *arg)
@@ -364,7 +365,7 @@ SHOWN void mutex_cycle(void)
 	chan_recv(both, NULL);
 	chan_recv(both, NULL);
 	chan_close(have);
-	for (int i = 0; i < 20000 && deadlocks_found() == 0; i++)
+	for (int i = 0; i < 20000 && (deadlocks_found() == 0 || sched_deadlock_fatal); i++)
 		time_sleep(TIME_MILLISECOND);
 	printf("the program goes on\n");
 	mutex_unlock(&left);
