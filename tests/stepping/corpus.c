@@ -137,6 +137,7 @@ static void nothing(void *arg)
 
 static void times(void)
 {
+	run_two(nothing, nothing, NULL); /* one that begins where another ends */
 	time_sleep(1000 * draw(20));
 	struct timer *t = time_after_func(500, nothing, NULL);
 	go_yield();
@@ -306,11 +307,29 @@ static void floats_run(void *arg)
 	sink += (uint64_t)(x * 100);
 }
 
+static void yields_twice(void *arg)
+{
+	(void)arg;
+	go_yield();
+	go_yield();
+}
+
+static void floats_short(void *arg)
+{
+	(void)arg;
+	sink += (uint64_t)(draw(1000) / 100.0);
+}
+
+/* Values that are kept over a switch by turns, by an end of another, and dropped where a goroutine begins. */
 static void floats(void)
 {
 	run_two(floats_run, yields, NULL);
+	run_two(floats_run, yields_twice, NULL);
+	for (int i = 0; i < 3; i++) /* a slice may end between */
+		run_two(floats_short, floats_short, NULL);
 	double x = draw(1000) / 100.0;
 	sink += (uint64_t)(sqrt(x) + exp(x / 10) + sin(x) * 100 + pow(x, 1.5));
+	panics(); /* with floating-point values to keep */
 }
 
 /* ---- interrupts and preemption */

@@ -15,7 +15,7 @@
 enum {
 	STEP_RING = 8 << 20, /* bytes */
 	STEP_WORDS = 36,     /* of a frame, at most */
-	STEP_SLICES = 4,
+	STEP_SLICES = 7,
 	STEP_PCS = 128,
 };
 

@@ -11,15 +11,16 @@
 #include "format.h"
 #include "kernel/g.h"
 #include "kernel/hart.h"
-#include "kernel/unwind.h"
 #include "kernel/walk.h"
 
-enum { OWN_MAX = 8192, OTHER_MAX = 4096, RED_ZONE = 128, PAGE = 4096, ROOM = 32768 };
+enum { OWN_MAX = 8192, OTHER_MAX = 4096, RED_ZONE = 128, PAGE = 4096, ROOM = 32768, NEAR = 16 };
 
 struct step_header step_header __attribute__((aligned(64))) = {.magic = STEP_MAGIC};
 uint8_t step_ring[STEP_RING] __attribute__((aligned(64), section(".noinit.step_ring")));
 
 static uint64_t count;
+static uintptr_t end_pc; /* see stop_end_at(); 0: never */
+static bool ended;
 
 uint64_t stop_count(void)
 {
@@ -29,6 +30,16 @@ uint64_t stop_count(void)
 void stop_done(void)
 {
 	__atomic_store_n(&step_header.done, 1, __ATOMIC_RELEASE);
+}
+
+void stop_end_at(uintptr_t pc)
+{
+	end_pc = pc;
+}
+
+bool stop_ended(void)
+{
+	return ended;
 }
 
 /* Room for the largest stop, in one piece; NULL when the judge has gone. */
@@ -136,8 +147,10 @@ void stop_take(const struct arch_frame *f, const struct arch_unwind *outer, uint
 	s->sscratch = sscratch;
 	uint8_t *to = (uint8_t *)(s + 1);
 	uintptr_t all[STEP_PCS], *pcs = all, end;
-	if (outer_pc != 0)
-		slice(s, &to, (uintptr_t)h, (uintptr_t)h + 128); /* what entry keeps there */
+	if (outer_pc != 0) { /* where entry keeps registers */
+		slice(s, &to, (uintptr_t)h, (uintptr_t)h + 128);
+		slice(s, &to, h->panic_stack_top - arch_frame_size(), h->panic_stack_top);
+	}
 	if (outer != NULL) {
 		*pcs++ = u.pc;
 		u = *outer;
@@ -156,6 +169,10 @@ void stop_take(const struct arch_frame *f, const struct arch_unwind *outer, uint
 			slice(s, &to, most(g->stack_hi - OTHER_MAX, g->stack_lo), g->stack_hi);
 		if (b.lo != h->stack_lo[STACK_SYS])
 			slice(s, &to, h->sys_stack_top - OTHER_MAX, h->sys_stack_top);
+		if (b.lo == h->stack_lo[STACK_PANIC]) {
+			slice(s, &to, h->irq_stack_top - OTHER_MAX, h->irq_stack_top);
+			slice(s, &to, h->exc_stack_top - OTHER_MAX, h->exc_stack_top);
+		}
 		n = walk(&u, h, g, pcs, &flags);
 	} else if ((end = area_end(&u)) != 0) {
 		g = h->cur;
@@ -171,10 +188,16 @@ void stop_take(const struct arch_frame *f, const struct arch_unwind *outer, uint
 			n += walk(&u, h, g, pcs + 1, &flags);
 			pcs[1]++;
 		}
-	} else {
-		pcs[0] = u.pc;
-		n = 1;
-		flags = WALK_BROKEN;
+	} else { /* no stack of the hart's: without any a walk is complete only where nothing leads back */
+		struct unwind_regs r = {u.pc, u.sp, u.fp, u.ra};
+		struct unwind_bounds own = {0, 0, NULL};
+		unsigned how;
+		if (step_stack(u.sp, &own)) {
+			s->stack = own.lo;
+			slice(s, &to, own.lo, own.hi);
+		}
+		n = unwind_walk(&r, &own, pcs, STEP_PCS - 2, &how);
+		flags = (how & UNWIND_COMPLETE) ? WALK_COMPLETE : WALK_BROKEN;
 	}
 	if (outer != NULL) {
 		pcs[0]++;
@@ -186,4 +209,8 @@ void stop_take(const struct arch_frame *f, const struct arch_unwind *outer, uint
 	s->flags = (uint8_t)flags;
 	s->size = (uint32_t)(to - (uint8_t *)s);
 	__atomic_store_n(&step_header.head, step_header.head + s->size, __ATOMIC_RELEASE);
+	if (end_pc != 0 && all[0] - end_pc < NEAR) {
+		ended = true;
+		stop_done();
+	}
 }

@@ -16,6 +16,7 @@ enum list_end {
 	END_ROOT,   /* complete */
 	END_MEMORY, /* beyond the slices of memory that the stop brought */
 	END_RULE,   /* nothing is known of the last frame */
+	END_LOST,   /* the machine itself has forgotten what the last frame interrupted */
 };
 
 /* pcs as our walks give them: the first exact, the others return addresses, interrupted places plus one. */

@@ -5,13 +5,18 @@
  * Each flow of control has a shadow of return addresses: each goroutine, the scheduler on the system stack, and, for as long as they last,
  * a service on the system stack (arch_call_on) and a trap's handler, whose parents are whom they serve or interrupted. Which flow a stop
  * belongs to is seen from the stack that sp lies in.
+ *
+ * A trap inside a trap is one more such flow, of which nobody comes back. Two things end with it. What trap entry interrupted, if it traps
+ * itself before there is a frame: sepc was the only word that knew. And everything, in trap_last: a flow of its own without parent.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/stepping/judge/judge.h"
 
-enum { DEPTH_MAX = 4096, FLOWS = 65536, STUB = 16, PASSED_MAX = 8 };
+enum { DEPTH_MAX = 4096, FLOWS = 65536, STUB = 16, PASSED_MAX = 16 };
 
 enum flow_kind { FLOW_PLAIN, FLOW_TRAP, FLOW_SERVICE, FLOW_AREA };
 
@@ -19,6 +24,7 @@ struct flow {
 	enum flow_kind kind;
 	uint64_t g, stack;
 	bool begun;          /* its entries are known */
+	bool forgot;         /* what the parent had interrupted is lost */
 	struct flow *parent; /* interrupted, or served, or to be resumed */
 	uint64_t resume_pc;  /* where it was interrupted */
 	unsigned n, size;
@@ -51,6 +57,15 @@ void shadow_open(const struct image *im)
 		root_offset = 1;
 	}
 	context_root = image_symbol("context_start") + root_offset;
+}
+
+/* How the code came from one stop to the next is not known. */
+static void lost(uint64_t pc, uint64_t after)
+{
+	uint64_t from, to;
+	const char *name = image_function(pc, &from), *to_name = image_function(after, &to);
+	if (shadow_figures.lost++ == 0)
+		printf("# no way from %s + %#" PRIx64 " to %s + %#" PRIx64 "\n", name, from, to_name, to);
 }
 
 static void push(struct flow *f, uint64_t back, uint64_t at)
@@ -244,7 +259,7 @@ static void follow_riscv(const struct image *im, const struct step_stop *s, uint
 			push(now, p.back[i], sp_before);
 		return;
 	}
-	shadow_figures.lost++;
+	lost(pc, after);
 }
 
 /* x86-64: whether the call at pc leads elsewhere. */
@@ -274,13 +289,13 @@ static void follow(const struct image *im, const struct step_stop *s, uint64_t p
 		if (stop_read(s, sp, &back))
 			push(now, back, sp);
 		else
-			shadow_figures.lost++;
+			lost(pc, after);
 		break;
 	case RETURN:
 		if (image_in(pc, "arch_jump"))
 			break;
 		if (now->n == 0 || now->entries[now->n - 1].back != after)
-			shadow_figures.lost++;
+			lost(pc, after);
 		else
 			now->n--;
 		break;
@@ -315,6 +330,8 @@ void shadow_step(const struct image *im, const struct step_stop *s, const struct
 	if (!before.any) {
 		now = flow_find(s->g, s->stack);
 		seed(now, cfi);
+	} else if (image_in(pc, "trap_last") && !image_in(before.pc, "trap_last")) {
+		now = flow_new(FLOW_TRAP, NULL);
 	} else if (trap_begins(im, s, pc, &interrupted)) {
 		/* Between two stops a trap may have returned, and the next begun. */
 		if (interrupted != before.pc && decode(im, before.pc, &length) == TRAP_RETURN &&
@@ -331,6 +348,8 @@ void shadow_step(const struct image *im, const struct step_stop *s, const struct
 		now->resume_pc = interrupted;
 		now = flow_new(FLOW_TRAP, now);
 		now->stack = s->stack;
+		now->forgot = im->riscv && !image_in(pc, "nmi_entry") && now->parent->kind == FLOW_TRAP &&
+			      now->parent->n == 0;
 	} else if (decode(im, before.pc, &length) == TRAP_RETURN) {
 		struct flow *to = flow_find(s->g, s->stack);
 		if (now->kind == FLOW_TRAP || now->kind == FLOW_AREA) {
@@ -396,7 +415,11 @@ void shadow_walk(const struct image *im, const struct step_stop *s, struct list 
 	for (const struct flow *f = now; f != NULL; f = f->parent) {
 		for (unsigned i = f->n; i > 0 && out->n < LIST_MAX; i--)
 			out->pcs[out->n++] = f->entries[i - 1].back;
-		if ((f->kind == FLOW_TRAP || f->kind == FLOW_AREA) && out->n < LIST_MAX)
+		if ((f->kind == FLOW_TRAP || f->kind == FLOW_AREA) && f->parent != NULL && out->n < LIST_MAX)
 			out->pcs[out->n++] = f->parent->resume_pc + 1;
+		if (f->forgot) {
+			out->end = END_LOST;
+			break;
+		}
 	}
 }

@@ -25,12 +25,15 @@ enum {
 	ATTRIBUTE_PRIORITY = 1,
 	ATTRIBUTE_A7 = 9,
 	PERIOD_FIRST = 400,
+	NMI_LESS =
+		8, /* the firmware has sent the event on its way back to us, which was longer than the next one is */
 };
 
 /* At offsets that step_entry knows. */
 static struct {
 	struct arch_frame frame;
 	uint64_t stack_top; /* FRAME_SIZE */
+	struct hart *hart;  /* gp may be anything */
 } area;
 static uint8_t stack[32768] __attribute__((aligned(16)));
 static uint64_t attribute __attribute__((aligned(8)));
@@ -55,6 +58,7 @@ __asm__("	.text\n"
 	"	csrr t0, sepc\n"
 	"	sd t0, 0(a7)\n"
 	"	ld sp, 288(a7)\n"
+	"	ld gp, 296(a7)\n"
 	"	mv s0, a7\n"
 	"	mv a0, a7\n"
 	"	call step_hit\n"
@@ -95,6 +99,15 @@ static unsigned together(uintptr_t pc)
 	return 1;
 }
 
+/* The scheduler has no floating-point values. Every other time that it resumes a goroutine from its save area it is made to have some, so that
+ * those are saved, and loaded when it comes back. */
+static void scheduler_fp(uintptr_t pc)
+{
+	static unsigned times;
+	if (pc == (uintptr_t)arch_switch_frame && times++ % 2 == 0)
+		csr_set(sstatus, SSTATUS_FS_CLEAN | SSTATUS_FS_LOW);
+}
+
 void step_hit(struct arch_frame *f)
 {
 	static struct arch_frame last;
@@ -117,7 +130,12 @@ void step_hit(struct arch_frame *f)
 		bool found = trap && trap_outer(f, sepc, scratch, &outer);
 		stop_take(f, found ? &outer : NULL, sepc, scratch);
 		period--;
+		if (pc == (uintptr_t)nmi_entry)
+			period -= NMI_LESS;
+		scheduler_fp(pc);
 	}
+	if (stop_ended())
+		return;
 	unsigned more = together(f->pc) - 1;
 	if (more > 0)
 		period++; /* sure to leave the lr */
@@ -129,6 +147,7 @@ void step_hit(struct arch_frame *f)
 const char *step_init(void)
 {
 	area.stack_top = (uintptr_t)(stack + sizeof stack);
+	area.hart = arch_hart();
 	if (sbi_call(SBI_EXT_SSE, SBI_SSE_REGISTER, SBI_SSE_LOCAL_COUNTER, (uintptr_t)step_entry,
 		     (uintptr_t)&area) != 0 ||
 	    sbi_call(SBI_EXT_SSE, SBI_SSE_ENABLE, SBI_SSE_LOCAL_COUNTER, 0, 0) != 0)

@@ -121,6 +121,11 @@ void step_hit(struct arch_frame *f)
 	}
 	f->tls = rdfsbase();
 	stop_take(f, NULL, 0, 0);
+	if (stop_ended()) {
+		step_off();
+		f->rflags &= ~(uint64_t)RFLAGS_TF;
+		return;
+	}
 	f->rflags |= RFLAGS_TF | RFLAGS_RF;
 	if (forced != NONE)
 		trap_steer(f);
@@ -172,6 +177,15 @@ __attribute__((noinline)) void step_traps(void)
 	}
 	arch_irq_restore(was);
 }
+
+bool step_stack(uintptr_t sp, struct unwind_bounds *b)
+{
+	(void)sp;
+	(void)b;
+	return false;
+}
+
+const struct step_end step_ends_arch[] = {{NULL, NULL, 0}};
 
 /* The thread pointer by instruction or by model-specific register. */
 void step_variant(unsigned round)
