@@ -218,7 +218,7 @@ BOOT_ROOM := \
 KERNEL_SOURCES = $(ARCH_SOURCES_$(ARCH)) $(KERNEL_ROOM) $(TRACE_ROOM) $(SCHED_ROOM) $(PROF_ROOM) $(SERVE_ROOM) $(BOOT_ROOM) $(BOOT_SOURCES_$(ARCH))
 
 # Compiled for size: nobody waits for what they do, but for the console or the end of the program.
-SMALL_SOURCES = $(BOOT_ROOM) $(BOOT_SOURCES_$(ARCH)) $(SERVE_ROOM) \
+SMALL_SOURCES = $(SERVE_ROOM) \
 	kernel/console.c \
 	kernel/dump.c \
 	kernel/keep.c \
