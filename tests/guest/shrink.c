@@ -347,7 +347,7 @@ GUEST_TEST(shrink, release_after_shootdown,
 	uint64_t end = time_now() + 40 * TIME_SECOND, enough = go_harts() > 1 ? 3 : 0;
 	if (go_harts() > 1)
 		guest_go(&all, keep_and_look, NULL);
-	for (unsigned k = 0; k < (go_harts() == 1 ? 1 : go_harts() - 2); k++)
+	for (unsigned k = 0; k < (go_harts() == 1 ? 1 : guest_count(0, go_harts() - 2)); k++)
 		guest_go(&all, look, NULL);
 	uint32_t i = 0;
 	for (; i < guest_count(10, 2000) || (atomic_load(&stale.kept) < enough && time_now() < end); i++) {
