@@ -33,6 +33,7 @@ serving() {
 	shift 2
 	port=$(free_port)
 	live_dir=$dir/live-$port
+	rm -rf "$live_dir" # another guest may have had the same port
 	mkdir -p "$live_dir"
 	# boot writes to $dir; several guests at once have folders of their own.
 	(
