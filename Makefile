@@ -88,7 +88,7 @@ KERNEL_FLAGS = $(TARGET_FLAGS) $(KERNEL_MACHINE_$(ARCH)) $(WARNINGS) -I. -Iarch/
 # A function that ends in a call stays on the stack: a goroutine whose last act is to wait is found by its name in every profile.
 APP_FLAGS = $(TARGET_FLAGS) -fno-optimize-sibling-calls -Wall -Wextra
 # The guest tests, the faults and the benchmarks are applications that look into the kernel; part of each is for one architecture.
-KERNEL_APPS := tests/guest tests/faults tests/bench tests/stress tests/stepping tests/tracetimes
+KERNEL_APPS := tests/guest tests/faults tests/live tests/bench tests/stress tests/stepping tests/tracetimes
 ifneq ($(filter $(KERNEL_APPS),$(APP_DIR)),)
 APP_FLAGS += -Werror -I. -Iarch/$(ARCH) -I$(BUILD) -I$(APP_DIR)/$(ARCH)
 endif

@@ -173,6 +173,8 @@ _Noreturn void arch_jump(const uintptr_t *regs);
 void arch_context_unwind(const struct arch_context *c, struct arch_unwind *u);
 /* Where the direct call leads that returns to ret; 0: that is no such call, as far as its bytes tell. Any context. */
 uintptr_t arch_call_target(uintptr_t ret);
+/* The return address of the entry of every context: where a stack ends. */
+extern const char __context_call_end[];
 extern const char __switch_start[], __switch_end[];
 
 /* ---- frames and floating point ------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
  *
  * 1. Every read is inside [base, base + size), size at most the caller's limit, otherwise a blob that lies
  * about its length walks boot into devices or unmapped memory.
- * 2. Every walk reads every token with token_read, which checks it, and goes to the end mark unless its caller
+ * 2. Every walk reads every token with token_read, which checks it (fdt_prop_find reads what a walk has checked), and goes to the end mark unless its caller
  * has found an error. Otherwise a damaged tree could be used up to the damage and no further, in silence.
  * 3. Each token moves forward by at least a cell, otherwise a damaged tree could hold boot for ever.
  * 4. In a node all properties come before all children (the specification's rule), otherwise a child could be
@@ -38,14 +38,6 @@ struct token {
 	uint32_t len;
 	uint32_t next; /* offset of the token behind it */
 };
-
-static uint64_t cells_read(const uint8_t *p, uint32_t n)
-{
-	uint64_t v = 0;
-	for (uint32_t i = 0; i < n; i++)
-		v = v << 32 | fdt_cell(p + 4 * i);
-	return v;
-}
 
 static uint32_t cells_round(uint32_t n)
 {
@@ -143,8 +135,8 @@ static const char *reserved_check(const struct fdt *t)
 		if (!block_fits(at, RESERVED_ENTRY, t->size))
 			return boot_error("device tree: memory reservation block at %u does not end",
 					  t->reserved);
-		start = cells_read(t->base + at, 2);
-		size = cells_read(t->base + at + 8, 2);
+		start = fdt_cells(t->base + at, 2);
+		size = fdt_cells(t->base + at + 8, 2);
 		at += RESERVED_ENTRY;
 	} while (start != 0 || size != 0);
 	return NULL;
@@ -159,8 +151,8 @@ const char *fdt_open(struct fdt *tree, const void *blob, size_t limit)
 bool fdt_reserved(const struct fdt *tree, uint32_t k, uint64_t *start, uint64_t *size)
 {
 	const uint8_t *p = tree->base + tree->reserved + (size_t)k * RESERVED_ENTRY;
-	*start = cells_read(p, 2);
-	*size = cells_read(p + 8, 2);
+	*start = fdt_cells(p, 2);
+	*size = fdt_cells(p + 8, 2);
 	return *start != 0 || *size != 0;
 }
 
@@ -183,7 +175,7 @@ bool fdt_number(const struct fdt_walk *walk, enum fdt_name name, uint64_t *value
 	const struct fdt_prop *p = &walk->prop[name];
 	if (p->data == NULL || (p->len != 4 && p->len != 8))
 		return false;
-	*value = cells_read(p->data, p->len / 4);
+	*value = fdt_cells(p->data, p->len / 4);
 	return true;
 }
 
@@ -285,8 +277,28 @@ void fdt_walk_start(struct fdt_walk *walk, const struct fdt *tree)
 	walk->error = NULL;
 }
 
-static struct fdt_node *node_begin(struct fdt_walk *walk, const char *name)
+bool fdt_prop_find(const struct fdt_walk *walk, const char *name, struct fdt_prop *prop)
 {
+	const struct fdt *t = walk->tree;
+	/* From the node's name to where the walk stands are properties, which it has checked. */
+	for (uint32_t at = walk->path[walk->depth].props; at < walk->at;) {
+		uint32_t kind = fdt_cell(t->base + at), len = fdt_cell(t->base + at + 4);
+		at += 4;
+		if (kind != TOKEN_PROP)
+			continue; /* NOP */
+		const char *k = (const char *)t->base + t->strings + fdt_cell(t->base + at + 4);
+		if (fdt_text_is(k, name, '\0')) {
+			*prop = (struct fdt_prop){t->base + at + 8, len};
+			return true;
+		}
+		at += 8 + cells_round(len);
+	}
+	return false;
+}
+
+static struct fdt_node *node_begin(struct fdt_walk *walk, const struct token *k)
+{
+	const char *name = k->name;
 	if (walk->rooted) {
 		walk->error = boot_error("device tree: a second root node '%s'", name);
 		return NULL;
@@ -300,6 +312,7 @@ static struct fdt_node *node_begin(struct fdt_walk *walk, const char *name)
 		walk->prop[i] = (struct fdt_prop){NULL, 0};
 	struct fdt_node *node = &walk->path[++walk->depth];
 	node->name = name;
+	node->props = k->next;
 	return node;
 }
 
@@ -334,7 +347,7 @@ const struct fdt_node *fdt_walk_next(struct fdt_walk *walk)
 		} else if (node != NULL) {
 			return node_whole(walk, node); /* this token is for the next call */
 		} else if (k.kind == TOKEN_BEGIN) {
-			node = node_begin(walk, k.name);
+			node = node_begin(walk, &k);
 			if (node == NULL)
 				return NULL;
 		} else if (k.kind == TOKEN_END) {
@@ -384,6 +397,6 @@ void fdt_reg(const struct fdt_walk *walk, uint32_t i, uint64_t *address, uint64_
 	const struct fdt_prop *reg = &walk->prop[FDT_REG];
 	ASSERT(reg->data != NULL && i < reg->len / ((a + s) * 4), "fdt_reg_count bounds the entries");
 	const uint8_t *p = reg->data + (size_t)i * (a + s) * 4;
-	*address = cells_read(p, a);
-	*size = cells_read(p + 4 * a, s);
+	*address = fdt_cells(p, a);
+	*size = fdt_cells(p + 4 * a, s);
 }

@@ -59,6 +59,7 @@ struct fdt_prop {
 
 struct fdt_node {
 	const char *name;
+	uint32_t props;        /* offset of the token behind its name */
 	uint8_t address_cells; /* what it says about its children */
 	uint8_t size_cells;
 	bool disabled;   /* it or a parent has a status other than okay */
@@ -92,6 +93,9 @@ void fdt_walk_start(struct fdt_walk *walk, const struct fdt *tree);
  * then walk->error is a line that says so.
  */
 const struct fdt_node *fdt_walk_next(struct fdt_walk *walk);
+
+/* Any property of the node that the walk stands on, by its name; false when there is none. Reads them all again: for what few ask for. */
+bool fdt_prop_find(const struct fdt_walk *walk, const char *name, struct fdt_prop *prop);
 
 /* The property as a number of one cell; false when it is missing or has another length. */
 bool fdt_u32(const struct fdt_walk *walk, enum fdt_name name, uint32_t *value);
@@ -128,6 +132,15 @@ void fdt_reg(const struct fdt_walk *walk, uint32_t i, uint64_t *address, uint64_
 static inline uint32_t fdt_cell(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Big-endian number of n cells, at most two, at p. */
+static inline uint64_t fdt_cells(const uint8_t *p, uint32_t n)
+{
+	uint64_t v = 0;
+	for (uint32_t i = 0; i < n; i++)
+		v = v << 32 | fdt_cell(p + 4 * i);
+	return v;
 }
 
 #endif

@@ -275,6 +275,8 @@ const char *fdt_boot_info(const void *fdt, size_t limit, uint64_t boot_hart, str
 	const char *error = fdt_open(&s.tree, fdt, limit);
 	if (error != NULL)
 		return error;
+	out->fdt = fdt;
+	out->fdt_size = s.tree.size;
 	error = scan_walk(&s, first_visit);
 	if (error == NULL)
 		error = boot_info_set_initrd(out, s.initrd_start, s.initrd_end - s.initrd_start);

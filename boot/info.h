@@ -86,6 +86,8 @@ struct boot_info {
 	char warning[BOOT_WARNING_MAX]; /* the first thing worth a line on the console, or "" */
 
 	/* device tree only */
+	const void *fdt; /* where it lies; NULL: there is none */
+	size_t fdt_size;
 	uint64_t timebase_hz;
 	bool isa_sstc; /* on every hart */
 	bool isa_sscofpmf;

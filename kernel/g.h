@@ -74,7 +74,8 @@ struct g {
 		wait_pcs; /* the stack of the last wait that was profiled (prof/wait.c); never NULL, the first is 0: none */
 	uint64_t run_ticks; /* on-CPU time so far */
 	uint64_t run_since;
-	uint64_t left_at;      /* while a trace runs: when it said that it leaves its hart (trace/go.c) */
+	uint64_t
+		left_at; /* when a trap took it off its hart; while a trace runs also when it said that it leaves (trace/go.c) */
 	struct g *next;        /* in a queue or a free list */
 	_Atomic uint8_t grown; /* enum g_grown; raised by its page faults, lowered by the shrinker */
 	uint64_t shrunk_since; /* G_SHRUNK: wait_since of that wait */

@@ -61,6 +61,8 @@ struct hart {
 	struct arch_context sched_ctx; /* the scheduler, while a goroutine runs */
 	bool slice_over;               /* the running goroutine used its slice up */
 	void *spare_area; /* preemption save area that trap exit takes; the scheduler refills it */
+	uint64_t
+		unsaved_since; /* arch_ticks() when somebody was to be suspended first since there is none; 0: nobody was */
 	struct spinlock
 		*lock_one; /* the one spinlock held; NULL: none; LOCKS_LISTED: see held[] (kernel/lock.c) */
 	uintptr_t lock_one_pc;

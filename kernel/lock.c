@@ -124,21 +124,22 @@ void contention_end(uint32_t rank, uintptr_t pc, uint64_t since)
 		pc = 0;
 	}
 	if (c->pc != pc || c->rank != rank) {
+		__atomic_store_n(&c->pc, pc, __ATOMIC_RELAXED);
 		c->rank = rank;
-		__atomic_store_n(&c->pc, pc,
-				 __ATOMIC_RELEASE); /* pairs with the acquire in locks_contention() */
 	}
 	uint64_t ticks = atomic_load_explicit(&c->ticks, memory_order_relaxed) + (arch_ticks() - since);
-	store_relaxed(&c->count, atomic_load_explicit(&c->count, memory_order_relaxed) + 1);
 	store_relaxed(&c->ticks, ticks);
+	/* pairs with the acquire in locks_contention(): who sees it counted sees where */
+	store_release(&c->count, atomic_load_explicit(&c->count, memory_order_relaxed) + 1);
 }
 
 bool locks_contention(uint32_t h, uint32_t i, struct contention *c)
 {
 	const struct contention *from = &contentions[h][i];
-	c->pc = __atomic_load_n(&from->pc, __ATOMIC_ACQUIRE); /* pairs with the release in contention_end() */
+	/* pairs with the release in contention_end() */
+	uint64_t count = atomic_load_explicit(&from->count, memory_order_acquire);
+	c->pc = __atomic_load_n(&from->pc, __ATOMIC_RELAXED);
 	c->rank = i < CONTENTION_PLACES ? from->rank : i - CONTENTION_PLACES;
-	uint64_t count = atomic_load_explicit(&from->count, memory_order_relaxed);
 	store_relaxed(&c->count, count);
 	store_relaxed(&c->ticks, atomic_load_explicit(&from->ticks, memory_order_relaxed));
 	return count > 0;
@@ -200,6 +201,9 @@ void spin_lock_timed(struct hart *h)
 
 void spin_unlock_timed(struct hart *h)
 {
+#ifdef MUTANT_unlock_unsaid
+	return;
+#endif
 	irq_off_end(h);
 }
 
@@ -319,20 +323,21 @@ bool spin_held(const struct spinlock *l)
 }
 
 /* A lock, and the stack that there was when it was taken, or wanted. */
-static void held_print(const struct hart *h, const struct held *held)
+static void held_print(const struct hart *h, const struct held *held, const struct arch_unwind *u)
 {
-	struct arch_unwind u;
-	bool called;
 	uint32_t rank = held->lock->rank;
 	panic_line("held: %s (lock %p) taken at %p", rank < RANK_COUNT ? rank_name[rank] : "?",
 		   (void *)held->lock, (void *)held->pc);
-	if (panic_place(&u, &called))
-		traceback_past(&report_panic, held->pc, &u, h, h->cur);
+	if (u != NULL)
+		traceback_past(&report_panic, held->pc, u, h, h->cur);
 }
 
-void locks_print(void)
+void locks_print(const struct hart *h, const struct arch_unwind *u)
 {
-	const struct hart *h = arch_hart();
-	for (uint32_t i = 0; i < h->n_held && i < HELD_MAX; i++)
-		held_print(h, &h->held[i]);
+	struct held one = {h->lock_one, h->lock_one_pc};
+	if (one.lock != NULL && one.lock != LOCKS_LISTED)
+		held_print(h, &one, u);
+	else
+		for (uint32_t i = 0; i < h->n_held && i < HELD_MAX; i++)
+			held_print(h, &h->held[i], u);
 }

@@ -72,6 +72,8 @@ static inline __attribute__((always_inline)) void spin_unlock(struct spinlock *l
 	h->lock_one = NULL;
 	/* pairs with the acquire in spin_lock() */
 	store_release(&l->state, LOCK_FREE);
+	if (__builtin_expect(h->off.timed, 0))
+		spin_unlock_timed(h);
 	arch_irq_enable();
 }
 
@@ -99,8 +101,6 @@ static inline __attribute__((always_inline)) void rank_hold_short(struct hart *h
 	}
 	h->lock_one = l;
 	h->lock_one_pc = arch_pc();
-	if (__builtin_expect(h->off.timed, 0))
-		spin_lock_timed(h);
 }
 
 static inline __attribute__((always_inline)) void rank_drop_short(struct hart *h, struct spinlock *l)
@@ -141,7 +141,7 @@ void contention_end(uint32_t rank, uintptr_t pc, uint64_t since);
 void locks_watch(void (*release)(void));
 /* This hart reports: its locks are listed, and no lock is taken any more. Panic context. */
 void locks_panic(struct hart *h);
-/* Prints the locks this hart holds and where it took them. Panic context. */
-void locks_print(void);
+/* Prints the locks that a hart holds and where it took them, walking from *u, where it stands; NULL: nobody knows. Panic context. */
+void locks_print(const struct hart *h, const struct arch_unwind *u);
 
 #endif

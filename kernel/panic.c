@@ -13,6 +13,7 @@
  *	<registers, when there is a frame>
  *	held: ...
  *	hart 3 did not stop
+ *	hart 1, meanwhile: panic: <message>
  *	<blank, and the same for other goroutines>
  *	<dumps, in frame lines>
  *	hb: exit 2
@@ -43,6 +44,9 @@ static uint32_t
 	part; /* of the report: the number of the one that is under way, or of the next. Only the owner's */
 static char message[2048];
 static const char *title;
+/* Of harts that panicked when the report was another's: their own, before they say that they have stopped. */
+static char late_message[HART_MAX][200];
+static const char *late_title[HART_MAX];
 static struct arch_frame *panic_frame;
 static struct arch_unwind panic_regs;
 static bool panic_somewhere = true;    /* panic_regs is a place to report */
@@ -169,17 +173,24 @@ static void place_print(const struct hart *h, const struct arch_unwind *u, struc
 static void here_print(const struct hart *h)
 {
 	place_print(h, &panic_regs, panic_frame);
-	locks_print();
+	locks_print(h, panic_somewhere ? &panic_regs : NULL);
 }
 
-/* The same of another hart, where it was stopped. */
+/* The same of another hart, where it was stopped, or stopped by itself. */
 static void about_print(const struct hart *h)
 {
-	struct arch_frame *f = atomic_load(&h->stopped) ? h->stop_frame : NULL;
-	struct arch_unwind u;
-	if (f != NULL)
-		arch_frame_unwind(f, &u);
-	place_print(h, f != NULL ? &u : NULL, f);
+	struct arch_frame *f = NULL;
+	struct arch_unwind u, *at = NULL;
+	if (atomic_load(&h->stopped)) {
+		f = h->stop_frame;
+		at = &u;
+		if (f != NULL)
+			arch_frame_unwind(f, at);
+		else
+			u = h->stop_place;
+	}
+	place_print(h, at, f);
+	locks_print(h, at);
 }
 
 static void title_print(const struct hart *h)
@@ -195,6 +206,8 @@ static void harts_print(void)
 	for (uint32_t i = 0; i < hart_count; i++)
 		if (missing[i] && runs(harts[i]))
 			panic_line("hart %u did not stop", i);
+		else if (harts[i] != NULL && atomic_load(&harts[i]->stopped) && late_title[i] != NULL)
+			panic_line("hart %u, meanwhile: %s%s", i, late_title[i], late_message[i]);
 }
 
 /* The parts of the report from the next one on. */
@@ -224,6 +237,15 @@ static void report(void *arg)
 	arch_exit(exit_code(EXIT_STATUS_PANIC));
 }
 
+/* For good. u: a place in the function that says so, or one that it called; where there is a frame it does not matter. */
+_Noreturn static void stop(struct hart *h, struct arch_frame *f, const struct arch_unwind *u)
+{
+	h->stop_frame = f;
+	h->stop_place = *u;
+	atomic_store(&h->stopped, true);
+	arch_halt();
+}
+
 _Noreturn static void panic_start(const char *kind, struct arch_frame *f, const struct arch_unwind *u,
 				  const char *fmt, va_list ap)
 {
@@ -234,8 +256,11 @@ _Noreturn static void panic_start(const char *kind, struct arch_frame *f, const 
 	if (!atomic_compare_exchange_strong_explicit(&panic_owner, &free, h->index + 1, memory_order_relaxed,
 						     memory_order_relaxed)) {
 		if (free != h->index + 1) {
-			atomic_store(&h->stopped, true);
-			arch_halt();
+			late_title[h->index] = kind;
+			print_format(late_message[h->index], sizeof late_message[0], fmt, ap);
+			struct arch_unwind here;
+			traceback_here(&here);
+			stop(h, f, u->pc != 0 ? u : &here);
 		}
 		char again[256];
 		print_format(again, sizeof again, fmt, ap);
@@ -315,9 +340,9 @@ void panic_at(struct arch_frame *f, const char *fmt, ...)
 void upcall_stop(struct arch_frame *f)
 {
 	struct hart *h = arch_hart();
-	h->stop_frame = f;
-	if (f == NULL)
-		traceback_here(&h->stop_place);
-	atomic_store(&h->stopped, true);
-	arch_halt();
+	struct arch_unwind u;
+	if (atomic_load_explicit(&h->stopped, memory_order_relaxed))
+		arch_halt(); /* an NMI found it where it had stopped: rule 3 of kernel/hart.h */
+	traceback_here(&u);
+	stop(h, f, &u);
 }

@@ -9,13 +9,21 @@
 
 enum { ROOM_FIRST = 4096 };
 
+size_t sink_memory_room(const struct sink_memory *m, size_t n)
+{
+	size_t room = m->room == 0 && n > 0 ? ROOM_FIRST : m->room;
+	while (n > room - m->size && room <= SIZE_MAX / 2)
+		room *= 2;
+	return room;
+}
+
 static int memory_take(struct sink *s, const void *data, size_t n)
 {
 	struct sink_memory *m = (struct sink_memory *)s;
-	if (n > m->room - m->size) {
-		size_t room = m->room == 0 ? ROOM_FIRST : m->room;
-		while (n > room - m->size && room <= SIZE_MAX / 2)
-			room *= 2;
+	size_t room = sink_memory_room(m, n);
+	if (n == 0)
+		return 0;
+	if (room > m->room) {
 		char *more = heap_realloc(m->data, room);
 		if (more == NULL)
 			return -ENOMEM;

@@ -9,4 +9,7 @@
 
 #include <hartbeat/sink.h>
 
+/* What m->room will be when n more bytes have been written; while they are, the buffers of m->room and of that are both there. */
+size_t sink_memory_room(const struct sink_memory *m, size_t n);
+
 #endif

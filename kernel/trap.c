@@ -13,10 +13,14 @@
 #include "kernel/preempt.h"
 #include "kernel/shootdown.h"
 #include "kernel/stack.h"
+#include "kernel/timer.h"
 #include "kernel/walk.h"
 
 void (*trap_ipi_hook)(struct hart *h, struct arch_frame *f);
 void (*trap_nmi_hook)(struct hart *h, struct arch_frame *f);
+bool (*trap_waits_hook)(const struct hart *h);
+
+enum { UNSAVED_SLICES = 100 }; /* how long memory may be out while a goroutine is to be suspended */
 
 void upcall_ipi_irq(struct arch_frame *f)
 {
@@ -42,11 +46,23 @@ static bool preemptible(const struct hart *h, const struct arch_frame *f)
 {
 	const struct g *g = h->cur;
 	struct arch_unwind u;
-	if (g == h->g0 || g->preempt_off != 0 || locks_held(h) != 0 || h->spare_area == NULL)
+	if (g == h->g0 || g->preempt_off != 0 || locks_held(h) != 0)
 		return false;
 	arch_frame_unwind(f, &u);
 	return arch_frame_tls(f) == g->tls && u.sp > g->stack_lo && u.sp <= g->stack_hi &&
 	       !walk_in_switch(u.pc);
+}
+
+/* There is no memory to save the interrupted goroutine in: its slice is another one, and for ever if it gives its hart to nobody. */
+static void unsaved(struct hart *h, struct arch_frame *f)
+{
+	uint64_t now = arch_ticks();
+	if (h->unsaved_since == 0)
+		h->unsaved_since = now;
+	else if (now - h->unsaved_since > UNSAVED_SLICES * h->slice_ticks && trap_waits_hook(h))
+		panic_at(f, "out of memory: no room to suspend a goroutine that others wait behind");
+	h->slice_due = now + h->slice_ticks;
+	timer_rearm_irq(h);
 }
 
 /* Suspends the interrupted goroutine, if it may be. Not inline: an interrupt that has nothing to ask for need not save registers for it. */
@@ -54,8 +70,18 @@ static __attribute__((noinline)) void preempt(struct hart *h, struct arch_frame 
 {
 	if (!preemptible(h, f))
 		return;
+	if (__builtin_expect(h->spare_area == NULL, 0)) {
+		unsaved(h, f);
+		return;
+	}
 	struct g *g = h->cur;
 	char *area = h->spare_area;
+	/* Until now it was g's time. A sample that is due meanwhile would be taken by whoever turns interrupts on again: the scheduler. */
+	g->left_at = arch_ticks();
+#ifndef MUTANT_preempted_unsampled
+	if (__builtin_expect(g->left_at >= h->sample_due, 0))
+		timer_sample_hook(h, f, g->left_at);
+#endif
 	h->spare_area = NULL;
 	arch_frame_copy((struct arch_frame *)area, f);
 	arch_fpu_save(area + ((arch_frame_size() + 63) & ~(size_t)63));

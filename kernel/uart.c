@@ -29,12 +29,15 @@ enum {
 	BURST = 64,
 };
 
+_Atomic uint32_t uart_overruns;
+
 /* What is there goes into the ring. True: there may be more. */
 static bool receive_locked(struct uart *u)
 {
 	for (int n = 0; n < BURST && u->tail - u->head < UART_RING; n++) {
 		uint8_t status = arch_uart_get(&u->at, LSR);
-		u->overruns += (status & LSR_OVERRUN) != 0;
+		if ((status & LSR_OVERRUN) != 0)
+			atomic_fetch_add_explicit(&uart_overruns, 1, memory_order_relaxed);
 		if ((status & LSR_READY) == 0)
 			return false;
 		u->ring[u->tail++ % UART_RING] = arch_uart_get(&u->at, DATA);

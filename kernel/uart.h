@@ -5,6 +5,8 @@
 #ifndef KERNEL_UART_H
 #define KERNEL_UART_H
 
+#include <stdatomic.h>
+
 #include "kernel/device.h"
 #include "kernel/lock.h"
 
@@ -32,9 +34,11 @@ struct uart {
 		lock; /* guards the rest, and the device's registers but for what sends on the console */
 	uint32_t head, tail; /* of ring: read, written */
 	bool tx_wanted;      /* somebody waits for room */
-	uint32_t overruns;   /* times that the device lost bytes */
 	uint8_t ring[UART_RING];
 };
+
+/* Times that a device lost bytes which it had no room for, all lines together. Relaxed. */
+extern _Atomic uint32_t uart_overruns;
 
 /*
  * From now on bytes are received. changed and ctx are set in u, which is zero otherwise and stays for good. console: the device is in use

@@ -23,7 +23,8 @@ static struct serial line;
 static uint32_t last_epoch;
 static bool here;      /* last_epoch's client, */
 static bool delivered; /* of whom something was read, */
-static bool complete;  /* a whole head: it gets its answer */
+static bool asking;    /* and began as a request does, */
+static bool complete;  /* and has a whole head: it gets its answer */
 static uint32_t tail;  /* its last four bytes */
 static uint64_t heard; /* ns: when the last byte came */
 static char held[HELD];
@@ -72,7 +73,7 @@ static uint32_t epoch(struct serial *s)
 	}
 	if (!here && n_held > 0) {
 		here = true;
-		delivered = complete = false;
+		delivered = asking = complete = false;
 		tail = 0;
 		last_epoch++;
 	}
@@ -85,6 +86,8 @@ static size_t line_read(struct serial *s, void *to, size_t max, uint32_t *of)
 	*of = epoch(s);
 	if (*of == 0 || n_held == 0 || max == 0 || begins(0) == MATCH_PART)
 		return 0;
+	if (!delivered)
+		asking = begins(0) == MATCH_WHOLE;
 	while (n < n_held && n < max && begins(n) == MATCH_NONE)
 		n++;
 	memcpy(to, held, n);
@@ -93,13 +96,13 @@ static size_t line_read(struct serial *s, void *to, size_t max, uint32_t *of)
 	for (size_t i = 0; i < n; i++)
 		tail = tail << 8 | ((const uint8_t *)to)[i];
 	delivered = true;
-	complete = tail == ('\r' << 24 | '\n' << 16 | '\r' << 8 | '\n');
+	complete = asking && tail == ('\r' << 24 | '\n' << 16 | '\r' << 8 | '\n');
 	return n;
 }
 
 static size_t line_write(struct serial *s, uint32_t to, const void *from, size_t n)
 {
-	complete = true; /* whatever it was that is answered */
+	complete |= to == last_epoch; /* whatever it was that is answered */
 	if (epoch(s) != to)
 		return 0;
 	return uart_write(&uart, from, n < UART_WRITE_MAX ? n : UART_WRITE_MAX);

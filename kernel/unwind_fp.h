@@ -57,9 +57,10 @@ UNALIGNED_MEANT static inline __attribute__((always_inline)) unsigned unwind_fp_
 }
 
 /*
- * Whether a walk of the callers from fp would begin with exactly the return addresses behind pcs, before `last`, which is the last that an earlier
- * one gave: in 5 to 6 instructions a frame. A frame's record is looked at only when the return address below it is the expected one, so the function
- * that has the frame is the one in which the earlier walk found it in place; a function keeps its frame pointer wherever it calls.
+ * Whether a walk of the callers from fp would begin with exactly the return addresses behind pcs, before `last`, with which every stack ends
+ * and which must be among them: in 5 to 6 instructions a frame. A frame's record is looked at only when the return address below it is the
+ * expected one, so the function that has the frame is the one in which the earlier walk found it in place; a function keeps its frame
+ * pointer wherever it calls.
  */
 UNALIGNED_MEANT static inline __attribute__((always_inline)) bool unwind_fp_are(uintptr_t fp,
 										const intptr_t record,

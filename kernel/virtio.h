@@ -28,7 +28,8 @@ struct virtio_place {
 
 enum { VIRTIO_CONSOLE = 3 }; /* device id */
 
-enum { VIRTQ_SIZE = 16 }; /* descriptors of a queue, each with a buffer of its own; a power of two */
+/* Descriptors of a queue, each with a buffer of its own; a power of two. The control queues of QEMU's console have no more. */
+enum { VIRTQ_SIZE = 32 };
 
 struct virtq_desc {
 	uint64_t addr;

@@ -12,20 +12,31 @@
  *
  * 1. A port's device has one receive buffer at a time, and it is shorter than any request; the control queue is looked at before it is given
  *    and after it came back. Where the client is another then, the reader is told (serial_read()): whose the bytes are shows when more come, and
- *    more must come. Otherwise a request of one who has left would be taken for the next one's.
+ *    more must come. Otherwise a request of one who has left would be taken for the next one's. Who is not listened to gets, behind a full one, a
+ *    larger one, so that he is done with soon: there is more of his on the way, most likely, so that he cannot leave before it is full. If he has, it
+ *    may be all that the next one sends, and its reader has to bear with that.
  * 2. A transmit buffer is given empty and filled only when a look after that shows the client it is meant for. The device, which does not look
  *    at it before it is notified, drops it when he leaves (virtio_serial_close() in QEMU). Otherwise an answer that is written while its client
  *    leaves would reach the next one.
  * 3. It is given when the device has none that it could still send, and has settled. Otherwise the device could go on to it, as it is.
  * 4. A transmit buffer that is out when its client goes is not waited for, and the next ones go first. Otherwise the port would fall silent: what
  *    the device had begun to send, it drops without giving it back (discard_throttle_data()).
- * 5. The device always has a receive buffer: what comes when PIECES wait already is dropped, and so is all that its client sends later. That is more
- *    than a request may have. Otherwise QEMU would not see its client leave; and when it finds out while it writes, the port sends nothing to the
- *    next one (tcp_chr_write() closes the port inside flush_buf(), which then calls it throttled).
+ * 5. The device always has a receive buffer: what comes when PIECES wait already is dropped, and so is all that its client sends later, who is not
+ *    listened to from then on. That is more than a request may have. Otherwise QEMU would not see its client leave.
  * 6. The device has no other way than the guest's buffers for what it says, and drops what finds none: when a slow machine meets many clients,
  *    their coming and going may not be told. So when all buffers were used at once, nobody is here on any port until the device, which is
- *    asked, says so. Otherwise a client would not be served, or get the end of another's request for the beginning of its own.
- * 7. The lock is held for TX_BURST or RX_BURST buffers at a time. Otherwise a large answer would keep interrupts off for longer than 20 us
+ *    asked, says so. Otherwise a client would not be served, or get the end of another's request for the beginning of its own. His reader is told
+ *    (lost): what he had asked for is forgotten, and he does not know.
+ *    But who waits for an answer is not lost where an empty transmit buffer says that he is here still: it was given, a look behind that showed
+ *    him and that nothing had been dropped before, and the device has it still. It would have dropped it when he left (rule 2). serial_hold() keeps
+ *    one with the device while an answer is made. Otherwise those who come and go at one port would end what is made for the others.
+ * 7. Nothing is given to the device for a client until its main loop has run since he came, and since the receive buffer was given. What tells that
+ *    are two sleeps: QEMU runs timers there, behind all that it has heard of, and the first may be of a turn that had begun. It is likely, not certain:
+ *    where QEMU is late, a sleep may end without its timer, by another interrupt and the clock. Otherwise it could find out
+ *    while it writes that he has left, and have no receive buffer: then tcp_chr_write() closes the port inside flush_buf(), which goes on to call it
+ *    throttled, and the port sends nothing to the next one. And on PCI it could act on a notification that was for the one before, and send the
+ *    next one's buffer before it is filled.
+ * 8. The lock is held for TX_BURST or RX_BURST buffers at a time. Otherwise a large answer would keep interrupts off for longer than 20 us
  *    (tools/bench.d/ports.sh counts).
  */
 #include "kernel/virtio_serial.h"
@@ -33,6 +44,7 @@
 #include <string.h>
 
 #include "kernel/assert.h"
+#include "kernel/clock.h"
 #include "kernel/device.h"
 #include "kernel/heap.h"
 #include "kernel/lock.h"
@@ -54,10 +66,12 @@ enum {
 
 	RX_BUFFER = 16, /* bytes; the shortest request is "GET / HTTP/1.0", CR LF, CR LF: 18 */
 	RX_BURST = 16,
-	PIECES = 1024,  /* of a client who is not read: 16 KiB */
+	PIECES = 1024, /* of a client who is not read: 16 KiB */
+	DEAF_BUFFER = SERIAL_MIXED_MAX,
 	TX_BUFFERS = 4, /* one after another */
 	TX_BURST = 4,
 	TX_BUFFER = 4096, /* bytes */
+	TURNS = 2,        /* rule 7 */
 };
 
 struct control {
@@ -79,14 +93,21 @@ struct port {
 	bool new;       /* found_fn was not told yet */
 	bool client;    /* somebody is connected */
 	bool untold;    /* somebody may be: rule 6 */
-	bool deaf;      /* to who is connected: rule 5 */
+	bool lost;      /* who is connected may have been before, and have asked */
+	bool deaf;      /* to who is connected: rule 5, or the reader */
 	uint32_t epoch; /* of the last client */
 	struct virtq rx, tx;
 	uint32_t put, got; /* pieces from got to put wait; the one at put is the device's, */
-	bool given;        /* when it has been given */
+	bool given;        /* when it has been given, */
+	bool full;         /* the last one was a small one, and is full */
+	bool large;        /* and its bytes go into the port's large buffer */
+	uint32_t turns;    /* timers that the writer has waited for since it was given, or a client came */
+	bool held;         /* that holds bytes of who is here, which come before those of all pieces */
 	uint32_t tx_next;  /* the transmit buffer that is used next, of all that ever were */
 	int sent;          /* the one that the device has to send, or -1 */
 	int empty;         /* the one that it was given and that is not filled yet (rule 2), or -1 */
+	uint32_t
+		vouched; /* for the client of that epoch the empty one says whether he is here still (rule 6) */
 };
 
 struct memory {
@@ -94,6 +115,8 @@ struct memory {
 	uint8_t control_in[VIRTQ_SIZE][CONTROL_BYTES];
 	struct control control_out[VIRTQ_SIZE];
 	struct piece pieces[VIRTIO_SERIAL_PORTS][PIECES];
+	struct piece held[VIRTIO_SERIAL_PORTS]; /* what came in large[] */
+	uint8_t large[VIRTIO_SERIAL_PORTS][DEAF_BUFFER];
 	uint8_t tx[VIRTIO_SERIAL_PORTS][TX_BUFFERS][TX_BUFFER];
 };
 
@@ -119,7 +142,7 @@ static void control_send_locked(uint32_t port, uint16_t event, uint16_t value)
 	for (i = 0; i < VIRTQ_SIZE && (control_busy & UINT32_C(1) << i) != 0; i++)
 		;
 	if (i == VIRTQ_SIZE)
-		return; /* a device that answers nothing: it has 16 messages of ours */
+		return; /* a device that answers nothing: it has VIRTQ_SIZE messages of ours */
 	control_busy |= UINT32_C(1) << i;
 	memory->control_out[i] = (struct control){port, event, value};
 	virtq_give(&control_out, (uint16_t)i, &memory->control_out[i], sizeof(struct control), false);
@@ -155,8 +178,10 @@ static void client_changed_locked(struct port *p, bool here)
 	tx_take_locked(p);
 	p->sent = -1;
 	p->client = here;
+	p->turns = 0;
 	p->epoch += here;
-	p->deaf = false;
+	p->deaf = p->lost = false;
+	p->held = p->held && memory->held[p->number - 1].last == p->epoch;
 	while (p->got != p->put && piece_at(p, p->got)->last != p->epoch)
 		p->got++;
 }
@@ -174,17 +199,33 @@ static void control_event_locked(const struct control *c)
 		p->there = true;
 		break;
 	case PORT_OPEN:
-		p->untold = false;
 		client_changed_locked(p, c->value != 0);
+		p->lost |= p->untold && p->client;
+		p->untold = false;
 		break;
 	default:
 		break;
 	}
 }
 
+/* Whether who was here at the last look before messages were dropped has not left since. */
+static bool vouched_locked(struct port *p)
+{
+	tx_take_locked(p);
+#ifdef MUTANT_vouched_blindly
+	return p->client;
+#endif
+#ifdef MUTANT_vouched_never
+	return false;
+#endif
+	return p->client && p->empty >= 0 && p->vouched == p->epoch;
+}
+
 /* Rule 6: messages may have been dropped. */
 static void control_ask_locked(struct port *p)
 {
+	if (vouched_locked(p))
+		return;
 	client_changed_locked(p, false);
 	p->epoch++; /* of those who came and went */
 	p->untold = true;
@@ -202,8 +243,12 @@ static void control_take_locked(void)
 		if (len >= sizeof(struct control))
 			control_event_locked((const struct control *)memory->control_in[i]);
 		virtq_give(&control_in, (uint16_t)i, memory->control_in[i], CONTROL_BYTES, true);
-		virtq_notify(&place, &control_in);
 	}
+	if (n > 0)
+		virtq_notify(&place, &control_in);
+	if (n >= VIRTQ_SIZE)
+		virtio_settle(
+			&place); /* who left before the device had buffers again: the one that he took with him is back */
 	for (i = 0; n >= VIRTQ_SIZE && i < VIRTIO_SERIAL_PORTS; i++)
 		if (ports[i].there)
 			control_ask_locked(&ports[i]);
@@ -216,13 +261,24 @@ static struct port *port_of(struct serial *s)
 	return (struct port *)((char *)s - offsetof(struct port, line));
 }
 
+/* The one that the device has. */
+static struct piece *rx_piece(struct port *p)
+{
+	return p->large ? &memory->held[p->number - 1] : piece_at(p, p->put);
+}
+
 /* Who is here comes from the last look, and is here still or has left: so the bytes are of him, or of one who comes after him. */
 static void rx_give_locked(struct port *p)
 {
-	struct piece *to = piece_at(p, p->put);
-	to->first = p->client ? p->epoch : p->epoch + 1;
+	p->large = p->client && p->deaf && p->full && !p->held;
 	p->given = true;
-	virtq_give(&p->rx, 0, to->bytes, RX_BUFFER, true);
+	p->turns = 0;
+	struct piece *to = rx_piece(p);
+	to->first = p->client ? p->epoch : p->epoch + 1;
+	if (p->large)
+		virtq_give(&p->rx, 0, memory->large[p->number - 1], DEAF_BUFFER, true);
+	else
+		virtq_give(&p->rx, 0, to->bytes, RX_BUFFER, true);
 	virtq_notify(&place, &p->rx);
 }
 
@@ -234,21 +290,26 @@ static void rx_take_locked(struct port *p)
 {
 	uint32_t len;
 	if (p->given && !virtq_ready(&p->rx))
-		piece_at(p, p->put)->first = p->client ? p->epoch : p->epoch + 1;
+		rx_piece(p)->first = p->client ? p->epoch : p->epoch + 1;
 	for (int i = 0; i < RX_BURST && virtq_take(&p->rx, &len) >= 0; i++) {
-		struct piece *got = piece_at(p, p->put);
+		struct piece *got = rx_piece(p);
+		const uint32_t room = p->large ? DEAF_BUFFER : RX_BUFFER;
 		if (!p->given)
 			continue; /* a broken device */
 		control_take_locked();
 		p->given = false;
-		got->n = len < RX_BUFFER ? len : RX_BUFFER;
+		got->n = len < room ? len : room;
+		p->full = !p->large && got->n == RX_BUFFER;
 		got->last = p->client ? p->epoch : p->epoch + 1;
 #ifdef MUTANT_stale_request
 		got->first = got->last;
 #endif
 		p->deaf |= p->put + 1 - p->got == PIECES; /* the last place is the device's */
-		if ((p->client || p->untold) &&
-		    !p->deaf) /* else it is of somebody who has left, or not listened to */
+		/* else it is of somebody who has left, or not listened to */
+		bool wanted = (p->client || p->untold) && !p->deaf;
+		if (p->large)
+			p->held = wanted;
+		else if (wanted)
 			p->put++;
 		rx_give_locked(p);
 	}
@@ -258,12 +319,19 @@ static size_t port_read(struct serial *s, void *to, size_t max, uint32_t *epoch)
 {
 	struct port *p = port_of(s);
 	size_t n = 0;
-	ASSERT(max >= RX_BUFFER, "serial_read() has room for a piece");
+	ASSERT(max >= SERIAL_MIXED_MAX, "serial_read() has room for what may be mixed");
 	spin_lock(&serial_lock);
 	control_take_locked();
 	rx_take_locked(p);
 	s->mixed = false;
-	for (; p->client && p->got != p->put; p->got++) {
+	if (p->client && p->held) {
+		const struct piece *held = &memory->held[p->number - 1];
+		memcpy(to, memory->large[p->number - 1], held->n);
+		n = held->n;
+		s->mixed = held->first != held->last;
+		p->held = false;
+	}
+	for (; p->client && !s->mixed && p->got != p->put; p->got++) {
 		const struct piece *from = piece_at(p, p->got);
 		bool mixed = from->first != from->last;
 		if (n > 0 && (mixed || max - n < from->n))
@@ -276,6 +344,7 @@ static size_t port_read(struct serial *s, void *to, size_t max, uint32_t *epoch)
 			break;
 		}
 	}
+	s->lost = p->lost;
 	*epoch = p->client ? p->epoch : 0;
 	spin_unlock(&serial_lock);
 	return n;
@@ -290,11 +359,8 @@ static bool tx_empty_locked(struct port *p, uint32_t epoch)
 	if (p->empty < 0) {
 		if (p->sent >= 0)
 			return false;
-#ifdef MUTANT_answer_unchecked
-		for (volatile int wait = 0; wait < 1000000; wait++)
-			;
-#endif
 		virtio_settle(&place);
+		p->vouched = 0; /* what was dropped before now, it knows nothing of */
 		p->empty = (int)(p->tx_next++ % TX_BUFFERS);
 		uint8_t *buffer = memory->tx[p->number - 1][p->empty];
 		buffer[0] = '\0';
@@ -306,7 +372,24 @@ static bool tx_empty_locked(struct port *p, uint32_t epoch)
 	virtio_settle(&place); /* a leaving that has begun is told before the look */
 	control_take_locked();
 	tx_take_locked(p);
-	return p->client && p->epoch == epoch && p->empty >= 0;
+	if (!p->client || p->epoch != epoch || p->empty < 0)
+		return false;
+	p->vouched = epoch;
+	return true;
+}
+
+/* Rule 7. If not, the writer waits for a timer before it tries again. */
+static bool main_loop_ran_locked(struct port *p)
+{
+#ifdef MUTANT_answer_into_junk
+	return true;
+#endif
+	if (virtq_ready(&p->rx))
+		return false; /* who is told gives the next one */
+	if (p->turns == TURNS)
+		return true;
+	p->turns++;
+	return false;
 }
 
 static size_t port_write(struct serial *s, uint32_t epoch, const void *from, size_t n)
@@ -315,7 +398,13 @@ static size_t port_write(struct serial *s, uint32_t epoch, const void *from, siz
 	size_t done = 0;
 	spin_lock(&serial_lock);
 	control_take_locked();
-	for (int i = 0; i < TX_BURST && done < n && tx_empty_locked(p, epoch); i++) {
+	s->later = p->client && p->epoch == epoch && !main_loop_ran_locked(p);
+#ifdef MUTANT_answer_unchecked
+	for (uint64_t end = clock_ns() + 20000000; clock_ns() < end && p->client && p->epoch == epoch;)
+		; /* clients come and go */
+	tx_take_locked(p);
+#endif
+	for (int i = 0; i < TX_BURST && done < n && !s->later && tx_empty_locked(p, epoch); i++) {
 		uint32_t part = n - done < TX_BUFFER ? (uint32_t)(n - done) : TX_BUFFER;
 		memcpy(memory->tx[p->number - 1][p->empty], (const uint8_t *)from + done, part);
 		virtq_resize(&p->tx, (uint16_t)p->empty, part);
@@ -328,6 +417,35 @@ static size_t port_write(struct serial *s, uint32_t epoch, const void *from, siz
 	return done;
 }
 
+static bool port_hold(struct serial *s, uint32_t epoch)
+{
+	struct port *p = port_of(s);
+	spin_lock(&serial_lock);
+	control_take_locked();
+	tx_take_locked(p);
+	s->later = false;
+	if (p->client && p->epoch == epoch && p->sent < 0 && (p->empty < 0 || p->vouched != epoch)) {
+		s->later = !main_loop_ran_locked(p);
+		if (!s->later)
+			(void)tx_empty_locked(p, epoch);
+	}
+	bool here = p->client && p->epoch == epoch;
+	spin_unlock(&serial_lock);
+	return here;
+}
+
+static void port_refuse(struct serial *s, uint32_t epoch)
+{
+	struct port *p = port_of(s);
+	spin_lock(&serial_lock);
+	control_take_locked();
+	if (p->client && p->epoch == epoch) {
+		p->deaf = true;
+		p->got = p->put;
+	}
+	spin_unlock(&serial_lock);
+}
+
 static uint32_t port_epoch(struct serial *s)
 {
 	struct port *p = port_of(s);
@@ -338,7 +456,13 @@ static uint32_t port_epoch(struct serial *s)
 	return epoch;
 }
 
-static const struct serial_ops port_ops = {.read = port_read, .write = port_write, .epoch = port_epoch};
+static const struct serial_ops port_ops = {
+	.read = port_read,
+	.write = port_write,
+	.epoch = port_epoch,
+	.hold = port_hold,
+	.refuse = port_refuse,
+};
 
 /* ---- start ---- */
 
@@ -354,9 +478,10 @@ static const char *queues_locked(uint32_t n_ports)
 		    !virtio_queue(&place, &p->tx, (uint16_t)(q + 1), &memory->port[i][1]))
 			return "the virtio console has not the queues of its ports";
 		p->number = i + 1u;
-		p->given = p->untold = p->deaf = false;
+		p->given = p->untold = p->lost = p->deaf = p->full = p->large = p->held = false;
 		p->put = p->got = 0;
 		p->sent = p->empty = -1;
+		p->vouched = 0;
 	}
 	for (uint16_t b = 0; b < VIRTQ_SIZE; b++)
 		virtq_give(&control_in, b, memory->control_in[b], CONTROL_BYTES, true);

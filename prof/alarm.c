@@ -13,7 +13,8 @@
  *    not moved the due time on yet, would be followed by the next at once, and the tick would get nowhere.
  * 3. A tick that finds an alarm long overdue arms another. Otherwise, as alarms get lost, there might be none any more. Not at once: the one
  *    that is on its way would come in the middle, and on riscv64 take the new one with it.
- * 4. A hart that sleeps arms none. Otherwise an idle machine would not be idle.
+ * 4. A hart that sleeps arms none, and one as soon as it wakes. Otherwise an idle machine would not be idle, or an alarm that came meanwhile
+ *    have been the last.
  * 5. A hart that has not ticked for as long as the watchdog allows is suspected, and one that has not some time later is locked up. Otherwise a
  *    machine that its host had stopped as a whole would look like that.
  */
@@ -41,8 +42,14 @@ void alarm_irq(struct sampler_hart *s, uint64_t now)
 {
 	uint64_t due = atomic_load_explicit(&s->due, memory_order_relaxed);
 	uint64_t armed = atomic_load_explicit(&s->alarm, memory_order_relaxed);
-	if (!s->alarms || !s->on || due == UINT64_MAX)
+	if (!s->alarms || !s->on)
 		return;
+	if (due == UINT64_MAX) {
+#ifndef MUTANT_alarm_slept
+		s->alarm_look = 0; /* rule 4 */
+#endif
+		return;
+	}
 	bool soon = now < s->alarm_eager;
 	uint64_t least = now + (soon ? watch_slack() : quiet), at = due + watch_slack();
 	if (at < least)

@@ -12,11 +12,9 @@
 
 #include <errno.h>
 
-#include "arch/arch.h"
 #include "kernel/clock.h"
 #include "kernel/hart.h"
 #include "kernel/lock.h"
-#include "kernel/preempt.h"
 #include "kernel/symtab.h"
 #include "prof/image.h"
 #include "prof/profile.h"
@@ -30,16 +28,12 @@ static _Atomic uint64_t block_rate; /* relaxed, a figure: waits go by wait_rate_
 
 int prof_block_rate_set(uint64_t ns)
 {
-	uintptr_t pcs[STACK_DEPTH_MAX];
 	if (ns > BLOCK_RATE_MAX) {
 		errno = EINVAL;
 		return -1;
 	}
-	preempt_disable();
-	uint32_t depth = stack_here(arch_fp(), pcs, STACK_DEPTH_MAX);
-	preempt_enable();
 	atomic_store_explicit(&block_rate, ns, memory_order_relaxed);
-	wait_rate_set(ns, pcs[depth - 1]);
+	wait_rate_set(ns);
 	return 0;
 }
 
@@ -70,13 +64,21 @@ static void record_add(struct snapshot *s, const struct stack_record *r, unsigne
 	builder_add(&s->records, &sample);
 }
 
-static void lost_add(struct snapshot *s, const struct stack_table *t, unsigned time)
+static void lost_add(struct snapshot *s, const struct stack_record *lost, unsigned time)
 {
 	struct prof_sample sample = {0};
-	sample.values[COUNT] = stack_value(&t->lost, WAIT_COUNT) / WAIT_ONE;
-	sample.values[DELAY] = clock_from_ticks(stack_value(&t->lost, time));
+	sample.values[COUNT] = stack_value(lost, WAIT_COUNT) / WAIT_ONE;
+	sample.values[DELAY] = clock_from_ticks(stack_value(lost, time));
 	if (sample.values[COUNT] > 0)
 		builder_add_lost(&s->records, &sample);
+}
+
+/* Of the waits that a profile is about. */
+static void waits_lost_add(struct snapshot *s, bool (*of)(uint64_t key), unsigned time)
+{
+	for (uint64_t key = 0; key < WAIT_KEYS; key++)
+		if (of == NULL || of(key))
+			lost_add(s, &wait_lost[key], time);
 }
 
 static size_t records_count(const struct stack_table *t, bool (*of)(uint64_t key))
@@ -101,7 +103,7 @@ static int block_collect(struct profile *p, struct snapshot *s)
 	for (const struct stack_record *r = NULL; (r = stack_next(&wait_stacks, r)) != NULL;)
 		if (blocks(r->key))
 			record_add(s, r, WAIT_PARKED, 0);
-	lost_add(s, &wait_stacks, WAIT_PARKED);
+	waits_lost_add(s, blocks, WAIT_PARKED);
 	return 0;
 }
 
@@ -170,7 +172,7 @@ static int mutex_collect(struct profile *p, struct snapshot *s)
 	(void)p;
 	for (const struct stack_record *r = NULL; (r = stack_next(&contention_stacks, r)) != NULL;)
 		record_add(s, r, WAIT_PARKED, 0);
-	lost_add(s, &contention_stacks, WAIT_PARKED);
+	lost_add(s, &contention_stacks.lost, WAIT_PARKED);
 	spinlocks_collect(s);
 	return 0;
 }
@@ -228,7 +230,7 @@ static int waits_collect(struct snapshot *s, unsigned time)
 	for (const struct stack_record *r = NULL; (r = stack_next(&wait_stacks, r)) != NULL;)
 		if (time == WAIT_LATE || parks(r->key))
 			record_add(s, r, time, (uint32_t)r->key);
-	lost_add(s, &wait_stacks, time);
+	waits_lost_add(s, time == WAIT_LATE ? NULL : parks, time);
 	return 0;
 }
 

@@ -140,6 +140,7 @@ static bool stacks_equal(const uintptr_t *a, const uintptr_t *b, uint32_t n)
 
 static void values_add(uint64_t *to, const uint64_t *values)
 {
+#pragma GCC unroll 8
 	for (unsigned i = 0; i < PROF_VALUES_MAX; i++)
 		to[i] += values[i];
 }
@@ -150,23 +151,11 @@ static void record_count(struct prof_record *r, const struct prof_sample *s)
 	r->times += r->times < UINT32_MAX;
 }
 
-struct prof_record *builder_put(struct builder *b, const struct prof_sample *s)
+/* The first of its stack. Not inline: most samples have a record already. */
+__attribute__((noinline)) static struct prof_record *record_new(struct builder *b,
+								const struct prof_sample *s, uint64_t hash,
+								uint32_t given, uint32_t depth)
 {
-	ASSERT(s->depth == 0 || s->pcs != NULL, "a sample with a depth has pcs");
-	uint32_t given = depth_given(s->depth), depth = given < s->depth ? PROF_DEPTH_MAX + 1 : given;
-	uint64_t hash = stack_hash(hash_word(depth, (uint64_t)s->kind << 32 | s->labels), s->pcs, given);
-
-	values_add(b->values, s->values);
-	if (b->n_buckets > 0) {
-		struct prof_record *r = b->buckets[hash & (b->n_buckets - 1)];
-		for (; r != NULL; r = r->chain) {
-			if (r->hash == hash && r->labels == s->labels && r->kind == s->kind &&
-			    r->depth == depth && stacks_equal(r->pcs, s->pcs, given)) {
-				record_count(r, s);
-				return r;
-			}
-		}
-	}
 	struct prof_record *r = NULL;
 	if ((b->n_buckets > 0 && b->n_records < b->grow_at) || buckets_grow(b))
 		r = record_alloc(b, depth);
@@ -193,9 +182,24 @@ struct prof_record *builder_put(struct builder *b, const struct prof_sample *s)
 	return r;
 }
 
-bool builder_add(struct builder *b, const struct prof_sample *s)
+struct prof_record *builder_put(struct builder *b, const struct prof_sample *s)
 {
-	return builder_put(b, s) != NULL;
+	ASSERT(s->depth == 0 || s->pcs != NULL, "a sample with a depth has pcs");
+	uint32_t given = depth_given(s->depth), depth = given < s->depth ? PROF_DEPTH_MAX + 1 : given;
+	uint64_t hash = stack_hash(hash_word(depth, (uint64_t)s->kind << 32 | s->labels), s->pcs, given);
+
+	values_add(b->values, s->values);
+	if (b->n_buckets > 0) {
+		struct prof_record *r = b->buckets[hash & (b->n_buckets - 1)];
+		for (; r != NULL; r = r->chain) {
+			if (r->hash == hash && r->labels == s->labels && r->kind == s->kind &&
+			    r->depth == depth && stacks_equal(r->pcs, s->pcs, given)) {
+				record_count(r, s);
+				return r;
+			}
+		}
+	}
+	return record_new(b, s, hash, given, depth);
 }
 
 struct prof_sample builder_sample(const struct prof_record *r, bool less)

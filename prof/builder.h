@@ -101,12 +101,16 @@ void builder_init(struct builder *b, const struct mem_ops *mem, size_t limit);
 enum { BUILDER_LIMIT_MIN = 64 << 10 };
 
 /*
- * Adds s to its record. Never fails: when no memory is left for a new record, count and weight go to the
- * [lost] record, and the result is false. Goroutine or system context, as mem allows; one caller at a time.
+ * Adds s to its record, and returns that (with times 1: a new one). Never fails: when no memory is left for a
+ * new record, count and weight go to the [lost] record, and the result is NULL. Goroutine or system context,
+ * as mem allows; one caller at a time.
  */
-bool builder_add(struct builder *b, const struct prof_sample *s);
-/* The same; returns the record that s went to (with times 1: a new one), NULL for [lost]. */
 struct prof_record *builder_put(struct builder *b, const struct prof_sample *s);
+/* The same; false for [lost]. */
+static inline bool builder_add(struct builder *b, const struct prof_sample *s)
+{
+	return builder_put(b, s) != NULL;
+}
 /* Counts one more, without a weight, in a record that builder_put() gave. */
 static inline void builder_again(struct builder *b, struct prof_record *r)
 {

@@ -34,7 +34,7 @@ static void charged(uint64_t ticks, uintptr_t fp)
 		struct stack_record *r =
 			stack_find(&contention_stacks, 0, 0, pcs, stack_here(fp, pcs, STACK_DEPTH_MAX + 1));
 		stack_count(r, WAIT_COUNT, n * WAIT_ONE);
-		stack_count(r, WAIT_PARKED, n * ticks);
+		stack_count(r, WAIT_PARKED, wait_scaled(ticks, n, 1));
 	}
 	preempt_enable();
 }

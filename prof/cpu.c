@@ -159,12 +159,11 @@ static bool label_get(void *ctx, uint32_t labels, unsigned i, struct pprof_label
 /* How long a hart had interrupts off, and how what ran then was sampled. */
 static void masked_comment(uint32_t hart, const struct sampler_account *a, char text[COMMENT_SIZE])
 {
-	struct symtab_frame f[SYMTAB_FRAMES_MAX];
-	bool known = a->masked_longest_pc != 0 &&
-		     symtab_frames(a->masked_longest_pc - 1, f, SYMTAB_FRAMES_MAX) > 0;
+	struct symtab_function f; /* the one that spin_lock() or irq_save() is inlined into */
+	bool known = a->masked_longest_pc != 0 && symtab_function(a->masked_longest_pc - 1, &f);
 	snprintf(text, COMMENT_SIZE, "hart %u: interrupts off %llu ns, longest %llu ns from %s; sampled %s",
 		 hart, (unsigned long long)clock_from_ticks(a->masked),
-		 (unsigned long long)clock_from_ticks(a->masked_longest), known ? f[0].function : "nowhere",
+		 (unsigned long long)clock_from_ticks(a->masked_longest), known ? f.name : "nowhere",
 		 a->nmi ? "by NMI" : "where they went off");
 }
 

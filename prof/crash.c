@@ -178,16 +178,35 @@ static void cpu_send(void)
 
 /* ---- the trace ---- */
 
-static void trace_send(void)
+static void trace_say(unsigned files)
 {
 	if (trace_crash_lacks())
 		panic_line("hb: memory was out: crash-trace.out is without the newest generation");
-	if (!trace_crash_possible() || !dump_crash_begin(&stream, "crash-trace.out"))
-		return;
-	if (trace_crash_dump(&stream_sink))
+	if (files > 1)
+		panic_line("hb: memory was out: behind the gap follows crash-trace.2.out");
+	if (trace_cpu_crash_lost() > 0)
+		panic_line("hb: crash-trace.out is without the last %lu samples",
+			   (unsigned long)trace_cpu_crash_lost());
+}
+
+/* False: there is no such file. */
+static bool trace_send(unsigned file)
+{
+	static char name[] = "crash-trace.2.out"; /* there is one gap at most: trace/recorder.c has none */
+	unsigned files = trace_crash_files();
+	if (file == 0)
+		trace_say(files);
+	if (file >= files)
+		return false;
+	name[sizeof "crash-trace." - 1] = (char)('1' + file);
+	const char *as = file == 0 ? "crash-trace.out" : name;
+	if (!dump_crash_begin(&stream, as))
+		return false;
+	if (trace_crash_dump(&stream_sink, file, g_all()))
 		frame_stream_end(&stream);
 	else
-		panic_line("hb: crash-trace.out could not be written whole");
+		panic_line("hb: %s could not be written whole", as);
+	return true;
 }
 
 static bool dump(unsigned n)
@@ -199,11 +218,8 @@ static bool dump(unsigned n)
 	case 1:
 		cpu_send();
 		return true;
-	case 2:
-		trace_send();
-		return true;
 	default:
-		return false;
+		return trace_send(n - 2);
 	}
 }
 

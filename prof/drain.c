@@ -55,13 +55,14 @@ static void add(uint32_t hart, struct sample *s, const uintptr_t *pcs, struct bu
 	p.labels |= wall ? wall_label(s->g != 0 ? WALL_RUNNING : WALL_SCHEDULING)
 			 : labels_automatic(hart, s->flags);
 	builder_add(b, &p);
-	if (!crashed && !wall && trace_cpu_wanted())
-		trace_cpu_sample(&(struct trace_cpu){.at = s->at,
-						     .hart = hart,
-						     .depth = s->depth,
-						     .g = s->g,
-						     .pcs = pcs,
-						     .text = synthetic});
+	if (wall || !trace_cpu_wanted())
+		return;
+	struct trace_cpu c = {
+		.at = s->at, .hart = hart, .depth = s->depth, .g = s->g, .pcs = pcs, .text = synthetic};
+	if (crashed)
+		trace_cpu_sample_crash(&c);
+	else
+		trace_cpu_sample(&c);
 }
 
 /* Moves what is in the rings to the builders (NULL: nowhere), by way of *s. crashed: nothing that takes a lock. */

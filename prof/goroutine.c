@@ -8,7 +8,7 @@
  *    twice. What found no memory is counted in [lost].
  * 2. All whom one call of the program led into the kernel to wait have one stack, whichever way they took into the switch: of the kernel's functions
  *    only the one that was called stays, by its first instruction. Otherwise equal goroutines would be several records.
- * 3. Goroutines of the kernel are left out here, in the visit, and nowhere before. Otherwise see rule 2 of the barrier.
+ * 3. Goroutines of the kernel, and one that was started for a caller with little stack, are left out here, in the visit, and nowhere before. Otherwise see rule 2 of the barrier.
  */
 #include <hartbeat/go.h>
 
@@ -55,16 +55,18 @@ struct seen {
 
 struct collector {
 	struct barrier barrier; /* first */
+	const struct g *helper; /* who collects, if it was started for that, or NULL */
 	uint64_t alive;
 	struct seen on[]; /* hart_count */
 };
 
-static struct collector *collector_make(void (*visit)(struct barrier *b, struct g *g))
+static struct collector *collector_make(uint64_t caller, void (*visit)(struct barrier *b, struct g *g))
 {
 	struct collector *c = heap_alloc_zero(sizeof *c + hart_count * sizeof c->on[0]);
 	if (c == NULL)
 		return NULL;
 	c->barrier.visit = visit;
+	c->helper = caller != go_id() ? g_self() : NULL;
 	for (uint32_t i = 0; i < hart_count; i++) {
 		builder_init(&c->on[i].records, &prof_mem_spare, SNAPSHOT_LIMIT);
 		stack_memo_init(&c->on[i].memo, &prof_mem_spare);
@@ -74,7 +76,14 @@ static struct collector *collector_make(void (*visit)(struct barrier *b, struct 
 
 static void note_alive(struct barrier *b)
 {
-	((struct collector *)b)->alive = go_count();
+	struct collector *c = (struct collector *)b;
+	c->alive = go_count() - (c->helper != NULL && !c->helper->system);
+}
+
+/* Rule 3. */
+static bool left_out(const struct collector *c, const struct g *g)
+{
+	return g->system || g == c->helper;
 }
 
 /* Where g stands: return addresses, pcs[0] too. */
@@ -120,9 +129,10 @@ static __attribute__((noinline)) void record_walked(struct seen *to, const struc
 
 static void record(struct barrier *b, struct g *g)
 {
-	if (g->system)
+	struct collector *c = (struct collector *)b;
+	if (left_out(c, g))
 		return;
-	struct seen *to = &((struct collector *)b)->on[hart_index()];
+	struct seen *to = &c->on[hart_index()];
 	to->n++;
 	if (g->area != NULL || g == g_self() || !g_owned(g)) { /* not owned: the walk says so */
 		record_walked(to, g, NULL);
@@ -171,7 +181,7 @@ static void leaf_cut(struct prof_sample *s, uintptr_t *pcs)
 
 static int collect(struct profile *p, struct snapshot *s)
 {
-	struct collector *c = collector_make(record);
+	struct collector *c = collector_make(s->caller, record);
 	uint64_t n = 0;
 	(void)p;
 	if (c == NULL)
@@ -199,9 +209,10 @@ static size_t count(struct profile *p)
 
 static void show(struct barrier *b, struct g *g)
 {
-	if (g->system)
+	struct collector *c = (struct collector *)b;
+	if (left_out(c, g))
 		return;
-	struct seen *to = &((struct collector *)b)->on[hart_index()];
+	struct seen *to = &c->on[hart_index()];
 	struct report_text t;
 	report_text_init(&t, to->text, TEXT_MAX);
 	if (g == g_self()) {
@@ -293,12 +304,12 @@ static bool texts_make(struct collector *c)
 	return true;
 }
 
-static int write_details(struct profile *p, struct sink *to)
+static int write_details(struct profile *p, uint64_t caller, struct sink *to)
 {
 	struct text t = {.to = to};
 	struct shown *all = NULL, *mine;
 	uint64_t unshown = 0;
-	struct collector *c = collector_make(show);
+	struct collector *c = collector_make(caller, show);
 	(void)p;
 	if (c == NULL)
 		return -ENOMEM;
@@ -312,7 +323,7 @@ static int write_details(struct profile *p, struct sink *to)
 		all = shown_merge(all, shown_sort(c->on[i].first));
 	}
 	heap_free(c);
-	if ((mine = shown_take(&all, go_id())) != NULL) {
+	if ((mine = shown_take(&all, caller)) != NULL) {
 		mine->next = all;
 		all = mine;
 	}

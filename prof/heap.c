@@ -64,16 +64,15 @@ static uint64_t scale(uint64_t value, uint64_t size, uint64_t rate)
 /* The values of r in objects and bytes, scaled. False: nothing was counted. */
 static bool values_of(const struct stack_record *r, uint64_t rate, struct prof_sample *s)
 {
-	/* frees first: there are never more of them than allocations */
-	uint64_t frees = stack_value(r, HEAP_FREES), freed = stack_value(r, HEAP_FREED_BYTES);
-	uint64_t allocs = stack_value(r, HEAP_ALLOCS), bytes = stack_value(r, HEAP_ALLOC_BYTES);
-	if (allocs == 0)
+	struct heap_counts c = heap_counts(r);
+	if (c.allocs == 0)
 		return false;
-	uint64_t size = bytes / allocs;
-	s->values[ALLOC_OBJECTS] = scale(allocs, size, rate);
-	s->values[ALLOC_SPACE] = scale(bytes, size, rate);
-	s->values[INUSE_OBJECTS] = scale(allocs - frees, size, rate);
-	s->values[INUSE_SPACE] = scale(bytes - freed, size, rate);
+	uint64_t size =
+		r->key != 0 ? r->key : c.alloc_bytes / c.allocs; /* in [lost] all sizes are together */
+	s->values[ALLOC_OBJECTS] = scale(c.allocs, size, rate);
+	s->values[ALLOC_SPACE] = scale(c.alloc_bytes, size, rate);
+	s->values[INUSE_OBJECTS] = scale(c.allocs - c.frees, size, rate);
+	s->values[INUSE_SPACE] = scale(c.alloc_bytes - c.freed_bytes, size, rate);
 	return true;
 }
 
@@ -230,11 +229,9 @@ void heap_leaks_print(unsigned rows)
 		return;
 	}
 	for (const struct stack_record *r = NULL; (r = stack_next(&heap_stacks, r)) != NULL;) {
-		struct leak l = {.r = r};
-		l.bytes = stack_value(r, HEAP_FREED_BYTES);
-		l.objects = stack_value(r, HEAP_FREES);
-		l.bytes = stack_value(r, HEAP_ALLOC_BYTES) - l.bytes;
-		l.objects = stack_value(r, HEAP_ALLOCS) - l.objects;
+		struct heap_counts c = heap_counts(r);
+		struct leak l = {
+			.r = r, .objects = c.allocs - c.frees, .bytes = c.alloc_bytes - c.freed_bytes};
 		if (l.objects == 0)
 			continue;
 		if (kept_by_kernel(r)) {

@@ -168,8 +168,8 @@ static void taken(void *p, size_t size, uintptr_t fp)
 	stack_count(r, HEAP_ALLOCS, 1);
 	stack_count(r, HEAP_ALLOC_BYTES, size);
 	if (!object_add(p, r)) {
-		stack_count(r, HEAP_FREES, 1);
-		stack_count(r, HEAP_FREED_BYTES, size);
+		stack_count_after(r, HEAP_FREES, 1);
+		stack_count_after(r, HEAP_FREED_BYTES, size);
 		atomic_fetch_add_explicit(&untracked, 1, memory_order_relaxed);
 	}
 }
@@ -178,8 +178,8 @@ static void freed(void *p)
 {
 	struct stack_record *r = object_take(p);
 	if (r != NULL) {
-		stack_count(r, HEAP_FREES, 1);
-		stack_count(r, HEAP_FREED_BYTES, heap_usable(p));
+		stack_count_after(r, HEAP_FREES, 1);
+		stack_count_after(r, HEAP_FREED_BYTES, heap_usable(p));
 	}
 }
 
@@ -210,13 +210,29 @@ uint64_t prof_heap_rate(void)
 	return atomic_load_explicit(&rate_now, memory_order_relaxed);
 }
 
+struct heap_counts heap_counts(const struct stack_record *r)
+{
+	/* frees first: what they free was counted before (objects_lock) */
+	struct heap_counts c = {.frees = stack_value(r, HEAP_FREES),
+				.freed_bytes = stack_value(r, HEAP_FREED_BYTES)};
+	/* pairs with the releases in stack_count_after() */
+	atomic_thread_fence(memory_order_acquire);
+	c.allocs = stack_value(r, HEAP_ALLOCS);
+	c.alloc_bytes = stack_value(r, HEAP_ALLOC_BYTES);
+	if (r->key != 0) { /* an event may be counted by half: its bytes not yet */
+		c.alloc_bytes = c.allocs * r->key;
+		c.freed_bytes = c.frees * r->key;
+	}
+	return c;
+}
+
 static void account_add(struct heap_account *a, const struct stack_record *r)
 {
-	/* frees first: there are never more of them than allocations */
-	a->frees += stack_value(r, HEAP_FREES);
-	a->freed_bytes += stack_value(r, HEAP_FREED_BYTES);
-	a->allocs += stack_value(r, HEAP_ALLOCS);
-	a->alloc_bytes += stack_value(r, HEAP_ALLOC_BYTES);
+	struct heap_counts c = heap_counts(r);
+	a->frees += c.frees;
+	a->freed_bytes += c.freed_bytes;
+	a->allocs += c.allocs;
+	a->alloc_bytes += c.alloc_bytes;
 }
 
 void heap_account(struct heap_account *a)

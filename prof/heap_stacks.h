@@ -9,4 +9,11 @@ enum { HEAP_ALLOCS, HEAP_FREES, HEAP_ALLOC_BYTES, HEAP_FREED_BYTES };
 
 extern struct stack_table heap_stacks;
 
+/* The values of a record: never more freed than allocated. */
+struct heap_counts {
+	uint64_t allocs, frees, alloc_bytes, freed_bytes;
+};
+
+struct heap_counts heap_counts(const struct stack_record *r);
+
 #endif

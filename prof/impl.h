@@ -53,6 +53,8 @@ struct sampler_hart {
 
 	/* atomic */
 	_Atomic uint32_t claimed; /* 0 or 1: a word, because riscv64 has no atomic exchange of a byte */
+	_Atomic bool
+		alarm_amid; /* the NMI came while it was claimed; the NMI sets it, the claimer takes it back */
 	_Atomic uint64_t
 		due; /* arch_ticks() of the next sample; UINT64_MAX: none. The claimer writes, watchers read */
 	_Atomic uint64_t

@@ -69,8 +69,11 @@ struct wall_rounds {
 	uint64_t rounds, visits; /* visits: stacks walked */
 	uint64_t cut;            /* rounds that looked at a part of the goroutines only */
 	uint64_t ns;             /* they took */
+	uintptr_t number;        /* of the profile */
 };
 void wall_rounds(struct wall_rounds *r);
+/* A round of that profile, or nothing when it has ended. Goroutine context. */
+void wall_round(uintptr_t number);
 bool prof_running(void);
 /* Prints the table of the `rows` functions that took most time. */
 void prof_top(const struct builder *b, uint64_t duration_ns, uint32_t rows);

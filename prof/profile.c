@@ -170,9 +170,10 @@ static void snapshot_free(struct snapshot *s)
 	builder_free(&s->records);
 }
 
-static int snapshot_take(struct profile *p, struct snapshot *s)
+static int snapshot_take(struct profile *p, uint64_t caller, struct snapshot *s)
 {
 	memset(s, 0, sizeof *s);
+	s->caller = caller;
 	builder_init(&s->records, &prof_mem_spare, SNAPSHOT_LIMIT);
 	s->period = 1;
 	s->time_nanos = (int64_t)clock_wall_ns();
@@ -242,6 +243,7 @@ struct request {
 	struct profile *p;
 	int debug;
 	uint64_t delta_ns; /* 0: a profile of now */
+	uint64_t caller;
 	profile_wait_fn *wait;
 	void *ctx;
 	struct sink *to;
@@ -254,12 +256,12 @@ static int write_with(struct request *r, struct snapshot *s, struct snapshot *be
 {
 	int error = 0;
 	if (before != NULL) {
-		error = snapshot_take(r->p, before);
+		error = snapshot_take(r->p, r->caller, before);
 		if (error == 0 && !r->wait(r->ctx, r->delta_ns))
 			error = -ECANCELED;
 	}
 	if (error == 0)
-		error = snapshot_take(r->p, s);
+		error = snapshot_take(r->p, r->caller, s);
 	if (error == 0 && before != NULL) {
 		s->duration_nanos = s->time_nanos - before->time_nanos;
 		snapshot_subtract(s, before);
@@ -274,7 +276,7 @@ static void serve(void *request)
 {
 	struct request *r = request;
 	if (r->debug == 2 && r->p->write_details != NULL) {
-		r->error = r->p->write_details(r->p, r->to);
+		r->error = r->p->write_details(r->p, r->caller, r->to);
 		return;
 	}
 	size_t n = r->delta_ns > 0 ? 2 : 1;
@@ -300,10 +302,11 @@ static void serve_elsewhere(void *request)
 
 static int submit(struct request *r)
 {
+	r->caller = go_id();
 	if (arch_sp() - g_self()->stack_lo >= STACK_NEEDED) {
 		serve(r);
 	} else {
-		/* of the program: its sleep keeps that alive */
+		/* of the program: it sleeps for that, in a difference or in a sink, which keeps it alive */
 		waitgroup_add(&r->done, 1);
 		if (go_with(serve_elsewhere, r, &(struct go_options){.name = "profile"}) == 0)
 			return -1;

@@ -39,6 +39,7 @@ struct snapshot {
 	bool holds_labels; /* records hold references to their labels */
 	/* set by profile.c */
 	int64_t time_nanos, duration_nanos;
+	uint64_t caller; /* the goroutine that asked; if another collects, that is nobody of the program */
 };
 
 struct profile {
@@ -60,8 +61,8 @@ struct profile {
 	void (*text_head)(const struct text_options *o, const struct builder *b, struct text *t);
 	void (*text_record)(const struct text_options *o, const struct prof_record *r, struct text *t);
 	void (*text_tail)(const struct text_options *o, const struct builder *b, struct text *t);
-	/* debug=2; NULL: as debug=1. 0 or a negative error number. */
-	int (*write_details)(struct profile *p, struct sink *to);
+	/* debug=2, for a caller as in a snapshot; NULL: as debug=1. 0 or a negative error number. */
+	int (*write_details)(struct profile *p, uint64_t caller, struct sink *to);
 	/* What a record's `labels` mean. NULL: a set of labels by its id (sched/sched.h), put in by snapshot_add(). */
 	pprof_label_fn *label;
 

@@ -19,6 +19,8 @@
  * 3. Everything here is the hart's own, written with interrupts off. Otherwise a tick could need a lock.
  * 4. An NMI that finds an interrupt being handled leaves: the tick is coming, and is charged to what the handler interrupted. Otherwise an
  *    emulator that runs harts in turns, and changes turns where a timer is armed, would make the arming of timers look expensive.
+ * 5. Who has claimed the sampler as an NMI comes arms the next alarm in its stead. Otherwise code that turned interrupts off right behind would be in
+ *    the dark.
  */
 #include "prof/prof.h"
 
@@ -69,10 +71,33 @@ static bool claim(struct sampler_hart *s)
 	return atomic_exchange_explicit(&s->claimed, 1, memory_order_acquire) == 0;
 }
 
-static void claim_end(struct sampler_hart *s)
+static void unclaim(struct sampler_hart *s)
 {
 	/* pairs with claim() */
 	atomic_store_explicit(&s->claimed, 0, memory_order_release);
+	atomic_signal_fence(
+		memory_order_seq_cst); /* rule 5: an NMI before this has said so, one behind it can claim */
+}
+
+/* The alarm came while s was claimed. */
+static __attribute__((noinline)) void alarm_again(struct sampler_hart *s)
+{
+	while (atomic_load_explicit(&s->alarm_amid, memory_order_relaxed)) {
+		atomic_store_explicit(&s->alarm_amid, false, memory_order_relaxed);
+		if (!claim(s))
+			return;
+#ifndef MUTANT_alarm_amid
+		alarm_irq(s, arch_ticks());
+#endif
+		unclaim(s);
+	}
+}
+
+static void claim_end(struct sampler_hart *s)
+{
+	unclaim(s);
+	if (__builtin_expect(atomic_load_explicit(&s->alarm_amid, memory_order_relaxed), 0))
+		alarm_again(s);
 }
 
 static uint64_t due_of(const struct sampler_hart *s)
@@ -105,7 +130,7 @@ static inline __attribute__((always_inline)) void sample_put_inline(struct hart 
 	uint64_t weight = until - s->accounted;
 	s->accounted = until;
 #ifdef MUTANT_merged_uncounted
-	if (weight > 2 * period_ticks())
+	if (count > 1)
 		weight = period_ticks();
 #endif
 	if (weight == 0)
@@ -220,8 +245,10 @@ static void nmi(struct hart *h, struct arch_frame *f)
 	if (s == NULL)
 		return;
 	alarm_came(s);
-	if (!claim(s))
+	if (!claim(s)) {
+		atomic_store_explicit(&s->alarm_amid, true, memory_order_relaxed); /* rule 5 */
 		return;
+	}
 	uint64_t now = arch_ticks();
 	if (s->on && now >= due_of(s) && (h->in_irq == 0 || h->in_fault)) { /* rule 4 */
 		s->account.nmis++;

@@ -60,6 +60,13 @@ static inline uint64_t stack_value(const struct stack_record *r, unsigned i)
 	return atomic_load_explicit(&r->values[i], memory_order_relaxed);
 }
 
+/* For what is undone: who finds it counted, and then has an acquire fence, finds counted what was done before. */
+static inline void stack_count_after(struct stack_record *r, unsigned i, uint64_t n)
+{
+	/* pairs with the acquire fence of the reader: heap_counts(), prof/heap_sample.c */
+	atomic_fetch_add_explicit(&r->values[i], n, memory_order_release);
+}
+
 /* All records, in no order; those that are made meanwhile may be among them. NULL: the first; returns NULL after the last. t->lost is not
  * one of them. */
 struct stack_record *stack_next(const struct stack_table *t, const struct stack_record *r);

@@ -136,6 +136,7 @@ static bool advance(bool more)
 		deliver(tracing, whole ? gen : NULL);
 	if (trace_recorder.on)
 		trace_recorder_put(&trace_recorder, gen);
+	trace_gen_kept();
 	trace_gen_drop(gen);
 	dropped += !whole;
 	if (whole)

@@ -10,7 +10,8 @@
  * Sampling is Go's: a wait of `rate` or longer is counted as it is; a shorter one with probability parked / rate, and then as if there had
  * been rate / parked of them. So short waits are as long in sum, and as many, as they were. (Go's bias correction.)
  *
- * Most waits are at the place where the same goroutine waited last: its record is tried first, by one walk that compares.
+ * Most waits are at the place where the same goroutine waited last, and for the same: its record is tried first, by one walk that compares.
+ * (Those of the kernel's goroutines never are: their records have another key.)
  *
  * Its walk looks at nothing but what it compares: see unwind_fp_are().
  *
@@ -18,6 +19,7 @@
  *
  * 1. While the rate is not 0 every wake-up is written down (sched_waits()). Otherwise waits would be missing.
  * 2. Nothing here waits, allocates from the heap or uses much stack. Otherwise a goroutine could not be profiled on its last bytes.
+ * 3. Only a stack that was walked to its end is remembered. Otherwise the comparison could go on above the end of the next one.
  */
 #include "prof/wait.h"
 
@@ -35,10 +37,9 @@
 enum { LIMIT = 8 << 20 };
 
 struct stack_table wait_stacks = STACK_TABLE_INIT(LIMIT);
+struct stack_record wait_lost[WAIT_KEYS];
 
-static uint64_t rate_ticks; /* 0: no wait is shorter. relaxed */
-static uintptr_t
-	root_pc; /* where every goroutine's stack ends, in the one caller of its outermost function */
+static uint64_t rate_ticks;                              /* 0: no wait is shorter. relaxed */
 static uint64_t random_state[HART_MAX];                  /* of each hart, with preemption off */
 static uintptr_t scratch[HART_MAX][STACK_DEPTH_MAX + 1]; /* the same */
 
@@ -49,14 +50,22 @@ static inline __attribute__((always_inline)) bool drawn(uint64_t parked, uint64_
 	return (uint64_t)((unsigned __int128)random * rate >> 64) < parked;
 }
 
-static uintptr_t root(void)
+/* What the stack of every goroutine ends with. */
+static inline uintptr_t root(void)
 {
-	return __atomic_load_n(&root_pc, __ATOMIC_RELAXED);
+	return (uintptr_t)__context_call_end;
 }
 
 static struct stack_record *record_of(const uintptr_t *pcs)
 {
-	return (struct stack_record *)((uintptr_t)pcs - offsetof(struct stack_record, pcs));
+	return (struct stack_record *)((char *)(uintptr_t)pcs - offsetof(struct stack_record, pcs));
+}
+
+/* Of a depth above 0, or where what finds no memory is counted. */
+static struct stack_record *record_find(uint64_t key, const uintptr_t *pcs, uint32_t depth)
+{
+	struct stack_record *r = stack_find(&wait_stacks, key, 0, pcs, depth);
+	return r != &wait_stacks.lost ? r : &wait_lost[key];
 }
 
 /* Every wait that is counted and not for the short way of wait_over(). pc and fp: where the goroutine stands, in the function that told
@@ -75,7 +84,7 @@ static __attribute__((noinline)) void wait_over_slow(struct g *g, uintptr_t pc, 
 	if (parked < rate) {
 		uint64_t ticks = parked > 0 ? parked : 1;
 		count = rate * WAIT_ONE / ticks;
-		late = late * rate / ticks;
+		late = wait_scaled(late, rate, ticks);
 		parked = rate;
 	}
 #else
@@ -84,9 +93,8 @@ static __attribute__((noinline)) void wait_over_slow(struct g *g, uintptr_t pc, 
 	uintptr_t *pcs = scratch[hart_index()];
 	pcs[0] = pc;
 	uint32_t depth = 1 + stack_here(fp, pcs + 1, STACK_DEPTH_MAX);
-	struct stack_record *r =
-		stack_find(&wait_stacks, g->system ? WAIT_SYSTEM : g->wait_reason, 0, pcs, depth);
-	if (r != &wait_stacks.lost && depth > 1 && pcs[depth - 1] == root())
+	struct stack_record *r = record_find(g->system ? WAIT_SYSTEM : g->wait_reason, pcs, depth);
+	if (r->depth > 1 && pcs[depth - 1] == root()) /* rule 3 */
 		g->wait_pcs = r->pcs;
 	stack_count(r, WAIT_COUNT, count);
 	stack_count(r, WAIT_PARKED, parked);
@@ -99,6 +107,9 @@ static inline __attribute__((always_inline)) void wait_over(struct g *g, uintptr
 {
 	const uintptr_t *pcs = g->wait_pcs;
 	if (__builtin_expect(pcs[0] != pc, 0) ||
+#ifndef MUTANT_wait_any_reason
+	    __builtin_expect(record_of(pcs)->key != g->wait_reason, 0) ||
+#endif
 	    __builtin_expect(!unwind_fp_are(fp, ARCH_FRAME_RECORD, pcs, root()), 0)) {
 		wait_over_slow(g, pc, fp);
 		return;
@@ -116,10 +127,10 @@ static inline __attribute__((always_inline)) void wait_over(struct g *g, uintptr
 		wait_over_slow(g, pc, fp);
 		return;
 	}
-	_Atomic uint64_t *values = AGAIN(record_of(pcs)->values);
-	atomic_fetch_add_explicit(&values[WAIT_COUNT], WAIT_ONE, memory_order_relaxed);
-	atomic_fetch_add_explicit(&values[WAIT_PARKED], parked, memory_order_relaxed);
-	atomic_fetch_add_explicit(&values[WAIT_LATE], late, memory_order_relaxed);
+	struct stack_record *r = record_of(AGAIN(pcs)); /* else its place is computed early, and kept */
+	stack_count(r, WAIT_COUNT, WAIT_ONE);
+	stack_count(r, WAIT_PARKED, parked);
+	stack_count(r, WAIT_LATE, late);
 }
 
 /* With the rate 1. */
@@ -170,16 +181,15 @@ static void late_over(struct g *g, uint32_t why, uint64_t late)
 	uint64_t key = why == G_LATE_START   ? WAIT_LATE_START
 		       : why == G_LATE_YIELD ? WAIT_LATE_YIELD
 					     : WAIT_LATE_PREEMPT;
-	struct stack_record *r = stack_find(&wait_stacks, key, 0, pcs, stack_of(g, pcs));
+	struct stack_record *r = record_find(key, pcs, stack_of(g, pcs));
 	stack_count(r, WAIT_COUNT, count);
 	stack_count(r, WAIT_LATE, late);
 }
 
-void wait_rate_set(uint64_t ns, uintptr_t root)
+void wait_rate_set(uint64_t ns)
 {
 	for (uint32_t i = 0; i < HART_MAX && random_state[i] == 0; i++)
 		random_state[i] = 0xa0761d6478bd642fu * (i + 1);
-	__atomic_store_n(&root_pc, root, __ATOMIC_RELAXED);
 	__atomic_store_n(&rate_ticks, ns <= 1 ? 0 : clock_to_ticks(ns), __ATOMIC_RELAXED);
 	sched_waits(ns == 0 ? NULL : ns == 1 ? wait_over_all : wait_over_sampled, ns == 0 ? NULL : late_over);
 }

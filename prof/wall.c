@@ -15,6 +15,7 @@
  * 1. Who had to make room on its hart for the goroutine of the rounds is not counted: its hart counts it as running. Otherwise nobody would run
  *    on a machine with one hart.
  * 2. A round is within a turn of the drain (prof/drain.c). Otherwise a set of labels could be freed between reading its number and keeping it.
+ * 3. A round looks there whether its profile runs still. Otherwise one that has waited for its turn could count in the next, or in none.
  */
 #include "prof/wall.h"
 
@@ -53,7 +54,7 @@ static uint64_t period_ns, start_wall;
 static _Atomic uintptr_t
 	profile_number; /* of the running or last one; a goroutine of another ends; relaxed */
 
-/* Within a turn of the drain. */
+/* Within a turn of the drain, while the profile's builder is attached. */
 static struct builder builder;
 static struct {
 	struct g **runs; /* oldest first */
@@ -65,6 +66,11 @@ static struct {
 	struct wall_rounds count;
 	uintptr_t pcs[PROF_DEPTH_MAX + 1];
 } round_;
+
+static bool is_current(const void *number)
+{
+	return atomic_load_explicit(&profile_number, memory_order_relaxed) == (uintptr_t)number;
+}
 
 static void visit(struct g *g, uint64_t weight_ns)
 {
@@ -143,9 +149,13 @@ static uint64_t pass(struct choice *c)
 	return n;
 }
 
-/* woken: not NULL if the running goroutine has been woken for this. */
-static void round_take(void *woken)
+/* number: of the profile whose goroutine has woken for this; NULL: the profile ends. */
+static void round_take(void *number)
 {
+#ifndef MUTANT_wall_stale
+	if (number != NULL && !is_current(number)) /* rule 3 */
+		return;
+#endif
 	struct choice c = {.newest = runs_grow(), .runs = round_.n_runs / RUNS_MAX + 1};
 	uint64_t now = arch_ticks(), ns = clock_from_ticks(now - round_.last);
 	c.first_run = random_step(&round_.rng) % c.runs;
@@ -153,22 +163,27 @@ static void round_take(void *woken)
 	c.until = random_step(&round_.rng) % c.step;
 	c.weight_ns = ns * c.runs * c.step;
 	round_.last = now;
-	round_.displaced = woken != NULL ? g_displaced() : NULL;
+	round_.displaced = number != NULL ? g_displaced() : NULL;
 	pass(&c);
 	round_.count.rounds++;
 	round_.count.cut += c.runs * c.step > 1;
 	round_.count.ns += clock_from_ticks(arch_ticks() - now);
 }
 
+void wall_round(uintptr_t number)
+{
+	drain_turn(round_take, (void *)number);
+}
+
 static void wall_loop(void *number)
 {
-	uint64_t ticks = clock_to_ticks(period_ns);
+	uint64_t ticks = clock_to_ticks(period_ns), rng = arch_ticks() * 0x9e3779b97f4a7c15u + 1;
 	for (;;) {
-		uint64_t distance = ticks / 2 + random_step(&round_.rng) % ticks;
+		uint64_t distance = ticks / 2 + random_step(&rng) % ticks;
 		time_sleep((int64_t)clock_from_ticks(distance));
-		if (atomic_load_explicit(&profile_number, memory_order_relaxed) != (uintptr_t)number)
+		if (!is_current(number))
 			return;
-		drain_turn(round_take, number);
+		wall_round((uintptr_t)number);
 	}
 }
 
@@ -177,6 +192,7 @@ static void wall_loop(void *number)
 void wall_rounds(struct wall_rounds *r)
 {
 	*r = round_.count;
+	r->number = atomic_load_explicit(&profile_number, memory_order_relaxed);
 }
 
 bool prof_wall_running(void)
@@ -201,8 +217,12 @@ int prof_wall_start(unsigned hz)
 		start_wall = clock_wall_ns();
 		round_.rng = round_.last * 0x9e3779b97f4a7c15u + 1;
 		round_.count = (struct wall_rounds){0};
-		if (go_system(wall_loop, (void *)number, "wall profile") != 0) {
-			drain_begin(DRAIN_WALL, &builder);
+		drain_begin(DRAIN_WALL, &builder);
+		if (go_system(wall_loop, (void *)number, "wall profile") == 0) {
+			drain_end(DRAIN_WALL);
+			builder_free(&builder);
+			drain_done(DRAIN_WALL);
+		} else {
 			sampler_wall_start(clock_to_ticks(period_ns));
 			running = true;
 			result = 0;

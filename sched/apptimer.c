@@ -8,7 +8,8 @@
  *
  * As Go 1.23: after a stop or set returned, nothing from before it is received. An unreceived value counts as not yet fired.
  *
- * 1. A value is sent, and taken back, only under t->lock. Otherwise a firing on another hart could send after a stop that looked first.
+ * 1. A value is sent, and taken back, only under t->lock, and a goroutine started. Otherwise a firing on another hart could send after a stop that
+ *    looked first, or a stop say that it came too late for what then could not be started.
  * 2. A firing counts only if t is armed and it is time by the clock, for it may have been on its way when t was set anew. It is not looked
  *    at which deadline it was for: one that has come counts whoever brings it. Otherwise a timer could fire early, or twice.
  * 3. A ticker nobody listens to is not armed. Otherwise it would keep a hart from sleeping and a deadlock from being seen, and one with a
@@ -48,34 +49,23 @@ static uint64_t from_now(uint64_t ns)
 	return ns > INT64_MAX ? now : now + ns; /* negative: at once */
 }
 
-static void start_function(struct apptimer *t, uint32_t epoch)
-{
-	if (go(t->fn, t->arg) != 0)
-		return;
-	spin_lock(&t->lock);
-	if (t->epoch == epoch)
-		arm_locked(t, clock_ns() + RETRY_NS);
-	spin_unlock(&t->lock);
-}
-
 static void fire(struct ktimer *k)
 {
 	struct apptimer *t = k->arg;
 	uint64_t now = clock_ns();
 	spin_lock(&t->lock);
 	bool counts = t->armed && now >= t->when;
-	uint32_t epoch = t->epoch;
 	if (counts) {
 		t->armed = false;
 		bool sent = t->fn == NULL && chan_try_send(t->timer.c, &t->when);
-		if (t->period != 0 && sent)
+		if (t->fn != NULL && go(t->fn, t->arg) == 0)
+			arm_locked(t, now + RETRY_NS);
+		else if (t->period != 0 && sent)
 			arm_next_locked(t, now);
 		else
 			t->suspended = t->period != 0;
 	}
 	spin_unlock(&t->lock);
-	if (counts && t->fn != NULL)
-		start_function(t, epoch);
 }
 
 /* Somebody received without waiting. */
@@ -95,7 +85,6 @@ static bool disarm_locked(struct apptimer *t)
 {
 	bool pending = t->armed || t->suspended;
 	t->armed = t->suspended = false;
-	t->epoch++;
 #ifndef MUTANT_timer_stale
 	if (t->timer.c != NULL && chan_drain(t->timer.c))
 		pending = true;

@@ -21,7 +21,6 @@ struct apptimer {
 		lock;    /* protects what follows and calls for ktimer, and orders them with sends to c */
 	bool armed;      /* will fire at `when` */
 	bool suspended;  /* a ticker whose tick nobody has received: armed again when it is taken */
-	uint32_t epoch;  /* times it was stopped or set: tells a late retry that it is stale */
 	uint64_t when;   /* ns, time_now() */
 	uint64_t period; /* ns; 0: once */
 };

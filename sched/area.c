@@ -1,6 +1,7 @@
 /*
  * Save areas of preempted goroutines: a copied frame, then FP and vector state at the next 64-byte boundary. Each hart keeps one spare for
- * the next trap exit, which cannot allocate; without one nobody is preempted there.
+ * the next trap exit, which cannot allocate; without one, when memory is out, nobody is preempted there, and if that goes on while others
+ * wait it ends the program (kernel/trap.c).
  *
  * Areas are made where a goroutine is preempted and come free where it goes on, so a hart may collect others': it keeps AREAS_KEPT.
  *
@@ -24,6 +25,7 @@ void area_put(struct hart *h, void *area)
 {
 	if (h->spare_area == NULL) {
 		h->spare_area = area;
+		h->unsaved_since = 0;
 		return;
 	}
 	*(void **)area_fpu(area) = h->sched->areas;
@@ -45,6 +47,8 @@ void area_refill_sys(struct hart *h)
 		h->spare_area = area_take(h->sched);
 	else
 		h->spare_area = heap_aligned(64, fpu_offset() + arch_fpu_size());
+	if (h->spare_area != NULL)
+		h->unsaved_since = 0;
 }
 
 void area_trim_sys(struct hart *h)

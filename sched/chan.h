@@ -60,9 +60,11 @@ struct chan {
 
 /*
  * A select that waits, or is about to. state says who wins it, by one compare-and-swap (select.c has the protocol):
- * SELECT_OPEN, SELECT_PARKED, SELECT_CLAIMED, SELECT_EXPIRED, or the address of the case that was done.
+ * SELECT_OPEN, SELECT_PARKED, SELECT_CLAIMED, SELECT_EXPIRED, or the address of the case that was done; with SELECT_HELD set in it until whoever
+ * did it has given the channel's lock back, if the select had not parked.
  */
-enum { SELECT_OPEN, SELECT_PARKED, SELECT_CLAIMED, SELECT_EXPIRED, SELECT_WON };
+enum { SELECT_OPEN, SELECT_PARKED, SELECT_CLAIMED, SELECT_EXPIRED };
+#define SELECT_HELD UINT64_C(1)
 
 struct chan_select {
 	_Atomic uintptr_t state;
@@ -236,10 +238,12 @@ static inline void chan_unlock(struct chan *c, uint64_t word)
 	atomic_store_explicit(&c->word, now, memory_order_release);
 }
 
-/* Sends, or receives, if nobody has to wait for it. *wake: whom to make ready after unlocking, or NULL. Caller holds c's lock; the channel
- * is not closed (send). */
-bool chan_send_locked(struct chan *c, const void *elem, uint64_t *word, struct g **wake);
-bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, struct g **wake);
+/* Sends, or receives, if nobody has to wait for it. *met: whom chan_tell() is for after unlocking; else it stays as it is. Caller holds c's
+ * lock; the channel is not closed (send). */
+bool chan_send_locked(struct chan *c, const void *elem, uint64_t *word, struct chan_case **met);
+bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, struct chan_case **met);
+/* w, which was met, goes on: it is nobody's from here on. The lock of its channel was given back, and the channel is not touched again. */
+void chan_tell(struct chan_case *w);
 /* The whole operation, with preemption raised by the caller and lowered at the end. word: as chan_lock_short() returned it; without
  * LOCKED the caller holds the lock. wait: until it can go on. */
 bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait);
@@ -254,7 +258,7 @@ bool chan_wake(struct g *g, uint32_t left);  /* ready_rest(), and lowers preempt
 /* select.c */
 
 /* Wins the select that w belongs to, for w; true at once when w is no select's. False: it was won already, and w is to be taken from its
- * queue. *parked: its goroutine is to be made ready. Caller holds the lock of w's channel. */
-bool select_win(struct chan_case *w, bool *parked);
+ * queue. Caller holds the lock of w's channel, and calls chan_tell() when it has given it back. */
+bool select_win(struct chan_case *w);
 
 #endif

@@ -4,9 +4,11 @@
  *
  * 1. But for waiters of selects that somebody won already, a channel has waiting receivers or buffered elements, never both; the same for
  *    senders and free room. Otherwise elements would be overtaken.
- * 2. A waiter is a struct chan_case, on its goroutine's stack or in a select's array, which is valid until its goroutine was made ready or,
- *    if that was not parked yet, until the lock is released. Otherwise the partner would write into a frame that has returned.
- * 3. Waiters are made ready after the lock is released. Otherwise stack shrinking could deadlock with it.
+ * 2. A waiter is a struct chan_case, on its goroutine's stack or in a select's array, which is valid until it is told (chan_tell()). Otherwise
+ *    the partner would write into a frame that has returned.
+ * 3. Waiters are told after the lock is released. Otherwise stack shrinking could deadlock with it.
+ * 4. Of two that meet neither touches the channel when the other one may have returned: who comes, after he told the waiter; the waiter,
+ *    after he was told. So either of them may free it. Otherwise a channel that one answer is waited for on could not be freed behind it.
  */
 #include <hartbeat/panic.h>
 
@@ -67,17 +69,27 @@ uint64_t chan_lock_long(struct chan *c)
 	}
 }
 
+void chan_tell(struct chan_case *w)
+{
+	struct chan_select *s = w->select;
+	/* relaxed: nobody but its winner changes what was won */
+	if (s != NULL && (atomic_load_explicit(&s->state, memory_order_relaxed) & SELECT_HELD) != 0)
+		/* pairs with the acquire in state() (select.c) */
+		atomic_store_explicit(&s->state, (uintptr_t)w, memory_order_release);
+	else
+		ready(w->g);
+}
+
 /* The first waiter that can be won. Caller holds the lock. */
-static struct chan_case *winner(struct chan_queue *q, bool *parked)
+static struct chan_case *winner(struct chan_queue *q)
 {
 	struct chan_case *w;
 	while ((w = q->first) != NULL) {
 		if (w->select == NULL) {
-			*parked = true;
 			chan_queue_remove_first(q, w);
 			return w;
 		}
-		bool won = select_win(w, parked);
+		bool won = select_win(w);
 		chan_queue_remove(q, w);
 		if (won)
 			return w;
@@ -85,15 +97,14 @@ static struct chan_case *winner(struct chan_queue *q, bool *parked)
 	return NULL;
 }
 
-bool chan_send_locked(struct chan *c, const void *elem, uint64_t *word, struct g **wake)
+bool chan_send_locked(struct chan *c, const void *elem, uint64_t *word, struct chan_case **met)
 {
-	bool parked;
-	struct chan_case *w = winner(&c->receivers, &parked);
+	struct chan_case *w = winner(&c->receivers);
 	if (w != NULL) {
 		if (w->elem != NULL)
 			chan_copy(w->elem, elem, c->elem_size);
 		w->ok = true;
-		*wake = parked ? w->g : NULL;
+		*met = w;
 		return true;
 	}
 	if (chan_full(c, *word))
@@ -103,20 +114,20 @@ bool chan_send_locked(struct chan *c, const void *elem, uint64_t *word, struct g
 	return true;
 }
 
-bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, struct g **wake)
+bool chan_recv_locked(struct chan *c, void *elem, bool *ok, uint64_t *word, struct chan_case **met)
 {
-	bool parked, buffered = chan_count(*word) > 0;
+	bool buffered = chan_count(*word) > 0;
 	*ok = true;
 	if (buffered)
 		chan_take_locked(c, elem);
-	struct chan_case *w = winner(&c->senders, &parked);
+	struct chan_case *w = winner(&c->senders);
 	if (w != NULL) {
 		if (buffered)
 			chan_put_locked(c, w->elem);
 		else if (elem != NULL)
 			chan_copy(elem, w->elem, c->elem_size);
 		w->ok = true;
-		*wake = parked ? w->g : NULL;
+		*met = w;
 		return true;
 	}
 	if (buffered) {
@@ -213,17 +224,17 @@ bool chan_recv_wait(struct chan *c, void *elem, uint64_t word)
 
 bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait)
 {
-	struct g *wake = NULL;
+	struct chan_case *met = NULL;
 	bool sent = true;
 	if ((word & CHAN_LOCKED) != 0)
 		word = chan_lock_long(c);
 	if ((word & CHAN_CLOSED) == 0) {
 		sent = ((word & CHAN_RECVQ) != 0 || !chan_full(c, word)) &&
-		       chan_send_locked(c, elem, &word, &wake);
+		       chan_send_locked(c, elem, &word, &met);
 		if (sent || !wait) {
 			chan_unlock(c, word);
-			if (wake != NULL)
-				ready(wake);
+			if (met != NULL)
+				chan_tell(met);
 			preempt_enable();
 			return sent;
 		}
@@ -239,38 +250,37 @@ bool chan_send_long(struct chan *c, const void *elem, uint64_t word, bool wait)
 
 bool chan_recv_long(struct chan *c, void *elem, bool *ok, uint64_t word, bool wait)
 {
-	struct g *wake = NULL;
+	struct chan_case *met = NULL;
 	bool came = false;
 	if ((word & CHAN_LOCKED) != 0)
 		word = chan_lock_long(c);
-	bool got = chan_maybe_recv(word & ~CHAN_LOCKED) && chan_recv_locked(c, elem, &came, &word, &wake);
+	bool got = chan_maybe_recv(word & ~CHAN_LOCKED) && chan_recv_locked(c, elem, &came, &word, &met);
 	if (!got && wait) {
 		came = wait_either(c, &c->receivers, elem, chan_word_locked(c, word) | CHAN_RECVQ,
 				   WAIT_CHAN_RECEIVE);
 		got = true;
 	} else {
+		struct chan_timer *timer = c->timer;
 		chan_unlock(c, word);
-		if (wake != NULL)
-			ready(wake);
+		if (met != NULL)
+			chan_tell(met);
 		preempt_enable();
-		if (c->timer != NULL && got)
-			c->timer->taken(c->timer);
+		if (timer != NULL && got)
+			timer->taken(timer);
 	}
 	if (got && ok != NULL)
 		*ok = came;
 	return got;
 }
 
-/* Everybody in q learns that the channel is closed; those to be made ready go to *woken. Caller holds the lock. */
-static void release_all(struct chan *c, struct chan_queue *q, bool receivers, struct chan_queue *woken)
+/* Everybody in q learns that the channel is closed, and goes to *met. Caller holds the lock. */
+static void release_all(struct chan *c, struct chan_queue *q, bool receivers, struct chan_queue *met)
 {
-	bool parked;
-	for (struct chan_case *w = winner(q, &parked); w != NULL; w = winner(q, &parked)) {
+	for (struct chan_case *w = winner(q); w != NULL; w = winner(q)) {
 		if (receivers && w->elem != NULL)
 			memset(w->elem, 0, c->elem_size);
 		w->ok = false;
-		if (parked)
-			chan_queue_put(woken, w);
+		chan_queue_put(met, w);
 	}
 }
 
@@ -308,7 +318,7 @@ void chan_close(struct chan *c)
 {
 	if (c == NULL)
 		go_panic("close of nil channel");
-	struct chan_queue woken = {NULL, NULL};
+	struct chan_queue met = {NULL, NULL};
 	preempt_disable();
 	uint64_t word = chan_lock(c);
 	if ((word & CHAN_CLOSED) != 0) {
@@ -316,13 +326,13 @@ void chan_close(struct chan *c)
 		preempt_enable();
 		go_panic("close of closed channel");
 	}
-	release_all(c, &c->receivers, true, &woken);
-	release_all(c, &c->senders, false, &woken);
+	release_all(c, &c->receivers, true, &met);
+	release_all(c, &c->senders, false, &met);
 	chan_unlock(c, word | CHAN_CLOSED);
 	struct chan_case *next;
-	for (struct chan_case *w = woken.first; w != NULL; w = next) {
+	for (struct chan_case *w = met.first; w != NULL; w = next) {
 		next = w->next;
-		ready(w->g);
+		chan_tell(w);
 	}
 	preempt_enable();
 }

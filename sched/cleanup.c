@@ -9,6 +9,8 @@
  * 1. Class and count of the program's goroutines change together, with preemption off. Otherwise the world could stop between the two, and
  *    a profile would hold one goroutine more than were alive.
  * 2. An object is linked into the queue by itself. Otherwise its end would need memory.
+ * 3. What is left to do for an object whose function runs is in `work`, not on the stack. Otherwise a function that calls go_exit() would take
+ *    it away.
  */
 #include <hartbeat/cleanup.h>
 
@@ -49,6 +51,13 @@ static struct cond work, idle;
 static struct object *queue, **queue_end = &queue;
 static uint64_t last_number, queued, done; /* objects so far */
 static bool started;
+
+/* The object whose functions run now; the cleanup goroutine's, and its successor's. */
+static struct {
+	bool open;
+	struct object *finalized; /* to be released when its finalizer is over */
+	struct cleanup *rest;     /* still to be called */
+} work_now;
 
 static struct object *object_of(void *o)
 {
@@ -95,15 +104,14 @@ static bool start_locked(void)
 	return started;
 }
 
-/* The function called go_exit(), so that this goroutine ends: another goes on. Without memory the next release starts it. */
+/* The function called go_exit(), so that this goroutine ends: another goes on. Without memory the next release, or who waits, starts it. Nobody
+ * does after a panic: the program ends. */
 static void replaced(void *running)
 {
-	if (*(bool *)running) {
+	if (*(bool *)running && go_panicking() == NULL) {
 		mutex_lock(&lock);
 		started = false;
-		done++;
 		start_locked();
-		cond_broadcast(&idle);
 		mutex_unlock(&lock);
 	}
 }
@@ -118,25 +126,44 @@ static void call(void (*fn)(void *), void *arg, bool *running)
 	class_set(true);
 }
 
-static void run(struct object *b, bool *running)
+static void work_begin(struct object *b, bool *running)
 {
 	void (*finalizer)(void *) = b->finalizer;
-	if (finalizer != NULL) {
-		b->finalizer = NULL;
-		atomic_store_explicit(&b->refs, 1, memory_order_relaxed);
-		call(finalizer, b + 1, running);
-		object_release(b + 1);
+	if (finalizer == NULL) {
+		work_now.rest = b->first;
+		b->magic = 0;
+		heap_free(b);
 		return;
 	}
-	struct cleanup *c = b->first;
-	b->magic = 0;
-	heap_free(b);
-	while (c != NULL) {
+	b->finalizer = NULL;
+	atomic_store_explicit(&b->refs, 1, memory_order_relaxed);
+	work_now.finalized = b;
+	call(finalizer, b + 1, running);
+}
+
+static void work_end(bool *running)
+{
+	struct object *b = work_now.finalized;
+	struct cleanup *c;
+	work_now.finalized = NULL;
+	object_release(b != NULL ? b + 1 : NULL);
+	while ((c = work_now.rest) != NULL) {
 		struct cleanup now = *c;
+		work_now.rest = now.next;
 		heap_free(c);
 		call(now.fn, now.arg, running);
-		c = now.next;
 	}
+}
+
+/* The next object of the queue. */
+static struct object *work_take_locked(void)
+{
+	struct object *b = queue;
+	queue = b->next;
+	if (queue == NULL)
+		queue_end = &queue;
+	work_now.open = true;
+	return b;
 }
 
 static void cleanup_loop(void *arg)
@@ -146,17 +173,17 @@ static void cleanup_loop(void *arg)
 	DEFER(replaced, &running);
 	mutex_lock(&lock);
 	for (;;) {
-		while (queue == NULL) {
+		while (queue == NULL && !work_now.open) {
 			cond_broadcast(&idle);
 			cond_wait(&work, &lock);
 		}
-		struct object *b = queue;
-		queue = b->next;
-		if (queue == NULL)
-			queue_end = &queue;
+		struct object *b = work_now.open ? NULL : work_take_locked();
 		mutex_unlock(&lock);
-		run(b, &running);
+		if (b != NULL)
+			work_begin(b, &running);
+		work_end(&running);
 		mutex_lock(&lock);
+		work_now.open = false;
 		done++;
 		cond_broadcast(&idle);
 	}
@@ -247,7 +274,9 @@ int finalizer_set(void *o, void (*fn)(void *o))
 void cleanup_wait(void)
 {
 	mutex_lock(&lock);
-	for (uint64_t until = queued; done < until;)
+	for (uint64_t until = queued; done < until;) {
+		start_locked();
 		cond_wait(&idle, &lock);
+	}
 	mutex_unlock(&lock);
 }

@@ -6,7 +6,7 @@
  *
  * so that at any time n * now - sum is what they have waited since. Who takes the first one out charges that, and all begin anew.
  *
- * 1. Only those who queue while a profile looks are followed. A queue that has none costs one load and a branch.
+ * 1. Only goroutines of the program that queue while a profile looks are followed. A queue that has none costs one load and a branch.
  * 2. What is in a queue changes under its owner's spinlock only; who is in none has contend_n 0 and contend_in false.
  */
 #ifndef SCHED_CONTEND_H
@@ -32,6 +32,8 @@ static inline void contend_put_locked(struct waitq *q, struct g *g)
 	} else if (first == g) {
 		g->contend_sum = 0;
 	}
+	if (g->system) /* g is the caller: its class does not change meanwhile (sched/cleanup.c) */
+		return;
 	g->contend_in = true;
 	first->contend_sum = first->contend_n == 0 ? arch_ticks() : first->contend_sum + arch_ticks();
 	first->contend_n++;

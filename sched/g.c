@@ -84,6 +84,8 @@ void goroutine_end(void)
 	struct g *self = g_self();
 	if (__builtin_expect(self->labels != NULL, 0))
 		labels_set(NULL);
+	if (__builtin_expect(self->regions != NULL, 0))
+		trace_regions_drop(self);
 	self->preempt_off++;
 	atomic_signal_fence(memory_order_seq_cst);
 	self->pinned = NULL;

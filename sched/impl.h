@@ -34,6 +34,9 @@ struct sched_hart {
 	uint32_t shake_every, releases_left;
 	bool pinned_went; /* a pinned goroutine had its turn, the others did not yet */
 	bool global_went; /* the global queue had its turn, the ring did not yet */
+	bool next_passed; /* somebody was picked before who stands in q.next */
+	uint64_t
+		global_waited; /* 1 + the ring's head at the last turn of the global queue before which somebody else went */
 	bool timers_went; /* timers had their turn, a goroutine did not yet */
 	uint64_t turn_ticks;
 	struct g *handed; /* left over from switch_next(): picked, and not to be resumed directly */

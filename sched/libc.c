@@ -42,9 +42,23 @@ struct __lock {
 struct __lock __lock___libc_recursive_mutex;
 static _Thread_local struct __lock *held; /* recursive locks of this goroutine, the last one taken first */
 
+/* The library makes the lock of a stream when it is first used, and cannot be told that there is no memory: these are for as many as the standard ones. */
+static struct __lock kept[3];
+static _Atomic uint32_t n_kept;
+
+static bool is_kept(const struct __lock *lock)
+{
+	return lock >= kept && lock < kept + sizeof kept / sizeof kept[0];
+}
+
 void __retarget_lock_init(_LOCK_T *lock)
 {
+	uint32_t i;
 	*lock = heap_alloc_zero(sizeof(struct __lock));
+	/* relaxed: a number for each */
+	if (*lock == NULL &&
+	    (i = atomic_fetch_add_explicit(&n_kept, 1, memory_order_relaxed)) < sizeof kept / sizeof kept[0])
+		*lock = &kept[i];
 	if (*lock == NULL)
 		panic("out of memory: no room for a C library lock");
 }
@@ -56,12 +70,13 @@ void __retarget_lock_init_recursive(_LOCK_T *lock)
 
 void __retarget_lock_close(_LOCK_T lock)
 {
-	heap_free(lock);
+	if (!is_kept(lock))
+		heap_free(lock);
 }
 
 void __retarget_lock_close_recursive(_LOCK_T lock)
 {
-	heap_free(lock);
+	__retarget_lock_close(lock);
 }
 
 void __retarget_lock_acquire(_LOCK_T lock)

@@ -125,7 +125,7 @@ static struct g *handed_take(struct hart *h, bool *inherit)
 	return g;
 }
 
-static struct g *pick(struct hart *h, bool *inherit)
+static struct g *pick_any(struct hart *h, bool *inherit)
 {
 	struct sched_hart *s = h->sched;
 	struct g *g = NULL;
@@ -142,13 +142,20 @@ static struct g *pick(struct hart *h, bool *inherit)
 	uint64_t dice = s->shaken ? random_step(&s->rng) >> 32 : 0;
 	if ((dice & 3) == 3)
 		runq_next_last(&s->q);
-	/* the global queue's turn, but not twice in a row */
+	/*
+	 * The global queue's turn, but not twice in a row. Who goes on in the slice goes first, once: who was woken by a timer would wait for the
+	 * slices of others, and if timers come all the time the queue would wait for ever.
+	 */
 	if ((runq_turn(&s->q, GLOBAL_EVERY) || (dice & 12) == 12) && !s->global_went) {
-		g = globq_get(&s->q, hart_count);
-		s->global_went = g != NULL;
+		uint64_t turn = atomic_load_explicit(&s->q.head, memory_order_relaxed) + 1;
+		if (atomic_load_explicit(&s->q.next, memory_order_relaxed) != NULL &&
+		    s->global_waited != turn) {
+			s->global_waited = turn;
+		} else {
+			g = globq_get(&s->q, hart_count);
+			s->global_went = g != NULL;
+		}
 	}
-	if (h->slice_over)
-		runq_next_last(&s->q);
 	if (g == NULL) {
 		g = runq_get(&s->q, inherit);
 		if (g != NULL && !*inherit)
@@ -185,6 +192,15 @@ static struct g *pick(struct hart *h, bool *inherit)
 	return g;
 }
 
+static struct g *pick(struct hart *h, bool *inherit)
+{
+	struct sched_hart *s = h->sched;
+	struct g *g = pick_any(h, inherit);
+	/* relaxed: what this hart puts there; else a guess */
+	s->next_passed = g != NULL && atomic_load_explicit(&s->q.next, memory_order_relaxed) != NULL;
+	return g;
+}
+
 static bool work_queued(void)
 {
 	if (!globq_empty())
@@ -201,6 +217,14 @@ static bool work_pinned(void)
 		if (atomic_load(&harts[i]->sched->n_pinned) > 0) /* rule E */
 			return true;
 	return false;
+}
+
+static bool waits_irq(const struct hart *h)
+{
+	/* relaxed: of this hart, and a guess as to what others put there just now */
+	return !runq_empty(&h->sched->q) || !globq_empty() ||
+	       atomic_load_explicit(&h->sched->n_pinned, memory_order_relaxed) > 0 ||
+	       atomic_load_explicit(&h->timers_hit, memory_order_relaxed);
 }
 
 static bool all_idle(void)
@@ -386,4 +410,5 @@ void sched_hart_init(struct hart *h)
 	h->sched->pin_lock = (struct spinlock)SPINLOCK_INIT(RANK_SCHED);
 	preempt_hook = preempt_now;
 	panic_goroutines_hook = goroutines_print;
+	trap_waits_hook = waits_irq;
 }

@@ -4,7 +4,7 @@
  *	OPEN ---select parks---> PARKED          somebody else: select_win(), or the timer
  *	 |  \                      |
  *	 |   `--- by anybody ------+-----> the case that was done, or EXPIRED        by one compare-and-swap
- *	CLAIMED (by itself, for a moment)
+ *	CLAIMED (by itself, for a moment)            (SELECT_HELD: from OPEN, for a moment)
  *
  * Look: the words of all channels are loaded, without locks. Among the cases that may be ready one is drawn, each with the same probability,
  * and tried like a single operation; if that fails the look is repeated. When nothing is ready:
@@ -20,8 +20,9 @@
  * From its first place in a queue on, the select may be won:
  *
  * 1. Whoever does an operation that completes a select's case first wins the select for that case. Otherwise two cases would be done.
- * 2. It does so, and copies, with the lock of the case's channel held. A select that finds itself won before it has parked takes that lock
- *    once, and so waits for the copy; one that is made ready knows that the copy is done. Otherwise it would read an element half written.
+ * 2. It does so, and copies, with the lock of the case's channel held, and tells the select when it has given the lock back: makes it
+ *    ready if it had parked, else takes SELECT_HELD away, which the select waits for without touching the channel. Otherwise it would read an
+ *    element half written, or one of the two would touch a channel that the other one frees behind what they did.
  * 3. A select that finds, while it enrolls, a case ready that needs no other select wins itself first, then goes on. If it was won meanwhile
  *    by somebody else it leaves the channel as it is. Otherwise an element would be lost.
  * 4. Two selects that meet are won together: the one that enrolls claims itself, wins the other, then completes its own state. While it is
@@ -29,8 +30,8 @@
  *    another which is CLAIMED too keeps its claim only if its own address is the lower one, else it opens itself until the other has
  *    decided. So whoever waits CLAIMED waits for a higher address, and the wait ends. Otherwise two selects would wait for each other.
  * 5. Nobody takes a lock while CLAIMED or while waiting for a claim. Otherwise 4 does not hold: lock holders wait for claims.
- * 6. A select that has returned is in no queue: it takes itself out under each channel's lock, or whoever met it there and found it won did.
- *    Otherwise a queue would point into memory that is used for something else.
+ * 6. A select that has returned is in no queue: it takes itself out under each other channel's lock, or whoever met it there and found it won
+ *    did. Otherwise a queue would point into memory that is used for something else.
  *
  * A select that enrolls begins at a case chosen at random, so that no case is always the first that others can find.
  *
@@ -71,35 +72,36 @@ static bool swap(struct chan_select *s, uintptr_t from, uintptr_t to)
 
 static uintptr_t state(const struct chan_select *s)
 {
-	/* pairs with the release in swap() and win_both() */
+	/* pairs with the release in swap(), win_both() and chan_tell() */
 	return atomic_load_explicit(&s->state, memory_order_acquire);
 }
 
-/* Wins s with this value of its state. */
-static bool win(struct chan_select *s, uintptr_t to, bool *parked)
+/* Wins s: its state is `open` or `parked` from here on, as it was before, which is returned; or something else: somebody else has won it. */
+static inline __attribute__((always_inline)) uintptr_t win(struct chan_select *s, uintptr_t open,
+							   uintptr_t parked)
 {
 	for (uint32_t n = 1;;) {
 		uintptr_t was = state(s);
-		if (was == SELECT_CLAIMED) {
+		if (was == SELECT_CLAIMED)
 			spin_pause(n++);
-		} else if (was != SELECT_OPEN && was != SELECT_PARKED) {
-			return false;
-		} else if (swap(s, was, to)) {
-			*parked = was == SELECT_PARKED;
-			return true;
-		}
+		else if ((was != SELECT_OPEN && was != SELECT_PARKED) ||
+			 swap(s, was, was == SELECT_OPEN ? open : parked))
+			return was;
 	}
 }
 
-bool select_win(struct chan_case *w, bool *parked)
+static uintptr_t held(const struct chan_case *w)
 {
-	*parked = true;
-	return w->select == NULL || win(w->select, (uintptr_t)w, parked);
+	return (uintptr_t)w | SELECT_HELD;
+}
+
+bool select_win(struct chan_case *w)
+{
+	return w->select == NULL || win(w->select, held(w), (uintptr_t)w) <= SELECT_PARKED;
 }
 
 /* Wins both a, for the case mine, and the select that other waits in (rule 4). a enrolls and runs here. */
-static enum outcome win_both(struct chan_select *a, struct chan_case *mine, struct chan_case *other,
-			     bool *parked)
+static enum outcome win_both(struct chan_select *a, struct chan_case *mine, struct chan_case *other)
 {
 	struct chan_select *b = other->select;
 	for (uint32_t n = 1;; n++) {
@@ -107,8 +109,8 @@ static enum outcome win_both(struct chan_select *a, struct chan_case *mine, stru
 			return LOST;
 		uintptr_t was;
 		while ((was = state(b)) == SELECT_CLAIMED || was == SELECT_OPEN || was == SELECT_PARKED) {
-			if (was != SELECT_CLAIMED && swap(b, was, (uintptr_t)other)) {
-				*parked = was == SELECT_PARKED;
+			if (was != SELECT_CLAIMED &&
+			    swap(b, was, was == SELECT_OPEN ? held(other) : (uintptr_t)other)) {
 				/* pairs with the acquire in state() */
 				atomic_store_explicit(&a->state, (uintptr_t)mine, memory_order_release);
 				return DONE;
@@ -136,17 +138,16 @@ static enum outcome win_self(struct chan_select *s, struct chan_case *w)
 }
 
 /* Goes on with w if a partner waits. STALE: none does. Caller holds the lock. */
-static enum outcome meet_locked(struct chan_select *s, struct chan_case *w, struct g **wake)
+static enum outcome meet_locked(struct chan_select *s, struct chan_case *w, struct chan_case **met)
 {
 	struct chan *c = w->c;
 	struct chan_queue *q = w->dir == CHAN_SEND ? &c->receivers : &c->senders;
 	struct chan_case *next;
 	for (struct chan_case *o = q->first; o != NULL; o = next) {
-		bool parked = true;
 		next = o->next;
 		if (o->select == s)
 			continue; /* the same channel in both directions */
-		enum outcome r = o->select == NULL ? win_self(s, w) : win_both(s, w, o, &parked);
+		enum outcome r = o->select == NULL ? win_self(s, w) : win_both(s, w, o);
 		if (r == LOST)
 			return LOST;
 		chan_queue_remove(q, o);
@@ -156,14 +157,15 @@ static enum outcome meet_locked(struct chan_select *s, struct chan_case *w, stru
 		if (to->elem != NULL)
 			chan_copy(to->elem, from->elem, c->elem_size);
 		w->ok = o->ok = true;
-		*wake = parked ? o->g : NULL;
+		*met = o;
 		return DONE;
 	}
 	return STALE;
 }
 
 /* Goes on with w if it is ready, else queues it. Caller holds the lock. */
-static enum outcome enroll_locked(struct chan_select *s, struct chan_case *w, uint64_t *word, struct g **wake)
+static enum outcome enroll_locked(struct chan_select *s, struct chan_case *w, uint64_t *word,
+				  struct chan_case **met)
 {
 	struct chan *c = w->c;
 	bool send = w->dir == CHAN_SEND, closed = (*word & CHAN_CLOSED) != 0;
@@ -181,10 +183,10 @@ static enum outcome enroll_locked(struct chan_select *s, struct chan_case *w, ui
 	if (!send && (closed || chan_count(*word) > 0)) {
 		r = win_self(s, w);
 		if (r == DONE)
-			chan_recv_locked(c, w->elem, &w->ok, word, wake);
+			chan_recv_locked(c, w->elem, &w->ok, word, met);
 		return r;
 	}
-	r = meet_locked(s, w, wake);
+	r = meet_locked(s, w, met);
 	if (r != STALE)
 		return r;
 	if (send && !chan_full(c, *word)) {
@@ -203,19 +205,20 @@ static enum outcome enroll_locked(struct chan_select *s, struct chan_case *w, ui
 
 static enum outcome enroll(struct chan_select *s, struct chan_case *w)
 {
-	struct g *wake = NULL;
+	struct chan_case *met = NULL;
 	w->queued = false;
 	w->select = s;
 	w->g = s->g;
 	preempt_disable();
 	uint64_t word = chan_lock(w->c);
-	enum outcome r = enroll_locked(s, w, &word, &wake);
+	struct chan_timer *timer = w->dir == CHAN_RECV ? w->c->timer : NULL;
+	enum outcome r = enroll_locked(s, w, &word, &met);
 	chan_unlock(w->c, word);
-	if (wake != NULL)
-		ready(wake);
+	if (met != NULL)
+		chan_tell(met);
 	preempt_enable();
-	if (r == DONE && w->c->timer != NULL && w->dir == CHAN_RECV)
-		w->c->timer->taken(w->c->timer);
+	if (r == DONE && timer != NULL)
+		timer->taken(timer);
 	return r;
 }
 
@@ -316,13 +319,14 @@ static inline __attribute__((always_inline)) struct chan_case *wait_for(struct c
 		atomic_signal_fence(memory_order_seq_cst);
 	}
 	uintptr_t won = state(s);
-	struct chan_case *w = won == SELECT_EXPIRED ? NULL : (struct chan_case *)won;
 	ASSERT(won >= SELECT_EXPIRED, "a select goes on when it was won");
-	for (i = start; k > 0; k--, i = i + 1 == n ? 0 : i + 1) {
-		/* not parked: w's lock too, for who won for it may still be copying (rule 2) */
-		if (cases[i].c != NULL && (&cases[i] != w || !parked))
+	if (!parked)
+		for (uint32_t spins = 1; won != SELECT_EXPIRED && (won & SELECT_HELD) != 0; won = state(s))
+			spin_pause(spins++);
+	struct chan_case *w = won == SELECT_EXPIRED ? NULL : (struct chan_case *)won;
+	for (i = start; k > 0; k--, i = i + 1 == n ? 0 : i + 1)
+		if (cases[i].c != NULL && &cases[i] != w)
 			leave(&cases[i]);
-	}
 	preempt_enable();
 	return w;
 }
@@ -420,8 +424,7 @@ static void expire(struct ktimer *t)
 {
 	struct chan_select *s = t->arg;
 	struct g *g = s->g;
-	bool parked;
-	if (win(s, SELECT_EXPIRED, &parked) && parked)
+	if (win(s, SELECT_EXPIRED, SELECT_EXPIRED) == SELECT_PARKED)
 		ready(g);
 }
 

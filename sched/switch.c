@@ -164,7 +164,9 @@ void settle_slow(struct g *left, uintptr_t why)
 		store_release(&left->status,
 			      G_RUNNABLE); /* pairs with the acquire in g_own() and g_run_begin() */
 	else
-		ASSERT(atomic_load_explicit(&left->status, memory_order_relaxed) == G_RUNNABLE,
+		/* it may be looked at by now: G_OWNED */
+		ASSERT((atomic_load_explicit(&left->status, memory_order_relaxed) & G_STATUS_MASK) ==
+			       G_RUNNABLE,
 		       "who leaves to wait was parking");
 	if (left->pinned != NULL) {
 		pin_put(left);
@@ -228,6 +230,7 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 		if (h->sched->shaken)
 			h->slice_due = now + 1 + random_step(&h->sched->rng) % h->slice_ticks;
 		timer_rearm_irq(h);
+		now = arch_ticks(); /* what that took is not g's: a profile does not charge it to g either */
 	}
 	store_relaxed(&h->asked, 0);
 	store_relaxed(&g->resched, false);
@@ -255,7 +258,6 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 	*why = (enum switch_reason)arch_arrival_word(a);
 	if (h->cur != h->g0) { /* a trap left for here, with interrupts off */
 		g = h->cur;
-		g->left_at = arch_ticks();
 		g->run_ticks += g->left_at - g->run_since;
 		h->cur = h->g0;
 		h->sched->left = g;
@@ -269,6 +271,10 @@ struct g *execute_sys(struct hart *h, struct g *g, bool inherit, enum switch_rea
 
 struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 {
+	/* Who would go on in it, before timers make somebody ready, who has had nothing of it; nor has who had to let another one pass. */
+	if (h->slice_over && !h->sched->next_passed)
+		runq_next_last(&h->sched->q);
+	h->sched->next_passed = false;
 	if (why != SWITCH_TRAP) {
 		if (why == SWITCH_YIELD && runq_turn(&h->sched->q, GLOBAL_EVERY))
 			latency_follow_eight(g);
@@ -276,15 +282,20 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 		return NULL;
 	}
 	if (trace_active() && g->area != NULL) { /* else it said so itself */
-		uint64_t left = g->left_at;
 		h->left = g;
 		trace_go_preempted(g);
 		h->left = NULL;
-		g->run_ticks += g->left_at - left;
 	}
 	shrink_poll();
-	if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed))
+	if (atomic_load_explicit(&h->timers_hit, memory_order_relaxed)) {
+		/* a guess: whom another hart puts there just now has waited less */
+		uint32_t pinned = atomic_load_explicit(&h->sched->n_pinned, memory_order_relaxed);
 		timers_turn_sys(h);
+		/* A pinned one that a timer wakes does not wait for the others' turn: they have just had it. */
+		if (g->pinned == NULL &&
+		    atomic_load_explicit(&h->sched->n_pinned, memory_order_relaxed) > pinned)
+			h->sched->pinned_went = false;
+	}
 	/* pairs with the acquire in g_own() and g_run_begin(): the saved frame is complete */
 	store_release(&g->status, G_RUNNABLE);
 	/* a stop of the world changes nothing about who runs where */

@@ -67,6 +67,8 @@ static inline __attribute__((always_inline)) void settle_yield(struct g *left)
 	/* pairs with the acquire in g_own(), g_run_begin() and runq_steal(): the saved context is complete */
 	atomic_thread_fence(memory_order_release);
 	store_relaxed(&left->status, G_RUNNABLE);
+	/* pairs with the acquire of tail in runq_steal(): who finds it there finds it runnable */
+	atomic_thread_fence(memory_order_release);
 	runq_commit_tail(q);
 	/* Without the fence of rule A of sched/sched.c, which a yield can do without: a hart that goes to sleep just now and is missed here is
 	 * seen by the next yield, and g, which this hart has in its own queue, waits a slice at most: at its end wake_one() looks anew. */

@@ -25,8 +25,8 @@ static void statuses(void)
 	for (struct g *g = g_all(); g != NULL; g = g->all_next)
 		while (!trace_gen_walk(&w, g))
 			go_yield();
-	trace_walking = NULL;
 	trace_gen_walk_flush(&w);
+	trace_walking = NULL;
 }
 
 bool trace_advance(bool more, struct trace_gen **ended)

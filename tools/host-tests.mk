@@ -13,13 +13,13 @@ FUZZ_SECONDS ?= $(if $(filter 1,$(FULL)),60,5)
 
 SYMTAB_READER := $(addprefix kernel/, symtab.c symtab_frames.c symtab_table.c crc32.c)
 HEAP_SOURCES := $(addprefix kernel/, heap.c large.c slab.c size_class.c page.c buddy.c) tests/host/host_lock.c
-HBDUMP_PARTS := $(addprefix tools/hbdump/, lines.c parse.c store.c)
+HBDUMP_PARTS := $(addprefix tools/hbdump/, lines.c parse.c store.c store_ask.c)
 HBDUMP_PROFILE := kernel/base64.c prof/page/flame_page.c $(addprefix tools/hbdump/, flame.c gunzip.c profile.c vector.c)
 HBDUMP_TRACE := $(addprefix tools/hbdump/, gunzip.c pairs.c trace_check.c trace_draw.c trace_event.c trace_file.c trace_mend.c trace_order.c trace_ranges.c trace_samples.c \
 	trace_states.c trace_summary.c vector.c)
 FRAMING_SOURCES := $(addprefix kernel/, base64.c crc32.c framing.c)
 
-HOST_TESTS := test_builder test_edit test_expo test_fdt test_framing test_gzip test_hbdump test_http test_memory test_options test_pool_chain test_pprof \
+HOST_TESTS := test_answer test_builder test_edit test_expo test_fdt test_fdt_pci test_framing test_gzip test_hbdump test_http test_memory test_options test_pool_chain test_pprof \
 	test_profile \
 	test_pvh \
 	test_resend \
@@ -41,12 +41,14 @@ HOST_TSAN_SYNC_TESTS := test_sync
 HOST_TSAN_CHAN_TESTS := test_chan
 HOST_FUZZ := fuzz_edit fuzz_fdt fuzz_hbdump fuzz_http fuzz_options fuzz_profile fuzz_pvh fuzz_trace
 
+test_answer_SOURCES := kernel/sink.c prof/serve/answer.c prof/serve/http.c
 test_builder_SOURCES := prof/builder.c prof/intern.c
 test_chan_SOURCES := $(addprefix sched/, chan.c chan_wait.c select.c)
 test_edit_SOURCES := prof/serve/edit.c
 test_expo_SOURCES := prof/expo.c
 test_expo_LIBS := -lm
-test_fdt_SOURCES := tests/host/fdt_builder.c tests/host/boot_sane.c $(addprefix boot/, info.c fdt.c fdt_info.c line.c)
+test_fdt_SOURCES := tests/host/fdt_builder.c tests/host/boot_sane.c $(addprefix boot/, info.c fdt.c fdt_info.c fdt_pci.c line.c)
+test_fdt_pci_SOURCES := tests/host/fdt_builder.c $(addprefix boot/, fdt.c fdt_pci.c line.c)
 test_g_SOURCES := sched/area.c sched/g.c tests/host/host_spin.c
 test_framing_SOURCES := $(FRAMING_SOURCES) tools/hbdump/lines.c tools/hbdump/parse.c
 test_gzip_SOURCES := prof/gzip.c

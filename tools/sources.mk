@@ -38,6 +38,7 @@ ARCH_SOURCES_x86_64 := \
 BOOT_SOURCES_riscv64 := \
 	boot/fdt.c \
 	boot/fdt_info.c \
+	boot/fdt_pci.c \
 	boot/riscv64/devices.c \
 	boot/riscv64/entry.S \
 	boot/riscv64/harts.c \
@@ -289,6 +290,7 @@ HBDUMP_SOURCES := \
 	tools/hbdump/parse.c \
 	tools/hbdump/profile.c \
 	tools/hbdump/store.c \
+	tools/hbdump/store_ask.c \
 	tools/hbdump/trace_check.c \
 	tools/hbdump/trace_draw.c \
 	tools/hbdump/trace_event.c \

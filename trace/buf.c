@@ -4,10 +4,12 @@
  * 1. The trace lock is taken on system stacks only (its rank is a bottom half: kernel/ranks.txt). Otherwise a fresh stack page under it would
  *    need locks that others hold while they emit.
  * 2. A buffer is in one place: a hart's, a generation's list, or the free ones. Otherwise events would be lost or come twice.
- * 3. Without a buffer events go nowhere, and the generation says that it was dropped. Otherwise a trace with holes would look whole, or
- *    somebody would wait.
+ * 3. Without a buffer events go nowhere, without room in a table a string or stack is none, and the generation says that it was dropped.
+ *    Otherwise a trace with holes would look whole, or somebody would wait.
  */
 #include "trace/impl.h"
+
+#include <string.h>
 
 #include "kernel/assert.h"
 #include "kernel/page.h"
@@ -153,6 +155,18 @@ void trace_buf_append(struct trace_gen *gen, struct trace_buf *b)
 	on_system_stack(append_sys, &r);
 }
 
+bool trace_buf_copy(void *gen, const struct trace_buf *b)
+{
+	struct trace_buf *to = trace_buf_take(b->m);
+	if (to == NULL)
+		return false;
+	to->time = b->time;
+	to->used = b->used;
+	memcpy(to->data, b->data, b->used);
+	trace_buf_append(gen, to);
+	return true;
+}
+
 static void nowhere(struct trace_hart *t)
 {
 	t->buf = NULL;
@@ -164,7 +178,7 @@ static void nowhere(struct trace_hart *t)
 static void fresh(struct trace_hart *t)
 {
 	if (t->buf == NULL) {
-		atomic_store_explicit(&trace_gen->dropped, true, memory_order_relaxed);
+		trace_gen_hole(trace_gen);
 		nowhere(t);
 		return;
 	}

@@ -14,7 +14,7 @@ enum {
 };
 
 union watched watched;
-struct trace_gen *trace_gen, *trace_ending;
+struct trace_gen *trace_gen, *trace_ending, *trace_ended;
 static uint32_t last_number;
 static struct trace_symbols *symbols; /* set once by the first trace */
 
@@ -100,6 +100,9 @@ struct trace_gen *trace_gen_end(void)
 {
 	struct trace_gen *t = trace_gen;
 	ASSERT(g_self()->preempt_off > 0, "a generation ends while the world is stopped");
+#ifndef MUTANT_trace_unkept
+	trace_ended = t; /* first: a panic finds it, whatever comes of the rest */
+#endif
 	__atomic_store_n(&watched.trace, false, __ATOMIC_RELAXED);
 	trace_heap_watch(false);
 	for (uint32_t i = 0; i < hart_count; i++)
@@ -109,28 +112,23 @@ struct trace_gen *trace_gen_end(void)
 	return t;
 }
 
-static bool copy(void *ctx, const struct trace_buf *b)
-{
-	struct trace_gen *t = ctx;
-	struct trace_buf *to = trace_buf_take(b->m);
-	if (to == NULL)
-		return false;
-	to->time = b->time;
-	to->used = b->used;
-	memcpy(to->data, b->data, b->used);
-	trace_buf_append(t, to);
-	return true;
-}
-
 bool trace_gen_finish(struct trace_gen *t)
 {
 	trace_ending = NULL;
 	trace_cpu_end(t);
-	if (!atomic_load_explicit(&t->dropped, memory_order_relaxed) && !trace_tables(t, symbols, copy, t))
-		atomic_store_explicit(&t->dropped, true, memory_order_relaxed);
+	t->events_last = t->last;
+	if (!atomic_load_explicit(&t->dropped, memory_order_relaxed) &&
+	    !trace_tables(t, symbols, trace_buf_copy, t))
+		trace_gen_hole(t);
+	t->whole = !atomic_load_explicit(&t->dropped, memory_order_relaxed);
 	trace_map_free(&t->strings);
 	trace_map_free(&t->stacks);
 	return !atomic_load_explicit(&t->dropped, memory_order_relaxed);
+}
+
+void trace_gen_kept(void)
+{
+	trace_ended = NULL;
 }
 
 int trace_head_write(struct sink *s)

@@ -19,9 +19,11 @@ static inline bool claim_from(struct g *g, uint64_t was)
 #ifdef MUTANT_trace_seq
 	to |= (uint32_t)was;
 #endif
-	/* pairs with the acquire in trace_gen_walk(), through the transition, which comes after its claim; it has nothing to release itself */
-	return atomic_compare_exchange_strong_explicit(&g->trace, &was, to, memory_order_acquire,
-						       memory_order_relaxed);
+	/* What trace_gen_walk() has read of g, its id among it, was read before the claim, and so before whatever follows the claim elsewhere, up
+	 * to the next goroutine on this descriptor: pairs with next_seq() there, and the transitions that come after it. In both orders: rule 2 of
+	 * sched/mutex.c. */
+	return atomic_compare_exchange_strong_explicit(&g->trace, &was, to, memory_order_seq_cst,
+						       memory_order_seq_cst);
 }
 
 /* Nobody had written g's status of this generation yet: the caller does, unless somebody else is faster. Returns g's word. */
@@ -57,13 +59,20 @@ void trace_proc_stop(void)
 	trace_emit0(t, TRACE_PROC_STOP);
 }
 
-/* g leaves its hart now. */
-static inline __attribute__((always_inline)) void leaves(struct trace_hart *t, struct g *g,
+/* Who runs leaves its hart at `now`, or has. */
+static inline __attribute__((always_inline)) void left(struct trace_hart *t, enum trace_event e, uint64_t now,
+						       unsigned text, uint64_t stack)
+{
+	t->at = trace_varint(trace_varint(trace_begin_at(t, e, now), text), stack);
+}
+
+/* self leaves its hart now. */
+static inline __attribute__((always_inline)) void leaves(struct trace_hart *t, struct g *self,
 							 enum trace_event e, unsigned text, uint64_t stack)
 {
 	uint64_t now = arch_ticks();
-	g->left_at = now;
-	t->at = trace_varint(trace_varint(trace_begin_at(t, e, now), text), stack);
+	self->left_at = now;
+	left(t, e, now, text, stack);
 }
 
 /* Rule 6: whoever sees the new status may take the stack away. */
@@ -78,7 +87,6 @@ void trace_go_create(struct g *g)
 	struct trace_hart *t = trace_enter();
 	uint64_t entry = trace_stack_entry(g), stack = TRACE_STACK_HERE(t);
 	atomic_store_explicit(&g->trace, t->word, memory_order_relaxed);
-	g->regions = NULL; /* of who had the descriptor before, when a trace ended first */
 	trace_proc_needed(t);
 	trace_emit3(t, TRACE_GO_CREATE, g->id, entry, stack);
 }
@@ -116,13 +124,11 @@ void trace_go_preempt(struct g *self)
 void trace_go_preempted(struct g *g)
 {
 	struct trace_hart *t = trace_enter();
-	leaves(t, g, TRACE_GO_STOP, TRACE_TEXT_PREEMPTED, trace_stack_left(g));
+	left(t, TRACE_GO_STOP, g->left_at, TRACE_TEXT_PREEMPTED, trace_stack_left(g));
 }
 
 void trace_go_destroy(struct g *self)
 {
-	if (self->regions != NULL)
-		trace_regions_drop(self);
 	struct trace_hart *t = trace_enter();
 	self->left_at = arch_ticks();
 	t->at = trace_begin_at(t, TRACE_GO_DESTROY, self->left_at);
@@ -154,7 +160,7 @@ static bool walk_room(struct trace_walk *w)
 	if (w->buf == NULL) {
 		w->buf = trace_buf_take(TRACE_NO_THREAD);
 		if (w->buf == NULL) {
-			atomic_store_explicit(&trace_gen->dropped, true, memory_order_relaxed);
+			trace_gen_hole(trace_gen);
 			return false;
 		}
 		w->at = w->buf->data;
@@ -172,6 +178,15 @@ void trace_gen_walk_flush(struct trace_walk *w)
 	w->buf = NULL;
 }
 
+uint8_t *trace_status_write(uint8_t *at, uint64_t dt, uint64_t id, uint32_t status)
+{
+	*at++ = TRACE_GO_STATUS;
+	at = trace_varint(at, dt);
+	at = trace_varint(at, id);
+	at = trace_varint(at, TRACE_NO_THREAD);
+	return trace_varint(at, status == G_WAITING ? GO_WAITING : GO_RUNNABLE);
+}
+
 bool trace_gen_walk(struct trace_walk *w, struct g *g)
 {
 	/* First the word, then what it stands for: if the word is still the same when it is claimed, so is the rest. Pairs with claim_from(). */
@@ -185,20 +200,33 @@ bool trace_gen_walk(struct trace_walk *w, struct g *g)
 	if (!walk_room(w))
 		return true;
 	uint64_t now = trace_time(); /* before the claim, and so before whatever follows it */
-	if (!claim_from(g, was))
-		return true;
-#ifdef MUTANT_trace_no_status
-	if (id % 2 == 0)
-		return true;
-#endif
 	uint64_t dt = now > w->last ? now - w->last : 0;
-	w->last += dt;
-	*w->at++ = TRACE_GO_STATUS;
-	w->at = trace_varint(w->at, dt);
-	w->at = trace_varint(w->at, id);
-	w->at = trace_varint(w->at, TRACE_NO_THREAD);
-	w->at = trace_varint(w->at, s == G_WAITING ? GO_WAITING : GO_RUNNABLE);
+	w->end = trace_status_write(w->at, dt, id, s);
+	w->g = g;
+	bool mine = claim_from(g, was);
+#ifdef MUTANT_trace_no_status
+	mine &= id % 2 != 0;
+#endif
+	if (mine) {
+		w->at = w->end;
+		w->last += dt;
+	}
+	w->g = NULL;
 	return true;
+}
+
+uint8_t *trace_walk_end(const struct trace_walk *w)
+{
+	/* Who else claims a status has counted on a moment later. */
+	bool mine = w->g != NULL && atomic_load_explicit(&w->g->trace, memory_order_relaxed) == word_now();
+	return mine ? w->end : w->at;
+}
+
+bool trace_status_open(const struct g *g)
+{
+	uint32_t s = atomic_load_explicit(&g->status, memory_order_relaxed) & G_STATUS_MASK;
+	return s != G_DEAD && s != G_IDLE &&
+	       atomic_load_explicit(&g->trace, memory_order_relaxed) < word_now();
 }
 
 /* ---- what the running goroutine says ---- */

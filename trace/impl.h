@@ -23,6 +23,14 @@ __attribute__((noinline)) void trace_buf_swap(struct trace_hart *t);
 void trace_buf_begin(struct trace_hart *t, uint32_t index);
 void trace_buf_end(struct trace_hart *t, struct trace_gen *gen);
 void trace_buf_append(struct trace_gen *gen, struct trace_buf *b); /* goroutine context */
+/* Appends what b holds, too. False: there is no memory. Goroutine context; for trace_tables(). */
+bool trace_buf_copy(void *gen, const struct trace_buf *b);
+
+/* Memory ran out: something of it is missing, so it is dropped as a whole. */
+static inline void trace_gen_hole(struct trace_gen *t)
+{
+	atomic_store_explicit(&t->dropped, true, memory_order_relaxed);
+}
 
 /* Time of events: arch_ticks() >> trace_shift, a unit of some ns. */
 extern uint32_t trace_shift;
@@ -46,6 +54,9 @@ bool trace_map_init(struct trace_map *m, uint32_t buckets);
 void trace_map_free(struct trace_map *m);
 const struct trace_entry *trace_map_put_locked(struct trace_map *m, const uint64_t *data, uint32_t size,
 					       uint64_t hash);
+/* Whether an entry of so many bytes may be put without another block; and another block. */
+bool trace_map_has_room(const struct trace_map *m, uint32_t size);
+void trace_map_extend_locked(struct trace_map *m, void *block);
 
 /* string.c */
 
@@ -59,15 +70,15 @@ enum {
 	TRACE_TEXT_COUNT = TRACE_TEXT_STW + TRACE_TEXT_STW_MAX, /* ids of other strings begin here, plus 1 */
 };
 const char *trace_text(unsigned id); /* NULL: there is none */
-/* The id of a string in the running generation; 0: it is empty, or memory is out. Preemption off. */
+/* The id of a string in the running generation; 0: it is empty, or memory is out: the generation has a hole. Preemption off. */
 uint32_t trace_string(const char *s);
-/* The same in one that has ended. Goroutine context. */
 
-/* Into a table of the running generation, or of one that has ended; NULL: no memory. Goroutine or system context. */
+/* Into a table of the running generation, or of one that has ended; NULL: no memory, and the caller says so of the generation. Goroutine or
+ * system context. */
 const struct trace_entry *trace_map_put(struct trace_map *m, const uint64_t *words, uint32_t size,
 					uint64_t hash);
 
-/* stack.c: ids of stacks in the running generation; 0: there is none, or memory is out. Preemption off. */
+/* stack.c: ids of stacks in the running generation; 0: there is none, or memory is out: the generation has a hole. Preemption off. */
 
 /* Of the running goroutine from the caller of the frame at fp on; 0 on a hart's stack. */
 uint64_t trace_stack(struct trace_hart *t, uintptr_t fp);
@@ -88,6 +99,12 @@ enum { TRACE_NAMED_WORDS = 3 };
 void trace_cpu_end(struct trace_gen *t);
 
 /* go.c */
+
+/* The status of a goroutine that does not run, behind `at`: its end. */
+uint8_t *trace_status_write(uint8_t *at, uint64_t dt, uint64_t id, uint32_t status);
+/* Panic context: where what the walk has written ends; whether g lives and nobody has claimed its status in the running generation. */
+uint8_t *trace_walk_end(const struct trace_walk *w);
+bool trace_status_open(const struct g *g);
 void trace_hart_begin(struct hart *h, struct trace_hart *t, bool idle);
 void trace_self_begin(struct g *self);
 

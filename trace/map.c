@@ -36,18 +36,34 @@ void trace_map_free(struct trace_map *m)
 	memset(m, 0, sizeof *m);
 }
 
+static uint32_t entry_size(uint32_t size)
+{
+	return (uint32_t)sizeof(struct trace_entry) + size + 8;
+}
+
+bool trace_map_has_room(const struct trace_map *m, uint32_t size)
+{
+	return m->chunks != NULL && m->chunks->used + entry_size(size) <= TRACE_BUF_SIZE;
+}
+
+void trace_map_extend_locked(struct trace_map *m, void *block)
+{
+	struct trace_chunk *c = block;
+	c->next = m->chunks;
+	c->used = sizeof *c;
+	m->chunks = c;
+}
+
 static struct trace_entry *entry_place_locked(struct trace_map *m, uint32_t size)
 {
-	uint32_t need = (uint32_t)sizeof(struct trace_entry) + size + 8;
-	struct trace_chunk *c = m->chunks;
-	if (c == NULL || c->used + need > TRACE_BUF_SIZE) {
-		c = trace_block_take_locked();
-		if (c == NULL)
+	uint32_t need = entry_size(size);
+	if (!trace_map_has_room(m, size)) {
+		void *block = trace_block_take_locked();
+		if (block == NULL)
 			return NULL;
-		c->next = m->chunks;
-		c->used = sizeof *c;
-		m->chunks = c;
+		trace_map_extend_locked(m, block);
 	}
+	struct trace_chunk *c = m->chunks;
 	struct trace_entry *e = (struct trace_entry *)((char *)c + c->used);
 	c->used += need;
 	return e;

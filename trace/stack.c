@@ -24,7 +24,11 @@ static const struct trace_entry *entry_of(const struct g *g, uint64_t *words, ui
 	for (uint32_t i = 0; i < n; i++)
 		hash = trace_hash_step(hash, words[i]);
 	const struct trace_entry *e = trace_map_find(&trace_gen->stacks, words, n * 8, hash);
-	return e != NULL ? e : trace_map_put(&trace_gen->stacks, words, n * 8, hash);
+	if (e == NULL)
+		e = trace_map_put(&trace_gen->stacks, words, n * 8, hash);
+	if (e == NULL)
+		trace_gen_hole(trace_gen);
+	return e;
 }
 
 uint32_t trace_stack_words(const struct g *g, uint64_t *words, uint32_t n)

@@ -60,5 +60,11 @@ uint32_t trace_string(const char *s)
 	const struct trace_entry *e = trace_map_find(&trace_gen->strings, words, size, hash);
 	if (e == NULL)
 		e = trace_map_put(&trace_gen->strings, words, size, hash);
-	return e == NULL ? 0 : TRACE_TEXT_COUNT + e->id;
+	if (e == NULL) {
+#ifndef MUTANT_trace_nameless
+		trace_gen_hole(trace_gen);
+#endif
+		return 0;
+	}
+	return TRACE_TEXT_COUNT + e->id;
 }

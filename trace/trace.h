@@ -74,7 +74,7 @@ enum trace_event {
 enum {
 	TRACE_BUF_SIZE = 64 << 10, /* bytes of a buffer, its head included */
 	TRACE_EVENT_MAX =
-		96, /* more than the longest event with the statuses that may come before it: see event.c */
+		96, /* more than the longest event with the statuses that may come before it: see trace/emit.h */
 	TRACE_HART_STACKS = 256,
 	TRACE_DEPTH_MAX = 64,    /* frames of a stack, inlined ones not counted */
 	TRACE_FRAMES_MAX = 128,  /* all frames of a stack in the format */
@@ -104,6 +104,9 @@ struct trace_gen {
 	/* atomic */
 	_Atomic uint32_t refs;
 	struct trace_buf *samples; /* of the CPU profile, by who drains it (trace/cpu.c) */
+	/* by who finishes it, for a panic (trace/crash.c) */
+	struct trace_buf *events_last; /* behind it there are tables only, not all of them yet; NULL: none */
+	bool whole;                    /* all tables are there */
 	/* guarded by who has it in a list */
 	struct trace_gen *newer; /* trace/recorder.c */
 };
@@ -193,7 +196,7 @@ void trace_heap_say(void);
 
 /* The running goroutine has other labels: as text. */
 void trace_go_label(const char *text);
-/* It ends: what it left open is forgotten. */
+/* It ends: so does what it left open. Whether or not a trace runs. */
 __attribute__((noinline)) void trace_regions_drop(struct g *self);
 /* Ends of regions that did not fit so far. */
 uint32_t trace_misused(void);
@@ -214,11 +217,17 @@ static inline bool trace_cpu_wanted(void)
 {
 	return trace_active() || trace_ending != NULL;
 }
+extern struct trace_gen *trace_ended; /* the same, and where it goes it has not come yet; for a panic */
+/* Who had to get the generation that ended has it. The caller holds a reference to it still. */
+void trace_gen_kept(void);
 /* A sample of the CPU profile, whether or not a trace ran at its time. Goroutine context, one caller at a time; trace_gen_finish() comes after
  * whatever call is under way when the generation ends. */
 void trace_cpu_sample(const struct trace_cpu *c);
 /* The same caller: none comes any more for the generation that has ended. */
 void trace_cpu_close(void);
+/* The same in panic context, before trace_crash_dump(): takes no lock, allocates nothing. */
+void trace_cpu_sample_crash(const struct trace_cpu *c);
+uint32_t trace_cpu_crash_lost(void); /* those for which there was no room */
 
 /* gen.c: generations. The order of calls, by who controls the trace (sched/tracing.c):
  *
@@ -238,6 +247,9 @@ struct trace_walk {
 	struct trace_buf *buf;
 	uint8_t *at;
 	uint64_t last;
+	/* for a panic */
+	const struct g *g; /* is being claimed, NULL: none */
+	uint8_t *end;      /* behind its status, if the claim is this one's */
 };
 extern struct trace_walk *trace_walking; /* the one that is under way, for a panic */
 bool trace_gen_walk(struct trace_walk *w,
@@ -260,10 +272,11 @@ void trace_blocks_free(void);        /* those that nobody uses, to the page allo
 
 /* crash.c */
 
-/* Writes what the flight recorder holds, and the generation that runs up to the last event, to s. Takes no lock, allocates nothing. The
- * other harts have stopped. False: there is no trace. Panic context. */
-bool trace_crash_dump(struct sink *s);
-bool trace_crash_possible(void); /* whether there is one; the same context */
+/* How many files trace_crash_dump() makes: one, or one for each stretch without a gap. The other harts have stopped. Panic context. */
+unsigned trace_crash_files(void);
+/* Writes file number `file`, from 0, to s: what the flight recorder holds, the generation that has just ended, and the one that runs, up to the
+ * last event. all: the goroutines, by all_next. Takes no lock, allocates nothing. False: s took no more. The same context. */
+bool trace_crash_dump(struct sink *s, unsigned file, const struct g *all);
 bool trace_crash_lacks(
 	void); /* whether the generation that runs is not in it, for want of memory; the same */
 

@@ -4,8 +4,12 @@
  * Regions of a goroutine nest; readers refuse a trace where one ends that is not the innermost. So the open ones of a goroutine are a list of
  * its own, and an end that does not fit is said on the console, once, and put right:
  *
- *	end of an outer one            the inner ones end first
- *	end by another goroutine       nothing
+ *	end of an outer one                        the inner ones end first
+ *	end by another goroutine, or once more     nothing
+ *
+ * 1. What a program has of a region is a number that is never used again, and is looked for among the open ones of who calls. Otherwise an end
+ *    that comes late would read freed memory, or end the region that lies there now.
+ * 2. The list is empty when its goroutine ends, whether or not a trace runs (sched/g.c). Otherwise it would be the next one's.
  */
 #include <hartbeat/trace.h>
 
@@ -19,11 +23,11 @@
 
 struct trace_region {
 	struct trace_region *outer;
-	uint64_t g_id, task;
+	uint64_t number, task;
 	char name[];
 };
 
-static _Atomic uint64_t last_task;
+static _Atomic uint64_t last_task, last_region;
 static _Atomic uint32_t misused;
 
 uint64_t trace_task_begin(const char *name, uint64_t parent)
@@ -67,7 +71,8 @@ struct trace_region *trace_region_begin(uint64_t task, const char *name)
 	if (r == NULL)
 		return NULL;
 	r->outer = self->regions;
-	r->g_id = self->id;
+	uint64_t number = atomic_fetch_add_explicit(&last_region, 1, memory_order_relaxed) + 1;
+	r->number = number;
 	r->task = task;
 	__builtin_memcpy(r->name, name, n);
 	r->name[n] = '\0';
@@ -76,7 +81,7 @@ struct trace_region *trace_region_begin(uint64_t task, const char *name)
 	if (trace_active())
 		region_emit(TRACE_REGION_BEGIN, r, TRACE_STACK_HERE(arch_hart()->trace));
 	preempt_enable();
-	return r;
+	return (struct trace_region *)(uintptr_t)number;
 }
 
 /* Takes r out of the list of its goroutine, which calls, and says so in the trace. */
@@ -90,11 +95,9 @@ static void region_end(struct g *self, struct trace_region *r)
 	preempt_enable();
 }
 
-static void misuse(const struct trace_region *r, const char *what)
+static bool misuse(void)
 {
-	if (atomic_fetch_add_explicit(&misused, 1, memory_order_relaxed) < 10)
-		print_line("hb: trace: region %s of goroutine %lu: %s", r->name, (unsigned long)r->g_id,
-			   what);
+	return atomic_fetch_add_explicit(&misused, 1, memory_order_relaxed) < 10;
 }
 
 uint32_t trace_misused(void)
@@ -102,20 +105,28 @@ uint32_t trace_misused(void)
 	return atomic_load_explicit(&misused, memory_order_relaxed);
 }
 
-void trace_region_end(struct trace_region *r)
+void trace_region_end(struct trace_region *which)
 {
-	struct g *self = g_self();
-	if (r == NULL)
+	uint64_t number = (uintptr_t)which;
+	if (number == 0)
 		return;
-	if (r->g_id != self->id) {
-		misuse(r, "ended by another goroutine");
+	struct g *self = g_self();
+	const struct trace_region *r = self->regions;
+	while (r != NULL && r->number != number)
+		r = r->outer;
+	if (r == NULL) {
+		if (misuse())
+			print_line("hb: trace: goroutine %lu ends a region that it has not open: it ended "
+				   "already, or is another goroutine's",
+				   (unsigned long)self->id);
 		return;
 	}
-	if (self->regions != r)
-		misuse(r, "it ends, and regions in it do not");
+	if (self->regions != r && misuse())
+		print_line("hb: trace: region %s of goroutine %lu: it ends, and regions in it do not",
+			   r->name, (unsigned long)self->id);
 	while (self->regions != r)
 		region_end(self, self->regions);
-	region_end(self, r);
+	region_end(self, self->regions);
 }
 
 void trace_regions_drop(struct g *self)

@@ -17,9 +17,11 @@
 /* Sv39: root entries 0-255 are the lower half (devices, RAM at its physical address, wired stacks), 256-511
  * the upper one (goroutine stacks). RAM that lies at or beyond ARCH_WIRED_BASE is not used. */
 #define ARCH_WIRED_BASE UINT64_C(0x3000000000)
-#define ARCH_WIRED_SIZE UINT64_C(0x0400000000) /* 16 GiB */
-#define ARCH_STACK_BASE UINT64_C(0xffffffc000000000)
-#define ARCH_STACK_SIZE UINT64_C(0x3000000000) /* 192 GiB */
+/* Below it everything but the first MiB is mapped for devices. */
+#define ARCH_DEVICES_END UINT64_C(0x80000000)
+#define ARCH_WIRED_SIZE  UINT64_C(0x0400000000) /* 16 GiB */
+#define ARCH_STACK_BASE  UINT64_C(0xffffffc000000000)
+#define ARCH_STACK_SIZE  UINT64_C(0x3000000000) /* 192 GiB */
 
 #define ARCH_TLS_VARIANT 1 /* the block starts at tp */
 
@@ -47,7 +49,8 @@ struct arch_platform {
 	uint64_t plic_base;    /* 0: none */
 	uint32_t plic_context; /* of the boot hart's supervisor interrupt */
 	uint64_t timebase_hz;
-	bool sstc; /* every hart has stimecmp */
+	uint64_t tree_base, tree_size; /* the device tree; readable */
+	bool sstc;                     /* every hart has stimecmp */
 };
 
 extern struct arch_platform arch_platform;

@@ -39,7 +39,6 @@ enum {
 };
 
 #define DEVICES_START UINT64_C(0x100000)
-#define DEVICES_END   UINT64_C(0x80000000)
 #define PTE_PPN       ((UINT64_C(1) << 44) - 1)
 
 extern const char __text_start[], __text_end[], __rodata_start[], __rodata_end[], __data_start[],
@@ -182,7 +181,7 @@ static void map_sections(void)
 static inline void map_device(uint64_t base)
 {
 	uint64_t page = base & ~(uint64_t)(PAGE_SIZE - 1);
-	bool usual = base >= DEVICES_START && base < DEVICES_END;
+	bool usual = base >= DEVICES_START && base < ARCH_DEVICES_END;
 	if (base != 0 && !usual && arch_mmu_lookup(base) == 0)
 		map_identity(page, page + PAGE_SIZE, ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_DEVICE);
 }
@@ -190,14 +189,18 @@ static inline void map_device(uint64_t base)
 void arch_mmu_init(const struct arch_range *ram, size_t n_ram)
 {
 	const unsigned rw = ARCH_PROT_READ | ARCH_PROT_WRITE;
-	map_identity(DEVICES_START, DEVICES_END, rw | ARCH_PROT_DEVICE);
+	map_identity(DEVICES_START, ARCH_DEVICES_END, rw | ARCH_PROT_DEVICE);
 	for (size_t i = 0; i < n_ram; i++)
-		map_identity(ram[i].start < DEVICES_END ? DEVICES_END : ram[i].start,
+		map_identity(ram[i].start < ARCH_DEVICES_END ? ARCH_DEVICES_END : ram[i].start,
 			     ram[i].start + ram[i].size, rw);
 	map_sections();
 	const uint64_t devices[] = {arch_platform.uart.base, arch_platform.test_base, arch_platform.rtc_base};
 	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
 		map_device(devices[i]);
+	for (uint64_t page = arch_platform.tree_base & ~(uint64_t)(PAGE_SIZE - 1);
+	     page < arch_platform.tree_base + arch_platform.tree_size; page += PAGE_SIZE)
+		if (arch_mmu_lookup(page) == 0) /* it is kept out of the RAM that is used */
+			map_identity(page, page + PAGE_SIZE, ARCH_PROT_READ);
 
 	mmu_satp = SATP_SV39 | (uintptr_t)root >> 12;
 	arch_tlb_flush_all();

@@ -219,6 +219,8 @@
 	mv	a1, a0
 	mv	a0, s2
 	jalr	s1
+	.globl	__context_call_end
+__context_call_end:
 	unimp
 	end_function context_start
 

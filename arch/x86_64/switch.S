@@ -286,6 +286,8 @@ context_start:
 	movq	%rax, %rsi
 	movq	%r13, %rdi
 	call	*%r12
+	.globl	__context_call_end
+__context_call_end:
 	ud2
 	.cfi_endproc
 	.size	context_start, . - context_start

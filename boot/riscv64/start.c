@@ -22,6 +22,8 @@ static void platform_set(void)
 	arch_platform.test_base = info.sifive_test_base;
 	arch_platform.rtc_base = info.rtc_base;
 	arch_platform.timebase_hz = info.timebase_hz;
+	arch_platform.tree_base = (uintptr_t)info.fdt;
+	arch_platform.tree_size = info.fdt_size;
 	const struct boot_hart *boot_hart = boot_info_find_hart(&info, info.boot_hart_id);
 	if (boot_hart != NULL && boot_hart->plic_context != BOOT_NO_CONTEXT) {
 		arch_platform.plic_base = info.plic_base;

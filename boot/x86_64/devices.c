@@ -1,31 +1,19 @@
 /*
  * Devices that are looked for only when they are wanted: virtio on bus 0 of PCI (q35), else in microvm's slots, which only its AML describes.
  *
- * PCI Local Bus Specification 3.0, section 6.1 (configuration header) and 3.2.2.3.2 (how it is read through two ports); VIRTIO 1.1,
- * section 4.1.4 (capabilities).
+ * PCI Local Bus Specification 3.0, section 3.2.2.3.2 (how a device's configuration is read through two ports); VIRTIO 1.1, section 4.1.4
+ * (capabilities).
  */
 #include "arch/x86_64/instr.h"
 #include "boot/acpi.h"
 #include "boot/boot.h"
+#include "boot/pci.h"
 #include "kernel/uart.h"
 #include "kernel/virtio.h"
 
 enum {
 	CONFIG_ADDRESS = 0xcf8,
 	CONFIG_DATA = 0xcfc,
-	BUS_DEVICES = 32,
-
-	REG_ID = 0x00,
-	REG_COMMAND = 0x04,
-	REG_BAR = 0x10,
-	REG_CAPABILITIES = 0x34,
-	REG_IRQ = 0x3c,
-	COMMAND_MEMORY = 1 << 1,
-	COMMAND_MASTER = 1 << 2,
-	STATUS_CAPABILITIES = 1 << 20, /* in the word at REG_COMMAND */
-	BAR_PORT = 1,
-	BAR_64 = 4,
-
 	CAPABILITY_VENDOR = 0x09,
 	CAPABILITIES_MAX = 48, /* as many as fit */
 	VIRTIO_CAP_COMMON = 1,
@@ -65,11 +53,12 @@ static void pci_write(uint32_t device, uint32_t reg, uint32_t value)
 /* The address in a base address register; 0: not in memory below 4 GiB, where device space is mapped. */
 static uint64_t bar_address(uint32_t device, uint32_t bar)
 {
-	if (bar > 5)
+	if (bar >= PCI_BARS)
 		return 0;
-	uint32_t low = pci_read(device, REG_BAR + 4 * bar);
-	if ((low & BAR_PORT) != 0 ||
-	    ((low & BAR_64) != 0 && (bar == 5 || pci_read(device, REG_BAR + 4 * bar + 4) != 0)))
+	uint32_t low = pci_read(device, PCI_BAR + 4 * bar);
+	if ((low & PCI_BAR_PORT) != 0 ||
+	    ((low & PCI_BAR_64) != 0 &&
+	     (bar == PCI_BARS - 1 || pci_read(device, PCI_BAR + 4 * bar + 4) != 0)))
 		return 0;
 	return low & ~UINT32_C(15);
 }
@@ -78,9 +67,9 @@ static uint64_t bar_address(uint32_t device, uint32_t bar)
 static bool pci_place(uint32_t device, struct virtio_place *place)
 {
 	uint64_t found[VIRTIO_CAPS] = {0};
-	if ((pci_read(device, REG_COMMAND) & STATUS_CAPABILITIES) == 0)
+	if ((pci_read(device, PCI_COMMAND) & PCI_STATUS_CAPABILITIES) == 0)
 		return false;
-	uint32_t at = pci_read(device, REG_CAPABILITIES) & 0xfc;
+	uint32_t at = pci_read(device, PCI_CAPABILITIES) & 0xfc;
 	for (int n = 0; at != 0 && n < CAPABILITIES_MAX; n++) {
 		uint32_t head = pci_read(device, at), kind = head >> 24;
 		uint64_t base = bar_address(device, pci_read(device, at + 4) & 0xff);
@@ -102,8 +91,8 @@ static bool pci_place(uint32_t device, struct virtio_place *place)
 
 static bool pci_find(const struct boot_info *info, uint32_t device_id, struct virtio_place *place)
 {
-	for (uint32_t device = 0; device < BUS_DEVICES; device++) {
-		uint32_t id = pci_read(device, REG_ID);
+	for (uint32_t device = 0; device < PCI_BUS_DEVICES; device++) {
+		uint32_t id = pci_read(device, PCI_ID);
 		if ((id & 0xffff) != VIRTIO_VENDOR ||
 		    (id >> 16 != VIRTIO_MODERN + device_id && id >> 16 != VIRTIO_TRANSITIONAL + device_id))
 			continue;
@@ -111,10 +100,10 @@ static bool pci_find(const struct boot_info *info, uint32_t device_id, struct vi
 		if (!pci_place(device, place))
 			continue;
 		uint16_t flags;
-		uint32_t gsi = boot_info_gsi(info, (uint8_t)pci_read(device, REG_IRQ), &flags);
+		uint32_t gsi = boot_info_gsi(info, (uint8_t)pci_read(device, PCI_IRQ), &flags);
 		place->line = (struct arch_irq_line){.number = gsi, .level = true, .low = (flags & 3) == 3};
-		pci_write(device, REG_COMMAND,
-			  (pci_read(device, REG_COMMAND) & 0xffff) | COMMAND_MEMORY | COMMAND_MASTER);
+		pci_write(device, PCI_COMMAND,
+			  (pci_read(device, PCI_COMMAND) & 0xffff) | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 		return true;
 	}
 	return false;

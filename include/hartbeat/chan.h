@@ -23,7 +23,8 @@ struct chan;
 /* A channel of elements of elem_size bytes (0 is allowed) with room for capacity of them (0: unbuffered). NULL when memory is out, the
  * product overflows, or capacity is above 2^27 - 1. Goroutine. */
 struct chan *chan_make(size_t elem_size, size_t capacity) __attribute__((warn_unused_result));
-/* Frees a channel nobody uses any more. Fatal when goroutines wait on it. NULL is allowed. Goroutine. */
+/* Frees a channel nobody uses any more. Of two whose operations met, a send and the receive of its element, or a close and what it ended, each
+ * may free it when its own has returned, if nobody else uses it. Fatal when goroutines wait on it. NULL is allowed. Goroutine. */
 void chan_free(struct chan *c);
 
 /* Copies one element from *elem into the channel; waits while it is full. Panics (recoverably) with "send on closed channel" when c is

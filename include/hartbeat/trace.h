@@ -52,11 +52,12 @@ int trace_flight_write_func(trace_write_fn *write, void *ctx);
 uint64_t trace_task_begin(const char *name, uint64_t parent);
 void trace_task_end(uint64_t task);
 
-/* A region is a stretch of one goroutine, part of a task or not (0); regions of a goroutine nest. NULL when no trace runs, or memory is out. */
+/* A region is a stretch of one goroutine, part of a task or not (0); regions of a goroutine nest. What is returned only stands for it, and is no
+ * address. NULL when no trace runs, or memory is out. A region that is open when its goroutine ends, ends too. */
 struct trace_region;
 struct trace_region *trace_region_begin(uint64_t task, const char *name);
-/* By the same goroutine; NULL is allowed. Regions in it that are still open end too; that, or an end by another goroutine, is said on the
- * console. */
+/* By the same goroutine; NULL is allowed. Regions in it that are still open end too; that, an end by another goroutine, or the end of one that
+ * has ended already, is said on the console. */
 void trace_region_end(struct trace_region *r);
 
 /* A message of some category, at this place and time. */

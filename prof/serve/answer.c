@@ -1,8 +1,8 @@
 /*
  * Answers on their way (see answer.h).
  *
- * 1. Memory is reserved before it is taken, twice what the body has, for the buffer doubles. Otherwise answers could outgrow their bound
- *    together.
+ * 1. Memory is reserved before it is taken, for the buffer that is there and the one that it moves to, and what is not needed any more is given back.
+ *    Otherwise answers could outgrow their bound together.
  * 2. What ends early ends with a chunk that is none. Otherwise half a file would look whole: the line cannot be closed from this side.
  */
 #include "prof/serve/answer.h"
@@ -16,16 +16,14 @@
 #include <hartbeat/chan.h>
 #include <hartbeat/time.h>
 
+#include "kernel/sink.h"
 #include "prof/prof.h"
 
 uint64_t answer_memory_max;
 static _Atomic uint64_t answer_memory;
 
-static bool reserve(struct answer *a, size_t n)
+static bool reserve(struct answer *a, size_t more)
 {
-	if (n <= a->reserved)
-		return true;
-	size_t more = 2 * n - a->reserved;
 	if (atomic_fetch_add_explicit(&answer_memory, more, memory_order_relaxed) + more >
 	    answer_memory_max) {
 		atomic_fetch_sub_explicit(&answer_memory, more, memory_order_relaxed);
@@ -35,14 +33,22 @@ static bool reserve(struct answer *a, size_t n)
 	return true;
 }
 
+static void release(struct answer *a, size_t less)
+{
+	atomic_fetch_sub_explicit(&answer_memory, less, memory_order_relaxed);
+	a->reserved -= less;
+}
+
 static int body_write(struct sink *s, const void *data, size_t n)
 {
 	struct answer *a = (struct answer *)s;
-	if (a->full || n > SIZE_MAX / 4 || !reserve(a, a->body.size + n)) {
-		a->full = true;
-		return -ENOSPC;
-	}
-	return sink_write(&a->body.sink, data, n);
+	size_t room = sink_memory_room(&a->body, n);
+	if (a->error == 0 && room > a->body.room && !reserve(a, room))
+		a->error = -ENOSPC;
+	if (a->error == 0)
+		a->error = sink_write(&a->body.sink, data, n);
+	release(a, a->reserved - a->body.room);
+	return a->error;
 }
 
 static int chunk_write(struct sink *s, const void *data, size_t n)
@@ -64,7 +70,7 @@ static void body_init(struct answer *a)
 	a->type = "text/plain; charset=utf-8";
 	a->file[0] = '\0';
 	a->location = NULL;
-	a->full = false;
+	a->error = 0;
 	sink_memory_init(&a->body);
 }
 
@@ -77,8 +83,7 @@ void answer_init(struct answer *a, struct answer_client *c, const struct http_re
 void answer_free(struct answer *a)
 {
 	sink_memory_free(&a->body);
-	atomic_fetch_sub_explicit(&answer_memory, a->reserved, memory_order_relaxed);
-	a->reserved = 0;
+	release(a, a->reserved);
 }
 
 static void put(struct answer *a, const char *fmt, va_list ap)
@@ -125,12 +130,15 @@ void answer_refuse(struct answer *a, int status, const char *fmt, ...)
 	va_list ap;
 	if (a->streams)
 		return;
-	bool full = a->full;
+	int error = a->error;
 	answer_free(a);
 	body_init(a);
-	if (full && status == 500) {
-		answer_text(a, "the answer takes more memory than answers may (live.memory=%llu)\n",
-			    (unsigned long long)answer_memory_max);
+	if (error != 0 && status == 500) {
+		if (error == -ENOSPC)
+			answer_text(a, "the answer takes more memory than answers may (live.memory=%llu)\n",
+				    (unsigned long long)answer_memory_max);
+		else
+			answer_text(a, "the answer takes more memory than the machine has\n");
 		a->status = 503;
 		return;
 	}

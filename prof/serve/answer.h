@@ -33,8 +33,8 @@ struct answer {
 	struct answer_client *client;
 	bool head_only, chunks; /* of the request: HEAD; its version knows chunks */
 	bool streams;           /* the head has left */
-	bool full;              /* the body would take more memory than answers may */
-	size_t reserved;        /* bytes of answer_memory_max that are this body's */
+	int error; /* of the body: -ENOSPC: it would take more memory than answers may; -ENOMEM: than there is */
+	size_t reserved; /* bytes of answer_memory_max that are this body's: those of its buffer */
 	struct sink_memory body;
 };
 

@@ -1,13 +1,17 @@
 /*
  * The console's goroutine:
  *
- *	UART -> kernel/uart.c's ring -> edit.c -> a line -> commands.c -> text, between the lines of the program
+ *	UART -> kernel/uart.c's ring -> input -+-> aside: a line of a program -> commands.c
+ *	                                       +-> edit: a line -> commands.c -> text, between the lines of the program
+ *	                                       +-> while a command runs: ahead[] -> edit, when it has ended
  *
  * It sleeps until a byte comes. For OPEN_NS after one it also looks now and then whether other output has taken the typed line off the screen,
  * and shows it again when that has paused.
  *
  * 1. While a command runs, what is typed is kept, and lines of programs (EDIT_ASIDE) are answered. Otherwise a dump could not be repaired
  *    while a profile is taken.
+ * 2. There is one place for what is read and not looked at yet, and one for a program's line, whether a command runs or not. Otherwise what comes
+ *    behind the end of a command, or around it, would be lost or taken for something else.
  */
 #include "prof/serve/commands.h"
 
@@ -33,9 +37,12 @@ enum { AHEAD = 512, CTRL_C = 3 };
 static struct uart uart;
 static struct chan *wake; /* holds one: something came */
 static struct edit edit;
-static struct edit aside; /* for lines of programs while a command runs */
-static char ahead[AHEAD]; /* typed while a command runs */
-static unsigned n_ahead;
+static struct edit aside; /* for lines of programs */
+static uint8_t input[64]; /* what was read last, */
+static size_t input_at, n_input;
+static uint8_t ahead[AHEAD]; /* and what was typed while a command ran */
+static unsigned ahead_at, n_ahead;
+static bool came; /* something was read since serve() asked */
 static bool bell; /* to be rung: a key that means nothing here */
 
 void say(const char *fmt, ...)
@@ -85,22 +92,52 @@ static void run_aside(const char *line)
 		say("console: a program's line: resend expected\n");
 }
 
+/* Whether c is part of a program's line, which is answered when it is whole. ^C gives one up that has no end. */
+static bool take_aside(uint8_t c)
+{
+	if (c == CTRL_C)
+		edit_init(&aside);
+	if (!aside.in_quiet && c != EDIT_ASIDE && !(aside.cr && c == '\n')) {
+		aside.cr = false;
+		return false;
+	}
+	if (edit_feed(&aside, c) == EDIT_QUIET)
+		run_aside(edit_line(&aside));
+	return true;
+}
+
+/* The next byte that a person has typed now. False: none. */
+static bool next_typed(uint8_t *c)
+{
+	do {
+		if (input_at == n_input) {
+			input_at = 0;
+			n_input = uart_read(&uart, input, sizeof input);
+		}
+		if (n_input == 0)
+			return false;
+		came = true;
+		*c = input[input_at++];
+	} while (take_aside(*c));
+	return true;
+}
+
 /* ---- while a command runs ---- */
 
 /* False: it is to stop. */
 static bool typed_meanwhile(uint8_t c)
 {
-	enum edit_event e = EDIT_NONE;
-	if (aside.in_quiet || c == EDIT_ASIDE)
-		e = edit_feed(&aside, c);
-	else if (c == CTRL_C || (c == 'q' && n_ahead == 0))
+	if (c == CTRL_C || (c == 'q' && n_ahead == ahead_at)) {
+		n_ahead = ahead_at = 0;
 		return false;
-	else if (n_ahead < AHEAD)
-		ahead[n_ahead++] = (char)c;
+	}
+	memmove(ahead, ahead + ahead_at, n_ahead - ahead_at);
+	n_ahead -= ahead_at;
+	ahead_at = 0;
+	if (n_ahead < AHEAD)
+		ahead[n_ahead++] = c;
 	else
 		say("console: more than %d characters were typed ahead: the rest is not taken\n", AHEAD);
-	if (e == EDIT_QUIET)
-		run_aside(edit_line(&aside));
 	return true;
 }
 
@@ -108,15 +145,10 @@ bool console_wait(uint64_t ns)
 {
 	uint64_t until = time_now() + ns;
 	for (;;) {
-		uint8_t bytes[64];
-		size_t n;
-		while ((n = uart_read(&uart, bytes, sizeof bytes)) > 0) {
-			for (size_t i = 0; i < n; i++)
-				if (!typed_meanwhile(bytes[i])) {
-					n_ahead = 0;
-					return false;
-				}
-		}
+		uint8_t c;
+		while (next_typed(&c))
+			if (!typed_meanwhile(c))
+				return false;
 		uint64_t now = time_now();
 		if (now >= until)
 			return true;
@@ -152,9 +184,6 @@ static void event(enum edit_event e)
 		console_typed_end();
 		run(edit_line(&edit));
 		break;
-	case EDIT_QUIET:
-		run_aside(edit_line(&edit));
-		break;
 	case EDIT_CANCEL:
 		console_typed_end();
 		break;
@@ -172,28 +201,31 @@ static void event(enum edit_event e)
 	}
 }
 
-static void take(const uint8_t *bytes, size_t n)
+/* What was typed ahead comes first. */
+static bool next(uint8_t *c)
 {
-	bool redraw = false;
-	for (size_t i = 0; i < n; i++) {
-		enum edit_event e = edit_feed(&edit, bytes[i]);
-		redraw |= e != EDIT_NONE && e != EDIT_QUIET;
-		event(e);
+	if (ahead_at < n_ahead) {
+		*c = ahead[ahead_at++];
+		if (ahead_at == n_ahead)
+			ahead_at = n_ahead = 0;
+		return true;
 	}
-	if (redraw)
-		draw();
+	return next_typed(c);
 }
 
 static bool take_all(void)
 {
-	uint8_t bytes[AHEAD];
-	size_t n = n_ahead;
-	memcpy(bytes, ahead, n);
-	n_ahead = 0;
-	if (n == 0)
-		n = uart_read(&uart, bytes, sizeof bytes);
-	take(bytes, n);
-	return n > 0;
+	bool any, redraw = false;
+	for (uint8_t c; next(&c);) {
+		enum edit_event e = edit_feed(&edit, c);
+		redraw |= e != EDIT_NONE;
+		event(e);
+	}
+	if (redraw)
+		draw();
+	any = came;
+	came = false;
+	return any;
 }
 
 static void serve(void *arg)

@@ -215,7 +215,7 @@ void pages_answer(const struct http_request *r, struct answer *a)
 	} else {
 		good = page(r, a, r->path + sizeof PPROF - 1);
 	}
-	if (a->full)
+	if (a->error != 0)
 		answer_refuse(a, 500, "the answer is too large");
 	answer_send(a, good);
 }

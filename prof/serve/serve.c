@@ -9,8 +9,13 @@
  * 3. Where a client leaves and another comes, the line may not know whose a piece is (serial_read()): it is put aside. It is no whole request,
  *    so who is here sends more, and that shows it: a request that is one goes on with no request's beginning. If what comes begins one, the piece
  *    was of one who has gone, and is forgotten; if not, it is the beginning of this. Otherwise the new client would be refused for what the old
- *    one sent, or answered what that one asked.
- * 4. A line that knows no clients (quiet_ns) begins a piece where a request seems to begin: there, what was collected is forgotten.
+ *    one sent, or answered what that one asked. Behind one who was refused a piece may be a whole request: if nothing follows, and it begins as
+ *    one, who is here is asked to send his again.
+ * 4. Who is refused and goes on sending is not listened to any more (serial_refuse()). Otherwise he would keep the line for as long as reading
+ *    piece by piece takes.
+ * 5. Who is here and may have asked before the line lost count of its clients, and sends nothing, is asked to send his again, unless he had got
+ *    some of an answer with a length: what came behind would be taken for more of that. Otherwise he would wait for ever.
+ * 6. A line that knows no clients (quiet_ns) begins a piece where a request seems to begin: there, what was collected is forgotten.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -34,6 +39,10 @@ enum {
 	PIECE = 4096,       /* bytes read at once, and put aside */
 	STALL_SECONDS = 30, /* a client that takes nothing for so long is given up */
 	HEAD_SECONDS = 30,  /* the same for one that does not end its request */
+	DOUBT_MS = 500,     /* rule 3: for which a piece that may be a whole request waits for more; rule 5 */
+	HOLD_TRIES = 10,    /* milliseconds that serial_hold() may take; about two */
+	REQUEST_MIN = 18,   /* bytes of the shortest request: GET / HTTP/1.0 */
+	JUNK_MAX = 16384,   /* bytes behind a request that was refused, until serial_refuse() */
 };
 
 struct worker {
@@ -43,9 +52,14 @@ struct worker {
 	_Atomic(struct serial *) line;
 	struct http_request request;
 	char piece[PIECE];
-	size_t aside;   /* bytes of it that wait for more, */
-	size_t doubted; /* of which so many, the first, may be of a client before; 0: none are aside */
-	bool resync;    /* drop pieces that do not begin a request */
+	size_t aside;     /* bytes of it that wait for more, */
+	size_t doubted;   /* of which so many, the first, may be of a client before; 0: none are aside */
+	uint64_t heard;   /* time_now() when the last byte came, or the client */
+	bool silent;      /* nothing has come from who is here, nor been sent */
+	bool begun;       /* something of the last answer was sent, */
+	bool cut;         /* to somebody whom the line lost then; it had a length */
+	bool resync;      /* drop pieces that do not begin a request */
+	uint32_t dropped; /* bytes of them */
 };
 
 static struct worker *workers[SERVE_LINES_MAX];
@@ -64,14 +78,23 @@ static bool client_put(struct answer_client *c, const void *data, size_t n)
 {
 	struct worker *w = (struct worker *)c;
 	const char *bytes = data;
+	uint64_t since = time_now();
 	while (n > 0) {
 		size_t done = serial_write(w->serving, w->epoch, bytes, n);
+		uint64_t now = time_now(), left = since + STALL_SECONDS * TIME_SECOND - now;
 		bytes += done;
 		n -= done;
-		if (done > 0)
+		w->begun |= done > 0;
+		if (done > 0) {
+			since = now;
 			continue;
-		if (serial_epoch(w->serving) != w->epoch ||
-		    !chan_recv_timeout(w->client.wake, NULL, NULL, STALL_SECONDS * TIME_SECOND))
+		}
+		bool later = w->serving->later;
+		if (serial_epoch(w->serving) != w->epoch || now - since >= STALL_SECONDS * TIME_SECOND)
+			return false;
+		if (later)
+			time_sleep(TIME_MILLISECOND);
+		else if (!chan_recv_timeout(w->client.wake, NULL, NULL, left))
 			return false;
 	}
 	return true;
@@ -80,7 +103,7 @@ static bool client_put(struct answer_client *c, const void *data, size_t n)
 static bool client_gone(struct answer_client *c)
 {
 	struct worker *w = (struct worker *)c;
-	return serial_epoch(w->serving) != w->epoch;
+	return !serial_hold(w->serving, w->epoch);
 }
 
 static bool allowed(const struct http_request *r)
@@ -97,16 +120,22 @@ static void respond(struct worker *w, struct serial *line, uint32_t epoch, int s
 	struct answer a;
 	w->serving = line;
 	w->epoch = epoch;
+	w->silent = w->begun = false;
+	for (int i = 0; i < HOLD_TRIES && serial_hold(line, epoch) && line->later; i++)
+		time_sleep(TIME_MILLISECOND);
 	answer_init(&a, &w->client, &w->request);
 	if (status == HTTP_DONE && allowed(&w->request)) {
 		pages_answer(&w->request, &a);
 	} else {
 		if (status == HTTP_DONE)
 			answer_refuse(&a, 401, "a token is needed: Authorization: Bearer TOKEN");
+		else if (status == 503)
+			answer_refuse(&a, 503, "it was lost among those of other clients: send it again");
 		else
 			answer_refuse(&a, status, "%s", http_reason(status));
 		answer_send(&a, true);
 	}
+	w->cut = w->begun && !a.streams && serial_epoch(line) != epoch;
 	answer_free(&a);
 }
 
@@ -132,7 +161,10 @@ static enum beginning begins(const char *bytes, size_t n)
 static void begin_client(struct worker *w, const struct serial *line)
 {
 	http_init(&w->request);
-	w->aside = w->doubted = 0;
+	w->aside = w->doubted = w->dropped = 0;
+	w->heard = time_now();
+	w->silent = true;
+	w->cut &= line->lost;
 	w->resync = line->quiet_ns != 0;
 }
 
@@ -165,8 +197,12 @@ static const char *settled(struct worker *w, const struct serial *line, size_t n
 static void serve_bytes(struct worker *w, struct serial *line, uint32_t epoch, const char *from,
 			const char *end)
 {
-	if (w->resync && begins(from, (size_t)(end - from)) == BEGINS_NOT)
+	if (w->resync && begins(from, (size_t)(end - from)) == BEGINS_NOT) {
+		w->dropped += (uint32_t)(end - from);
+		if (w->dropped > JUNK_MAX)
+			serial_refuse(line, epoch);
 		return;
+	}
 	w->resync = false;
 	if (line->quiet_ns != 0 && begins(from, (size_t)(end - from)) == BEGINS)
 		http_init(&w->request);
@@ -179,17 +215,62 @@ static void serve_bytes(struct worker *w, struct serial *line, uint32_t epoch, c
 		http_init(&w->request);
 		if (status != HTTP_DONE) /* the rest of it means nothing */
 			w->resync = true;
-		if (status != HTTP_DONE || client_gone(&w->client))
+		if (status != HTTP_DONE || serial_epoch(line) != epoch)
 			return;
 	}
 }
 
-/* Serves the client of this epoch, and those who come at once after it, until nobody is there. */
-static void serve_client(struct worker *w, struct serial *line, uint32_t epoch)
+/* What is aside may be all that the client who is here sends: nothing has come behind it. */
+static bool may_be_whole(const struct worker *w)
 {
-	const uint64_t wait = line->quiet_ns != 0 ? line->quiet_ns : HEAD_SECONDS * TIME_SECOND;
+	return w->doubted >= REQUEST_MIN && w->aside == w->doubted;
+}
+
+/* Rule 5. */
+static bool waits_in_vain(const struct worker *w, const struct serial *line)
+{
+#ifdef MUTANT_lost_untold
+	return false;
+#endif
+	return line->lost && w->silent && !w->cut;
+}
+
+/* How long to wait for more at most. */
+static uint64_t patience(const struct worker *w, const struct serial *line)
+{
+	uint64_t since = time_now() - w->heard, limit = HEAD_SECONDS * TIME_SECOND;
+	if (may_be_whole(w) || waits_in_vain(w, line))
+		limit = DOUBT_MS * TIME_MILLISECOND;
+	else if (line->quiet_ns != 0)
+		return line->quiet_ns;
+	else if (w->request.n == 0)
+		return limit; /* for a request to begin */
+	return since < limit ? limit - since : 0;
+}
+
+/* Nothing more came for so long. */
+static void impatient(struct worker *w, struct serial *line, uint32_t epoch)
+{
+	if (waits_in_vain(w, line)) {
+		respond(w, line, epoch, 503);
+	} else if (may_be_whole(w)) {
+		bool request = begins(w->piece, w->aside) == BEGINS;
+		begin_client(w, line);
+		if (request)
+			respond(w, line, epoch, 503);
+	} else if (line->quiet_ns == 0 && w->request.n > 0) {
+		respond(w, line, epoch, 408);
+		http_init(&w->request);
+		w->resync = true;
+	}
+}
+
+/* Serves who is there, and those who come at once after him, until nobody is. */
+static void serve_clients(struct worker *w, struct serial *line)
+{
 	const char *from, *end;
-	begin_client(w, line);
+	uint32_t epoch = 0;
+	w->aside = 0;
 	for (;;) {
 		uint32_t now;
 		size_t n = serial_read(line, w->piece + w->aside, sizeof w->piece - w->aside, &now);
@@ -201,14 +282,15 @@ static void serve_client(struct worker *w, struct serial *line, uint32_t epoch)
 			epoch = now;
 		}
 		if (n > 0) {
+			w->heard = time_now();
+			w->silent = false;
 			from = settled(w, line, n, &end);
 			if (from != NULL)
 				serve_bytes(w, line, epoch, from, end);
-		} else if (!chan_recv_timeout(w->client.wake, NULL, NULL, wait) && line->quiet_ns == 0 &&
-			   w->request.n > 0) {
-			respond(w, line, epoch, 408);
-			http_init(&w->request);
-			w->resync = true;
+		} else {
+			uint64_t wait = patience(w, line);
+			if (wait == 0 || !chan_recv_timeout(w->client.wake, NULL, NULL, wait))
+				impatient(w, line, epoch);
 		}
 	}
 }
@@ -219,12 +301,10 @@ static void work(void *arg)
 	for (;;) {
 		/* pairs with the release in serve_line() */
 		struct serial *line = atomic_load_explicit(&w->line, memory_order_acquire);
-		uint32_t epoch = line != NULL ? serial_epoch(line) : 0;
-		if (epoch == 0) {
+		if (line == NULL || serial_epoch(line) == 0)
 			chan_recv(w->client.wake, NULL);
-			continue;
-		}
-		serve_client(w, line, epoch);
+		else
+			serve_clients(w, line);
 	}
 }
 

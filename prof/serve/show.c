@@ -1,6 +1,7 @@
 /* Commands that show how things are: goroutines, stacks, harts, locks, memory, metrics. */
 #include "prof/serve/commands.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "kernel/symtab.h"
 #include "kernel/system.h"
 #include "kernel/traceback.h"
+#include "kernel/uart.h"
 #include "prof/image.h"
 #include "sched/sched.h"
 
@@ -256,6 +258,10 @@ void show_harts(int argc, char **argv)
 		    : h.spinning  ? "looks for work"
 				  : "its scheduler");
 	}
+	uint32_t overruns = atomic_load_explicit(&uart_overruns, memory_order_relaxed);
+	if (overruns > 0)
+		say("serial lines: a UART had no room for what came and lost some of it, %u times\n",
+		    (unsigned)overruns);
 }
 
 void show_locks(int argc, char **argv)

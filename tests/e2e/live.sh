@@ -38,7 +38,7 @@ serving() {
 	# boot writes to $dir; several guests at once have folders of their own.
 	(
 		dir=$live_dir
-		boot "$app" MACHINE="$machine" LIVE="$port" TIMEOUT=300 QEMU_ARGS="-pidfile $live_dir/pid ${LIVE_QEMU:-}" "$@"
+		boot "$app" MACHINE="$machine" LIVE="$port" TIMEOUT=$([ "$FULL" = 1 ] && echo 3600 || echo 300) QEMU_ARGS="-pidfile $live_dir/pid ${LIVE_QEMU:-}" "$@"
 		exit "$status"
 	) &
 	live_job=$!

@@ -111,6 +111,34 @@ head -c $(($(stat -c %s five.out) - 1)) five.out >short.out.damaged
 run --mend-trace short.out.damaged
 [ $status -eq 0 ] && grep -qx 'hbdump: short.out: generations 1 to 4' err
 result $? "without its end"
+for g in 1 2 3 4 5; do
+	{ echo 'go 1.22' && gen $g; } | trace gen.out
+	tail -c +$((g == 1 ? 1 : 17)) gen.out | gzip >gen$g.gz
+done
+packed() { # packed LOST WANTED: a trace.gz=1 of five without those of LOST, spoilt in their middle
+	local g
+	for g in 1 2 3 4 5; do
+		cp gen$g.gz member
+		[[ $1 != *$g* ]] || dd if=/dev/zero of=member bs=1 seek=$(($(stat -c %s member) / 2)) count=20 conv=notrunc status=none
+		cat member
+	done >packed.out.gz.damaged
+	rm -f packed*.out
+	run --mend-trace packed.out.gz.damaged
+	[ $status -eq 0 ] && [ "$(sed 's/^hbdump: //' err)" = "$2" ] || return 1
+	for file in packed*.out; do "$hbdump" --check-trace "$file" -q 2>>err || return 1; done
+}
+packed 1 'packed.out: generations 2 to 5'
+result $? "compressed, without its beginning"
+packed 5 'packed.out: generations 1 to 4'
+result $? "compressed, without its end"
+packed 3 'packed.out: generations 1 to 2
+packed.2.out: generations 4 to 5'
+result $? "compressed, without one of its middle"
+printf 'go 1.22\nbatch 2 1 2000000\n0 ProcStatus 0 2\nfreq 2 1000000\n' | trace gen.out
+tail -c +17 gen.out | gzip >gen2.gz
+packed 13 'packed.out: generations 2 to 2
+packed.2.out: generations 4 to 5'
+result $? "compressed, without the first and the third, and the second is short"
 head -c 300 five.out >none.out.damaged
 run --mend-trace none.out.damaged
 [ $status -eq 1 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q '^hbdump: none.out.damaged: no generation of a trace is whole' err && [ ! -e none.out ]

@@ -51,10 +51,11 @@ for smp in 1 4; do
 	starting $smp
 	ok $? "$smp: a guest with commands starts"
 	ask help '^Tab completes'
+	bad=0
 	for word in bt flight goroutines harts help locks loglevel mem metrics poweroff profile reboot resend top trace; do
-		has "$dir/new" "^$word " || break
+		has "$dir/new" "^$word " || bad=1
 	done
-	ok $? "$smp: help lists the commands"
+	ok $bad "$smp: help lists the commands"
 	ask nonsense '^console: nonsense: unknown command, help lists them$' && equal lines "$(grep -c . "$dir/new")" 3
 	ok $? "$smp: what is unknown is answered with a line"
 	ask "harts" '^   0 +0 .*%' && equal harts "$(grep -acE '^ *[0-9]+ +[0-9]+ +[0-9.]+ %' "$dir/new")" $smp
@@ -88,6 +89,10 @@ for smp in 1 4; do
 	type 'top 1\r'
 	await 'harts, up ' && type q && await '^hb> .\[K$'
 	ok $? "$smp: q ends top"
+	mark
+	type 'top 1\r'
+	await 'harts, up ' && type 'qharts\r' && await '^hart  id ' && await '^hb> .\[K$'
+	ok $? "$smp: what is typed behind q is taken"
 	ask "profile 1 200" '^@hb E ' && has "$dir/new" ' live_spin$'
 	ok $? "$smp: profile shows its table"
 	stream=$(sed -n 's/^@hb B \([^ ]*\) cpu.pb.gz .*/\1/p' "$dir/new" | tail -n 1)
@@ -104,6 +109,21 @@ for smp in 1 4; do
 	type "har\036resend ${stream#*-} 0\rts\r"
 	await "^@hb D $stream 0 " && await '^hart ' && ! grep -aq 'resend' "$dir/new"
 	ok $? "$smp: a program's line does not touch the one that is typed"
+	# Halves that the end of a command lies between, and one that has no second half.
+	mark
+	type "profile 2\r"
+	await '^profile: for 2 s' && type "\036resend ${stream#*-} " && await '^@hb E [^ ]*-[0-9]+ ' && await '^hb> .\[K$' && type '0\rharts\r' && await "^@hb D $stream 0 " && await '^hart ' && ! grep -aq 'unknown command' "$dir/new"
+	ok $? "$smp: a program's line that begins while a command runs, and ends behind it"
+	mark
+	type "har\036resend ${stream#*-} "
+	sleep 0.3
+	type '0\rts\r'
+	await "^@hb D $stream 0 " && await '^hart ' && ! grep -aq 'unknown command' "$dir/new"
+	ok $? "$smp: one that comes in halves at the prompt"
+	mark
+	type "top 1\r"
+	await 'harts, up ' && type "\036resend" && sleep 0.3 && type '\003' && await '^hb> .\[K$' && ask harts '^hart '
+	ok $? "$smp: ^C ends a program's line that does not end, and the command"
 	ask "trace 1" '^@hb E '
 	ok $? "$smp: trace"
 	ask flight '^flight: the recorder does not run \(boot option trace.flight=on\)$'
@@ -170,6 +190,18 @@ type 'reboot\r'
 wait "$guest"
 equal status $? 0
 ok $? "without that, reboot is an end with status 0"
+
+port=$(free_port)
+starting 1 LIVE="$port" LIVE_VIA=uart >/dev/null
+exec 7<>"/dev/tcp/127.0.0.1/$port"
+printf 'no request\r\n\r\n' >&7
+sleep 5 # 1.5 s after it, its client counts as gone
+ask "goroutines system" 'runtime.serve' &&
+	equal "goroutines that serve, and wait since then" "$(awk '/\*runtime.serve/ && $2 == "chan" && $5 == "s" && $4 >= 2' "$dir/new" | wc -l)" "$(grep -ac '\*runtime.serve' "$dir/new")"
+ok $? "what is no request on a second UART wakes nobody for ever"
+exec 7>&-
+type 'poweroff\r'
+wait "$guest"
 
 boot tests/guest BOOT="prof.cpu=off console=1" LIVE="$(free_port)" ARGS="console.idle"
 has "$dir/out" '^ok 1 - console.idle # [0-9]+ ms'

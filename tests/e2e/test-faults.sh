@@ -218,6 +218,30 @@ if chosen hard_lockup; then
 	done
 fi
 
+if chosen lockup_waiting; then
+	# Firmware without SSE has nothing to stop a hart with interrupts off; it looks itself, while it waits.
+	for bios in own $([ "$ARCH" != riscv64 ] || echo default); do
+		boot tests/faults ARGS=lockup_waiting BOOT=watchdog=400ms $([ $bios = own ] || echo BIOS=$bios)
+		bad=0
+		one_report 'panic: hard lockup: hart [0-9]+ has not ticked for [0-9]+ ms$' 2 || bad=1
+		has "$dir/out" '^goroutine [0-9]+ \(faulter\) \[running\]:$' '^lockup_waiting\(\.\.\.\)$' '^faulter\(\.\.\.\)$' \
+			'^held: chan \(lock 0x[0-9a-f]+\) taken at 0x[0-9a-f]+$' '^held: sched \(lock ' || bad=1
+		equal "stacks with the place of a lock" "$(grep -c '^lockup_waiting(\.\.\.)$' "$dir/out")" 3 || bad=1
+		! grep 'stack unavailable' "$dir/out" >>"$dir/notes" || bad=1
+		ok $bad "lockup_waiting: the report has the stack and the locks of the hart that it is about (BIOS=$bios)"
+	done
+fi
+
+if chosen panic_second; then
+	boot tests/faults ARGS=panic_second BOOT=prof.cpu=off
+	bad=0
+	one_report 'panic: the first one$' 2 || bad=1
+	has "$dir/out" '^goroutine [0-9]+ \(second\) \[running, locked to thread\]:$' '^second_one\(\.\.\.\)$' || bad=1
+	# Where there are NMIs one may stop it before it gets to its panic.
+	[ "$ARCH" != riscv64 ] || has "$dir/out" '^hart [0-9]+, meanwhile: panic: the second one$' || bad=1
+	ok $bad "panic_second: of a hart that panics during the report its message and its stack are shown"
+fi
+
 if chosen panic_at_start; then
 	# Harts that take turns of a tenth of a second: some come up when the report has begun, unless the host was slow before.
 	for ((i = 0; i < 30; i++)); do
@@ -276,6 +300,53 @@ if chosen trace_in_panic; then
 	done
 fi
 
+# Go's reader takes it, and so does ours.
+trace_opens() { # trace_opens FILE REGEX...: it has these
+	local file=$1
+	shift
+	"$BUILD/tools/hbdump" --check-trace "$file" -q 2>>"$dir/notes" || return 1
+	"$go" tool trace -d=parsed "$file" >"$dir/parsed" 2>>"$dir/notes" && has "$dir/parsed" "$@"
+}
+
+if chosen trace_gap; then
+	boot tests/faults ARGS=trace_gap BOOT="prof.cpu=off trace.period=1000s"
+	bad=0
+	equal status $status 0 || bad=1
+	has "$dir/out" '^survived trace_gap$' '^hb: trace: 1 generations dropped' || bad=1
+	trace_opens "$OUT/faults/gap.out" 'RegionBegin.* Type="over the gap"' 'Message="before the gap"' || bad=1
+	trace_opens "$OUT/faults/gap.2.out" 'Message="1 generations dropped"' 'Message="behind the gap"' || bad=1
+	ok $bad "trace_gap: what lies before and behind a generation without memory for its strings are two traces"
+fi
+
+if chosen trace_between; then
+	boot tests/faults ARGS=trace_between BOOT="trace.flight=on trace.period=1000s"
+	bad=0
+	one_report 'panic: between two generations$' 2 || bad=1
+	trace_opens "$OUT/faults/crash-trace.out" 'Message="in the one that is kept"' 'Message="in the one that has ended"' \
+		'Message="in the one that runs"' || bad=1
+	[ ! -e "$OUT/faults/crash-trace.2.out" ] || bad=1
+	ok $bad "trace_between: the crash trace has the generation that has ended and is not in the flight recorder yet"
+	for i in 1 2 3; do
+		boot tests/faults ARGS=panic_crowd BOOT="trace.flight=on trace.period=0s"
+		bad=0
+		one_report 'panic: with a crowd$' 2 || bad=1
+		trace_opens "$OUT/faults/crash-trace.out" 'GoID=' || bad=1
+		equal "goroutines in the trace" "$([ "$(grep -o 'GoID=[0-9]*' "$dir/parsed" | sort -u | wc -l)" -ge 1000 ] && echo "the crowd")" "the crowd" || bad=1
+		[ ! -e "$OUT/faults/crash-trace.2.out" ] || bad=1
+		ok $bad "panic_crowd, one generation after the other: its trace has no gap ($i)"
+	done
+fi
+
+if chosen trace_crash_gap; then
+	boot tests/faults ARGS=trace_crash_gap BOOT="prof.cpu=off trace.flight=on trace.period=1000s"
+	bad=0
+	one_report 'panic: behind a gap$' 2 || bad=1
+	has "$dir/out" '^hb: memory was out: behind the gap follows crash-trace.2.out$' || bad=1
+	trace_opens "$OUT/faults/crash-trace.out" 'Message="before the gap"' || bad=1
+	trace_opens "$OUT/faults/crash-trace.2.out" 'Message="behind the gap"' || bad=1
+	ok $bad "trace_crash_gap: what lies before and behind a generation that was dropped are two traces"
+fi
+
 if chosen panic_crowd; then
 	boot tests/faults ARGS=panic_crowd
 	bad=0
@@ -296,6 +367,15 @@ if chosen panic_profiled; then
 	# burn() takes half a second by the clock.
 	awk '$NF == "panic_profiled" && $4 + 0 >= 300 && $4 + 0 <= 700 { found = 1 } END { exit !found }' "$dir/top" || bad=1
 	ok $bad "panic_profiled: the samples up to the end, as a profile"
+	# The same samples, in the one generation that there is.
+	SMP=1 boot tests/faults ARGS=panic_profiled BOOT="trace.flight=on trace.period=1000s prof.hz=1000" EXACT=1 # no tick counts for two
+	bad=0
+	one_report 'panic: while a profile runs$' 2 || bad=1
+	trace_opens "$OUT/faults/crash-trace.out" '^	panic_profiled @ 0x' || bad=1
+	"$go" tool pprof -symbolize=none -top -sample_index=samples "$cpu_dump" >"$dir/top" 2>>"$dir/notes" || bad=1
+	equal "samples in the trace" "$(awk '/^M=/ { on = / StackSample / } on && $1 == "panic_profiled" { n++ } END { print n + 0 }' "$dir/parsed")" \
+		"$(awk '$NF == "panic_profiled" { print $4 }' "$dir/top")" || bad=1
+	ok $bad "panic_profiled: the samples up to the end are in the crash trace"
 	boot tests/faults ARGS=panic_profiled BOOT="prof.cpu=off"
 	bad=0
 	one_report 'panic: while a profile runs$' 2 || bad=1
@@ -307,6 +387,16 @@ if chosen panic_profiled; then
 	[ ! -e "$cpu_dump" ] && [ ! -e "$dump" ] || bad=1
 	ok $bad "crash.dump=off: no dumps"
 fi
+
+for what in cleanup finalizer; do
+	chosen ${what}_deadlock || continue
+	boot tests/faults ARGS=${what}_deadlock
+	bad=0
+	one_report 'fatal error: all goroutines are asleep - deadlock!$' 2 || bad=1
+	has "$dir/out" "^${what}_waits\(\.\.\.\)\$" "^${what}_deadlock\(\.\.\.\)\$" || bad=1
+	pprof_has ${what}_waits || bad=1
+	ok $bad "${what}_deadlock: a $what that waits for ever is among those that are asleep, with its stack"
+done
 
 if chosen deadlock; then
 	boot tests/faults ARGS=deadlock
@@ -467,6 +557,16 @@ if chosen mutex_cycle; then
 fi
 
 settings=MEM=64M
+if chosen suspended_without_memory; then
+	for harts in 1 4; do
+		boot tests/faults ARGS=suspended_without_memory MEM=64M SMP=$harts
+		bad=0
+		one_report 'panic: out of memory: no room to suspend a goroutine that others wait behind$' 2 || bad=1
+		has "$dir/out" '^memory is out$' '^loop_for_ever\(\.\.\.\)$' || bad=1
+		ok $bad "suspended_without_memory: loops that cannot be suspended end the program, they do not hang it ($harts harts)"
+	done
+fi
+
 if chosen stacks_all; then
 	boot tests/faults ARGS=stacks_all MEM=64M
 	bad=0

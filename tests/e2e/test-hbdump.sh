@@ -185,6 +185,34 @@ run -o tcp --connect "localhost:$(cat port)"
 [ $status -eq 2 ] && grep -q 'cannot connect' err
 result $? "a TCP socket that nobody serves"
 
+# A machine on which a program prints all the time: what is missing is asked for all the same.
+asks() { # asks NAME FOLDER FILE TEXT ANSWER...: FILE, then ticks, and the answers to requests with TEXT; status 0 and no damage
+	local name=$1 folder=$2 server
+	shift 2
+	: >port
+	"$frame" tick "$@" >port &
+	server=$!
+	for _ in $(seq 100); do
+		[ -s port ] && break
+		sleep 0.05
+	done
+	run -o "$folder" --connect "localhost:$(cat port)"
+	wait $server
+	[ $? -eq 0 ] && [ $status -eq 0 ] && cmp -s "$folder/counts.txt" small.orig && grep -q '^tick$' out
+	result $? "a program that prints all the time, $name"
+}
+"$frame" frame 0a0b0c0d 0 first <small.orig >first
+"$frame" frame 0a0b0c0d 1 counts.txt <small.orig >second
+grep -v '^@hb E' second | cat first - >no-end
+grep '^@hb E' second >end
+asks "and an end line that is lost" ask-end no-end 'resend 0a0b0c0d-1 end' end
+grep -v '^@hb D' second | cat first - >no-line
+grep '^@hb D' second >line
+sed 's/^\(@hb D [^ ]* 0 .\)./\1#/' line >bad-line
+asks "a line that is lost, and damaged when it comes again" ask-line no-line 'resend 0a0b0c0d-1 0' bad-line line
+cat first third >no-dump
+asks "and a dump of which nothing came" ask-dump no-dump 'resend 0a0b0c0d-1 all' second
+
 # Two boots at one address, with nobody there before, between and after.
 port=$(cat port)
 {
@@ -250,18 +278,22 @@ head -c 20000000 /dev/zero | tr '\0' 'y' >wide
 [ $? -eq 0 ] && cmp -s out wide
 result $? "a line of 20 MB passes through (in bounded memory, where no sanitizer takes its own)"
 
-for bad in "--nonsense" "--baud 12345 log" "--baud x" "--limit 0" "--connect nowhere" "-r" "-r -" "-r --connect nowhere" "--expect a/b" "no-such-file" "." "log log" "-o log/x log" "--log ./no/x log"; do
+for bad in "--nonsense" "--baud 12345 log" "--baud x" "--limit 0" "--connect nowhere" "-r" "-r -" "-r --connect nowhere" "-r --connect localhost:" \
+	"-r --connect :5000" "-r --connect []:5000" "--connect localhost:" "--expect a/b" "no-such-file" "." "log log" "-o log/x log" "--log ./no/x log"; do
 	run -q $bad </dev/null
 	[ $status -eq 2 ] && [ -s err ]
 	result $? "status 2: hbdump $bad"
+	[[ $bad == *--connect* ]] || continue
+	[ "$(cat err)" = "hbdump: --connect ${bad##* }: expected HOST:PORT" ]
+	result $? "what was expected, in one line"
 done
 
 run -h
 [ $status -eq 0 ] && grep -q '^usage: hbdump' out
 result $? "--help"
-options() { sed -n 's/^  *\(-., \)\{0,1\}\(--[a-z]*\) *\([A-Z:]*\)  .*/\2 \3/p' | grep -v -- --help; }
-[ -n "$(options <out)" ] && [ "$(options <out)" = "$(options <"$root/docs/serial-format.md")" ]
-result $? "docs/serial-format.md has the options that --help has"
+options() { sed -n '/^  -o, /,/^ *-h, \|^```/p' | grep -v '^ *-h, \|^```'; }
+[ "$(options <out | grep -c -- '--[a-z]')" -ge 15 ] && [ "$(options <out)" = "$(options <"$root/docs/serial-format.md")" ]
+result $? "docs/serial-format.md says of the options what --help says"
 
 if [ -w /dev/full ]; then
 	timeout -k 5 60 "$hbdump" -o full log >/dev/full 2>err

@@ -105,12 +105,14 @@ ok $? "two machines at once, and their profiles merged"
 config() { # config MARK: the block of docs/tools.md that begins with this line
 	awk -v mark="$1" '$0 == mark { on = 1 } on && /^```$/ { exit } on' docs/tools.md
 }
+bad=0 paths=0
 for path in $(config '# parca.yaml' | sed -n 's/^ *path: *//p') $(config '// alloy' | sed -n 's/^ *path *= *"\(.*\)"$/\1/p'); do
 	fetch "$path$([[ $path != */profile ]] || echo '?seconds=1')"
-	[ "$code" = 200 ] && pprof -top "$dir/body" || { note "$path: status $code"; break; }
+	paths=$((paths + 1))
+	equal "$path" "$code" 200 && pprof -top "$dir/body" && has "$dir/text" '^Type: ' || { note "$path: no profile"; bad=1; }
 done
-[ "$code" = 200 ] && [ -n "${path:-}" ]
-ok $? "the paths that Parca and Grafana Alloy are told to scrape are answered with profiles"
+[ $paths -ge 2 ] || { note "docs/tools.md names $paths paths"; bad=1; }
+ok $bad "the paths that Parca and Grafana Alloy are told to scrape are answered with profiles"
 
 prometheus=$(command -v prometheus || ls "$BUILD/deps/prometheus/usr/bin/prometheus" 2>/dev/null)
 if [ -z "$prometheus" ]; then

@@ -19,6 +19,7 @@ struct block *take_all(size_t *taken);
 void give_back(struct block *all);
 void stack_without_page(void);
 void stacks_all(void);
+void suspended_without_memory(void);
 
 /* time.c */
 void time_without_memory(void);
@@ -33,9 +34,14 @@ void irq_lock(void);
 /* trace.c */
 void trace_rank(void);
 void trace_in_panic(void);
+void trace_gap(void);
+void trace_between(void);
+void trace_crash_gap(void);
 
 /* lockup.c */
 void hard_lockup(void);
+void lockup_waiting(void);
+void panic_second(void);
 
 /* own.c */
 void walk_unowned(void);
@@ -99,6 +105,8 @@ PANIC_CASES(PANIC_CASE_DECLARE)
 	X(misuse_rw_runlock2) \
 	X(misuse_rw_runlock3) \
 	X(misuse_in_scope)    \
+	X(cleanup_deadlock)   \
+	X(finalizer_deadlock) \
 	X(waitgroup_go_panic)
 #define MISUSE_CASE_DECLARE(name) void name(void);
 MISUSE_CASES(MISUSE_CASE_DECLARE)

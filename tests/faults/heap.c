@@ -1,9 +1,11 @@
 /* Memory that is given back wrongly, or is out. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <hartbeat/chan.h>
 #include <hartbeat/go.h>
+#include <hartbeat/time.h>
 
 #include "tests/faults/cases.h"
 
@@ -113,6 +115,32 @@ SHOWN void stack_without_page(void)
 	(void)deep(1900);
 	give_back(all);
 	KEEP_FRAME();
+}
+
+static _Atomic uint32_t unsaved_begun;
+
+static void loop_for_ever(void *gate)
+{
+	chan_recv(gate, NULL);
+	atomic_fetch_add(&unsaved_begun, 1);
+	for (;;)
+		KEEP_FRAME();
+}
+
+/* Loops that are to be suspended when nothing is left to save them in. */
+SHOWN void suspended_without_memory(void)
+{
+	size_t taken;
+	struct chan *gate = chan_make(0, 0);
+	for (int i = 0; i < 60; i++)
+		if (go(loop_for_ever, gate) == 0)
+			exit(4);
+	time_sleep(10 * TIME_MILLISECOND);
+	(void)take_all(&taken);
+	printf("memory is out\n");
+	chan_close(gate);
+	for (;;)
+		time_sleep(TIME_SECOND);
 }
 
 SHOWN void stacks_all(void)

@@ -1,7 +1,9 @@
-/* Mutexes used wrongly: the eight ways of Go's TestMutexMisuse, and a panic under waitgroup_go() (TestIssue76126). */
+/* Mutexes used wrongly: the eight ways of Go's TestMutexMisuse, a panic under waitgroup_go() (TestIssue76126), and cleanups that wait for ever. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <hartbeat/chan.h>
+#include <hartbeat/cleanup.h>
 #include <hartbeat/panic.h>
 #include <hartbeat/rwmutex.h>
 #include <hartbeat/sync.h>
@@ -85,5 +87,49 @@ SHOWN void waitgroup_go_panic(void)
 		exit(3);
 	waitgroup_wait(&w);
 	printf("wait returned\n");
+	KEEP_FRAME();
+}
+
+/* What runs when an object is gone waits for ever, and so does everybody else. */
+SHOWN static void cleanup_waits(void *never)
+{
+	chan_recv(never, NULL);
+	KEEP_FRAME();
+}
+
+SHOWN static void finalizer_waits(void *o)
+{
+	cleanup_waits(*(void **)o);
+	KEEP_FRAME();
+}
+
+static void **object_of(struct chan *never)
+{
+	void **o = object_new(sizeof *o);
+	if (o == NULL || never == NULL)
+		abort();
+	*o = never;
+	return o;
+}
+
+SHOWN void cleanup_deadlock(void)
+{
+	struct chan *never = chan_make(0, 0);
+	void **o = object_of(never);
+	if (cleanup_add(o, cleanup_waits, never) == 0)
+		abort();
+	object_release(o);
+	chan_recv(never, NULL);
+	KEEP_FRAME();
+}
+
+SHOWN void finalizer_deadlock(void)
+{
+	struct chan *never = chan_make(0, 0);
+	void **o = object_of(never);
+	if (finalizer_set(o, finalizer_waits) != 0)
+		abort();
+	object_release(o);
+	chan_recv(never, NULL);
 	KEEP_FRAME();
 }

@@ -1,13 +1,17 @@
-/* An event where there may be none. */
+/* Events where there may be none, traces in a panic, and traces without memory. */
 #include "tests/faults/cases.h"
 
 #include <errno.h>
 
+#include <hartbeat/go.h>
+#include <hartbeat/time.h>
 #include <hartbeat/trace.h>
 
 #include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/system.h"
+#include "prof/impl.h"
+#include "tests/many_strings.h"
 #include "trace/trace.h"
 
 static struct spinlock lock_page = SPINLOCK_INIT(RANK_PAGE);
@@ -63,5 +67,75 @@ SHOWN void trace_in_panic(void)
 	dump_hook = panic_dump_hook;
 	panic_dump_hook = traces;
 	panic("before the traces");
+	KEEP_FRAME();
+}
+
+/* ---- without memory ---- */
+
+static void must(bool done)
+{
+	if (!done)
+		panic("errno %d", errno);
+}
+
+/* A generation that is whole, one that has no memory for its strings, one that is whole. */
+void trace_gap(void)
+{
+	uint64_t most = trace_memory_max;
+	must(trace_start("gap.out") == 0);
+	struct trace_region *r = trace_region_begin(0, "over the gap");
+	trace_log(0, "message", "before the gap");
+	must(trace_flight_start(0, 0) == 0); /* another generation */
+	trace_memory_max = trace_memory();
+	many_strings();
+	trace_memory_max = most;
+	must(trace_flight_stop() == 0);
+	trace_log(0, "message", "behind the gap");
+	trace_region_end(r);
+	must(trace_stop() == 0);
+}
+
+/* ---- a crash between two generations ---- */
+
+static void another_generation(void *arg)
+{
+	(void)arg;
+	must(trace_flight_write_func(nowhere, NULL) == 0);
+}
+
+/* Who changes generations wants the rings read, and has to wait here. */
+static void die_between(void *arg)
+{
+	const struct trace_gen *before = trace_gen;
+	(void)arg;
+	must(go(another_generation, NULL) != 0);
+	while (__atomic_load_n(&trace_gen, __ATOMIC_RELAXED) == before || trace_walking != NULL)
+		time_sleep(TIME_MILLISECOND);
+	trace_log(0, "message", "in the one that runs");
+	panic("between two generations");
+}
+
+/* The one that has ended is not in the flight recorder yet. */
+SHOWN void trace_between(void)
+{
+	trace_log(0, "message", "in the one that is kept");
+	another_generation(NULL);
+	trace_log(0, "message", "in the one that has ended");
+	drain_turn(die_between, NULL);
+	KEEP_FRAME();
+}
+
+/* One was dropped, and the program dies in the next. */
+SHOWN void trace_crash_gap(void)
+{
+	uint64_t most = trace_memory_max;
+	trace_log(0, "message", "before the gap");
+	another_generation(NULL);
+	trace_memory_max = trace_memory();
+	many_strings();
+	trace_memory_max = most;
+	another_generation(NULL);
+	trace_log(0, "message", "behind the gap");
+	panic("behind a gap");
 	KEEP_FRAME();
 }

@@ -11,6 +11,7 @@
 #include <hartbeat/panic.h>
 
 #include "kernel/g.h"
+#include "kernel/heap.h"
 
 static struct {
 	char order[16];
@@ -143,6 +144,56 @@ GUEST_TEST(cleanup, go_exit, "a cleanup that ends its goroutine does not end the
 	cleanup_wait();
 	CHECK_EQ(atomic_load(&s.ran), 10);
 	CHECK(guest_count_settles(before));
+}
+
+static void leave_with_letter(void *arg)
+{
+	letter(arg);
+	go_exit();
+}
+
+/* Also by way of a panic that it recovers: without a scope the goroutine ends. */
+static void recover_it(void *arg)
+{
+	(void)arg;
+	CHECK(go_recover() != NULL);
+}
+
+static void leave_by_panic(void *arg)
+{
+	DEFER(recover_it, NULL);
+	letter(arg);
+	go_panic("recovered");
+}
+
+static void finalize_and_leave(void *o)
+{
+	(void)o;
+	leave_with_letter((void *)(uintptr_t)'f');
+}
+
+GUEST_TEST(cleanup, go_exit_of_several,
+	   "what else is to run for an object runs when its finalizer or a cleanup ends its goroutine")
+{
+	memset(&s, 0, sizeof s);
+	uint32_t before = go_count();
+	struct heap_stats was, is;
+	for (int i = 0; i < 2; i++) { /* the first time goroutines are made */
+		memset(&s, 0, sizeof s);
+		heap_stats(&was);
+		void *o = object_new(8);
+		CHECK_EQ(finalizer_set(o, finalize_and_leave), 0);
+		CHECK(cleanup_add(o, leave_with_letter, (void *)(uintptr_t)'a') != 0);
+		CHECK(cleanup_add(o, leave_by_panic, (void *)(uintptr_t)'b') != 0);
+		CHECK(cleanup_add(o, letter, (void *)(uintptr_t)'c') != 0);
+		object_release(o);
+		cleanup_wait();
+		cleanup_wait(); /* what the finalizer's own release queued */
+		CHECK_EQ(strcmp(s.order, "fabc"), 0);
+		CHECK(guest_count_settles(before));
+		heap_stats(&is);
+	}
+	CHECK_EQ(is.used_objects, was.used_objects);
 }
 
 GUEST_TEST(cleanup, misuse, "an object that is its cleanup's argument is refused")

@@ -22,22 +22,32 @@ GUEST_TEST(http, length,
 	CHECK_EQ(request.n, HTTP_HEAD_MAX);
 }
 
-enum { ROUNDS = 200 };
+enum {
+	ROUNDS = 200,
+	TRIES = 8,
+};
 
 static const char token[] = "correct-horse-battery-staple";
 
-/* What ROUNDS comparisons take, with interrupts off. */
+/*
+ * What ROUNDS comparisons take, with interrupts off. With several harts -icount counts the instructions of all of them: the turn of another one that
+ * falls among ours only adds, so the least of a few tries is our own.
+ */
 static uint64_t ticks_of(const char *guess)
 {
 	volatile bool same = false;
-	bool on = arch_irq_save();
-	uint64_t start = arch_ticks();
-	for (int i = 0; i < ROUNDS; i++)
-		same = http_same_secret(guess, token);
-	uint64_t ticks = arch_ticks() - start;
-	arch_irq_restore(on);
-	CHECK_EQ(same, strcmp(guess, token) == 0);
-	return ticks;
+	uint64_t least = UINT64_MAX;
+	for (int try = 0; try < TRIES; try++) {
+		bool on = arch_irq_save();
+		uint64_t start = arch_ticks();
+		for (int i = 0; i < ROUNDS; i++)
+			same = http_same_secret(guess, token);
+		uint64_t ticks = arch_ticks() - start;
+		arch_irq_restore(on);
+		CHECK_EQ(same, strcmp(guess, token) == 0);
+		least = ticks < least ? ticks : least;
+	}
+	return least;
 }
 
 GUEST_TEST(http, token,

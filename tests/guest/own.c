@@ -15,7 +15,7 @@
 static struct {
 	struct g *_Atomic g;
 	_Atomic uint32_t woken;
-	_Atomic bool stop;
+	_Atomic bool stop, slow; /* slow: who wakes it looks again before it parks */
 } sleeper;
 
 static uint32_t status_of(const struct g *g)
@@ -33,6 +33,8 @@ static void sleeper_run(void *arg)
 		if (atomic_load(&sleeper.stop))
 			return;
 		atomic_fetch_add(&sleeper.woken, 1);
+		for (int i = 0; atomic_load(&sleeper.slow) && i < 200; i++)
+			arch_pause();
 	}
 }
 
@@ -153,5 +155,38 @@ GUEST_TEST(own, runnable, "a runnable goroutine whose stack is owned does not ru
 	CHECK(owned > 0);
 	for (int i = 0; i < YIELDERS; i++)
 		atomic_store(&n[i], UINT64_MAX / 2);
+	sleeper_end(&all, g);
+}
+
+GUEST_TEST(own, parking,
+	   "a goroutine that is made ready while it parks may be owned before its hart has settled that")
+{
+	if (go_harts() == 1 || guest_exact()) {
+		guest_skip("one hart parks, another one makes ready and looks, at the same time");
+		return;
+	}
+	struct guest_group all = {0};
+	struct g *g = sleeper_start(&all);
+	uint32_t parking = 0, owned = 0;
+	atomic_store(&sleeper.slow, true);
+	for (uint32_t i = 1; i <= guest_count(5000, 100000); i++) {
+		uint32_t s;
+		while ((s = status_of(g) & G_STATUS_MASK) != G_WAITING && s != G_PARKING)
+			;
+		parking += s == G_PARKING;
+		preempt_disable();
+		ready(g);
+		bool own = false;
+		for (int k = 0; k < 100 && !own && atomic_load(&sleeper.woken) != i; k++)
+			own = g_own(g);
+		if (own)
+			g_disown(g);
+		preempt_enable();
+		owned += own;
+		while (atomic_load(&sleeper.woken) != i)
+			;
+	}
+	atomic_store(&sleeper.slow, false);
+	guest_note("%u times while it parked; %u times owned", (unsigned)parking, (unsigned)owned);
 	sleeper_end(&all, g);
 }

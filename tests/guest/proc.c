@@ -229,6 +229,54 @@ GUEST_TEST(proc, async_preempt, "loops without calls on every hart let the one w
 	preempted(spin_without_calls);
 }
 
+enum { LATE_HOGS = 30, LATE_SLEEPS = 150 };
+
+struct late {
+	bool pinned;
+	_Atomic uint32_t n; /* sleeps of a millisecond that end more than half a millisecond late */
+};
+
+static void late_run(void *arg)
+{
+	struct late *late = arg;
+	if (late->pinned)
+		go_pin();
+	for (int i = 0; i < LATE_SLEEPS; i++) {
+		uint64_t begin = time_now();
+		time_sleep(TIME_MILLISECOND);
+		if (time_now() - begin > 3 * TIME_MILLISECOND / 2)
+			atomic_fetch_add(&late->n, 1);
+	}
+	atomic_store(&stop, 1);
+}
+
+static void late_beside(unsigned hogs, bool pinned)
+{
+	struct guest_group all = {0};
+	struct late late = {.pinned = pinned};
+	if (!guest_exact() || go_harts() > 1) {
+		guest_skip("nobody is late only where instructions are counted, on one hart");
+		return;
+	}
+	atomic_store(&stop, 0);
+	for (unsigned i = 0; i < hogs; i++)
+		guest_go(&all, spin_without_calls, NULL);
+	guest_go(&all, late_run, &late);
+	guest_wait(&all);
+	CHECK_EQ(atomic_load(&late.n), 0);
+}
+
+GUEST_TEST(proc, timer_wakes_at_once,
+	   "a goroutine that a timer wakes runs within half a millisecond, however many loops there are")
+{
+	late_beside(LATE_HOGS, false);
+}
+
+GUEST_TEST(proc, timer_wakes_pinned, "a pinned goroutine that a timer wakes does not wait for others' slices")
+{
+	late_beside(2, true);
+}
+
 /* A frame of several pages, so that its prologue may be in the middle of a page fault when a tick comes. */
 static __attribute__((noinline)) uint64_t big_frame(uint64_t seed)
 {

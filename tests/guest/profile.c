@@ -217,6 +217,63 @@ static void descend_all(const char *name)
 	}
 }
 
+/* A goroutine profile that was asked for with `left` bytes of stack. */
+struct asked {
+	struct sink_memory text;
+	uintptr_t left;
+	int debug, result;
+	uint64_t id;
+};
+
+__attribute__((noinline)) static void ask(struct asked *a)
+{
+	char fill[128];
+	__asm__ volatile("" : : "r"(fill) : "memory");
+	if (arch_sp() - g_self()->stack_lo > a->left + 256)
+		ask(a);
+	else
+		a->result = profile_write("goroutine", a->debug, &a->text.sink);
+	__asm__ volatile("" : : "r"(fill) : "memory");
+}
+
+static void ask_entry(void *arg)
+{
+	struct asked *a = arg;
+	a->id = go_id();
+	ask(a);
+}
+
+/* Asked so, and what it has to begin with. */
+static void goroutines_asked(uintptr_t left, int debug, uint32_t alive)
+{
+	struct guest_group group = {0};
+	struct asked a = {.left = left, .debug = debug, .result = 1};
+	char want[64];
+	sink_memory_init(&a.text);
+	guest_go(&group, ask_entry, &a);
+	guest_wait(&group);
+	CHECK_EQ(a.result, 0);
+	if (debug == 1)
+		snprintf(want, sizeof want, "goroutine profile: total %u\n", (unsigned)alive);
+	else
+		snprintf(want, sizeof want, "goroutine %llu [", (unsigned long long)a.id);
+	if (a.text.size < strlen(want) || memcmp(a.text.data, want, strlen(want)) != 0)
+		guest_fail(__FILE__, __LINE__, "with %lu bytes: begins with %.*s, expected %s",
+			   (unsigned long)left, (int)strcspn(a.text.data, "\n"), a.text.data, want);
+	sink_memory_free(&a.text);
+	CHECK(guest_count_settles(alive - 1));
+}
+
+GUEST_TEST(profile, little_stack_helper,
+	   "a goroutine profile is the same with little stack: nobody more, and the caller first")
+{
+	uint32_t alive = go_count() + 1;
+	goroutines_asked(32768, 1, alive);
+	goroutines_asked(4096, 1, alive);
+	goroutines_asked(32768, 2, alive);
+	goroutines_asked(4096, 2, alive);
+}
+
 GUEST_TEST(profile, little_stack, "a goroutine with 2 KiB of stack left can take any profile")
 {
 	struct profile *all[64];

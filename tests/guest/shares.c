@@ -21,6 +21,8 @@
 #include "kernel/clock.h"
 #include "kernel/g.h"
 #include "kernel/preempt.h"
+#include "kernel/timer.h"
+#include "kernel/trap.h"
 #include "prof/builder.h"
 #include "prof/prof.h"
 #include "record.h"
@@ -261,4 +263,60 @@ GUEST_TEST(shares, goroutines,
 		if (workers_off() == 0)
 			return;
 	CHECK(!"sampled time and on-CPU time agree");
+}
+
+/* ---- a goroutine that a trap takes off its hart ---- */
+
+static struct {
+	_Atomic(struct g *) of;
+	_Atomic uintptr_t sp; /* of what the sample interrupted */
+	void (*ipi)(struct hart *h, struct arch_frame *f);
+	void (*sample)(struct hart *h, struct arch_frame *f, uint64_t now);
+} caught;
+
+/* A sample is due just now, and the scheduler is wanted, too. */
+static void ipi_caught(struct hart *h, struct arch_frame *f)
+{
+	if (h->cur == atomic_load(&caught.of)) {
+		h->sample_due = 0;
+		timer_rearm_irq(h);
+		hart_ask_irq(h);
+	} else if (caught.ipi != NULL) {
+		caught.ipi(h, f);
+	}
+}
+
+static void sample_caught(struct hart *h, struct arch_frame *f, uint64_t now)
+{
+	struct arch_unwind u;
+	(void)now;
+	arch_frame_unwind(f, &u);
+	h->sample_due = UINT64_MAX;
+	atomic_store(&caught.sp, u.sp);
+}
+
+GUEST_TEST(
+	shares, preempted,
+	"a sample that falls due in the trap that takes a goroutine off its hart is the goroutine's, not the "
+	"scheduler's (Conservation)")
+{
+	const struct g *self = g_self();
+	guest_profile_off();
+	caught.ipi = trap_ipi_hook;
+	caught.sample = timer_sample_hook;
+	timer_sample_hook = sample_caught;
+	trap_ipi_hook = ipi_caught;
+	for (int round = 0; round < 20; round++) {
+		atomic_store(&caught.sp, 0);
+		atomic_store(&caught.of, g_self());
+		while (atomic_load(&caught.sp) == 0) {
+			arch_ipi_send(arch_hart());
+			guest_spin(20000);
+		}
+		atomic_store(&caught.of, NULL);
+		uintptr_t sp = atomic_load(&caught.sp);
+		CHECK(sp > self->stack_lo && sp <= self->stack_hi);
+	}
+	trap_ipi_hook = caught.ipi;
+	timer_sample_hook = caught.sample;
 }

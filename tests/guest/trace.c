@@ -11,6 +11,7 @@
 
 #include "prof/prof.h"
 #include "suite.h"
+#include "tests/many_strings.h"
 #include "trace/trace.h"
 #include "traces.h"
 
@@ -207,6 +208,68 @@ GUEST_TEST(trace, own_memory,
 	CHECK(taken_has(&t, "generations dropped"));
 	trace_period_ns = period;
 	taken_free(&t);
+}
+
+static void no_more_memory(uint64_t *most)
+{
+	*most = trace_memory_max;
+	trace_memory_max = trace_memory();
+}
+
+/* As many_strings(), by stacks: each call has a way to it of its own. */
+__attribute__((noipa)) static void many_stacks(int depth)
+{
+	trace_region_end(trace_region_begin(0, "a"));
+	trace_log(0, "message", "b");
+	if (depth == 0)
+		return;
+	many_stacks(depth - 1);
+	many_stacks(depth - 1);
+	__asm__ volatile("");
+}
+
+/* False: with so little memory the generation was thought to be full, and the next one had begun before anything was missing. */
+static bool table_overflows(bool stacks)
+{
+	uint64_t most, period = trace_period_ns;
+	struct taken t = {0};
+	trace_period_ns = 60 * TIME_SECOND;
+	CHECK(trace_start_func(taken_write, &t) == 0);
+	trace_log(0, "message", "before the hole");
+	CHECK(!atomic_load(&trace_gen->dropped));
+	uint64_t number = trace_gen->number;
+	no_more_memory(&most);
+	if (stacks)
+		many_stacks(9);
+	else
+		many_strings();
+	bool same = trace_gen->number == number;
+	CHECK(!same || atomic_load(&trace_gen->dropped));
+	trace_memory_max = most;
+	CHECK(trace_flight_start(0, 0) == 0); /* another generation */
+	CHECK(!same || !atomic_load(&trace_gen->dropped));
+	trace_log(0, "message", "behind the hole");
+	CHECK(trace_flight_stop() == 0);
+	CHECK(trace_stop() == 0);
+	if (same) {
+		CHECK(taken_facts(&t).good);
+		CHECK(!taken_has(&t, "before the hole"));
+		CHECK(taken_has(&t, "generations dropped") && taken_has(&t, "behind the hole"));
+	}
+	trace_period_ns = period;
+	taken_free(&t);
+	return same;
+}
+
+GUEST_TEST(trace, tables_full,
+	   "a generation that has no memory for a string or a stack is dropped as a whole, and said to be")
+{
+	for (int stacks = 0; stacks < 2; stacks++) {
+		int attempts = GUEST_ATTEMPTS;
+		while (!table_overflows(stacks) && --attempts > 0)
+			;
+		CHECK(attempts > 0);
+	}
 }
 
 /* ---- the flight recorder ---- */

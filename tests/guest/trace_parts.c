@@ -1,9 +1,11 @@
 /* Parts of the tracer one by one: its tables, and samples of the CPU profile in it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <hartbeat/chan.h>
 #include <hartbeat/go.h>
+#include <hartbeat/labels.h>
 #include <hartbeat/prof.h>
 #include <hartbeat/select.h>
 #include <hartbeat/time.h>
@@ -62,9 +64,13 @@ GUEST_TEST(trace_program, map,
 
 /* ---- samples ---- */
 
+/* Its samples say in the profile, too, which goroutine it is. */
 __attribute__((noinline, noclone)) static void sampled(void *arg)
 {
+	char id[24];
 	(void)arg;
+	snprintf(id, sizeof id, "%llu", (unsigned long long)go_id());
+	LABELS_SCOPE({"goroutine", id});
 	guest_spin(guest_count(100, 1000) * TIME_MILLISECOND);
 	__asm__ volatile("");
 }

@@ -8,7 +8,6 @@
 
 #include <hartbeat/chan.h>
 #include <hartbeat/cond.h>
-#include <hartbeat/dump.h>
 #include <hartbeat/go.h>
 #include <hartbeat/labels.h>
 #include <hartbeat/prof.h>
@@ -19,7 +18,6 @@
 #include <hartbeat/trace.h>
 
 #include "kernel/preempt.h"
-#include "kernel/sink.h"
 #include "prof/impl.h"
 #include "prof/prof.h"
 #include "sched/sched.h"
@@ -109,6 +107,32 @@ static void leaves_open(void *arg)
 	(void)!trace_region_begin(0, "left open too");
 }
 
+static _Atomic int outliving;
+
+/* Ends when the trace has. */
+static void outlives(void *c)
+{
+	leaves_open(NULL);
+	atomic_fetch_add(&outliving, 1);
+	chan_recv(c, NULL);
+}
+
+/* A region that lies where another one was, which ends once more: the newer one stays open. */
+static void reused(void)
+{
+	struct g *self = g_self();
+	const struct trace_region *open = self->regions;
+	struct trace_region *old = trace_region_begin(0, "an older one");
+	const struct trace_region *at = self->regions;
+	trace_region_end(old);
+	struct trace_region *newer = trace_region_begin(0, "a newer one");
+	CHECK(self->regions == at);
+	trace_region_end(old);
+	CHECK(self->regions == at);
+	trace_region_end(newer);
+	CHECK(self->regions == open);
+}
+
 GUEST_TEST(trace_program, misuse,
 	   "regions that end in another order, elsewhere or never, and strings of any length: said, and the "
 	   "trace is whole")
@@ -122,12 +146,17 @@ GUEST_TEST(trace_program, misuse,
 	CHECK(a != NULL && b != NULL);
 	trace_region_end(a); /* b ends too */
 	CHECK_EQ(trace_misused(), before + 1);
+	trace_region_end(b); /* late */
+	trace_region_end(a); /* twice */
+	CHECK_EQ(trace_misused(), before + 3);
 	foreign = trace_region_begin(0, "mine");
 	guest_go(&all, end_foreign, NULL);
 	guest_wait(&all);
-	CHECK_EQ(trace_misused(), before + 2);
+	CHECK_EQ(trace_misused(), before + 4);
 	trace_region_end(foreign);
 	trace_region_end(NULL);
+	reused();
+	CHECK_EQ(trace_misused(), before + 5);
 	panics_inside();
 	guest_go(&all, leaves_open, NULL);
 	guest_wait(&all);
@@ -141,8 +170,30 @@ GUEST_TEST(trace_program, misuse,
 	trace_region_end(trace_region_begin(0, ""));
 	trace_region_end(trace_region_begin(0, longest));
 	traced_end();
-	CHECK_EQ(trace_misused(), before + 2);
+	CHECK_EQ(trace_misused(), before + 5);
 	CHECK(trace_region_begin(0, "off") == NULL);
+}
+
+GUEST_TEST(trace_program, regions_outlive,
+	   "a goroutine that ends after the trace leaves none of its regions to the next one")
+{
+	enum { HOLDERS = 20 };
+	struct guest_group all = {0};
+	struct chan *c = chan_make(0, 0);
+	struct taken t = {0};
+	atomic_store(&outliving, 0);
+	CHECK(trace_start_func(taken_write, &t) == 0);
+	for (int i = 0; i < HOLDERS; i++)
+		guest_go(&all, outlives, c);
+	while (atomic_load(&outliving) < HOLDERS)
+		time_sleep(TIME_MILLISECOND);
+	CHECK(trace_stop() == 0);
+	chan_close(c);
+	guest_wait(&all);
+	for (const struct g *g = g_all(); g != NULL; g = g->all_next)
+		CHECK(g_status(g) != G_DEAD || g->regions == NULL);
+	chan_free(c);
+	taken_free(&t);
 }
 
 /* ---- stacks ---- */
@@ -441,72 +492,5 @@ GUEST_TEST(trace_program, generations_of_many,
 	chan_close(c);
 	guest_wait(&all);
 	chan_free(c);
-	taken_free(&t);
-}
-
-/* ---- after a crash ---- */
-
-static struct kept {
-	struct sink sink; /* first */
-	size_t n;
-	unsigned char data[4 << 20];
-} kept;
-
-static int keep(struct sink *s, const void *data, size_t n)
-{
-	struct kept *k = (struct kept *)s;
-	if (n > sizeof k->data - k->n)
-		return -1;
-	memcpy(k->data + k->n, data, n);
-	k->n += n;
-	return 0;
-}
-
-/* What a report does, while the world stands: harts are in the middle of a generation, with events in their buffers. */
-static void dump_now(const char *name)
-{
-	kept.sink.write = keep;
-	kept.n = 0;
-	stw_begin(STW_TEST);
-	bool written = trace_crash_dump(&kept.sink);
-	stw_end();
-	CHECK(written);
-	struct taken t = {.data = kept.data, .n = kept.n};
-	CHECK(taken_facts(&t).good);
-	CHECK(taken_has(&t, "last words"));
-	struct dump *d = dump_open(name);
-	CHECK(d != NULL);
-	dump_write(d, kept.data, kept.n);
-	dump_close(d);
-}
-
-GUEST_TEST(trace_program, crash_dump,
-	   "what a panic would send is a trace up to the last event (TestCrashWhileTracing)")
-{
-	struct guest_group all = {0};
-	struct taken t = {0};
-	uint64_t period = trace_period_ns;
-	trace_period_ns =
-		60 *
-		TIME_SECOND; /* a panic would end it, but here who makes tables goes on: so nobody does meanwhile */
-	kept.sink.write = keep;
-	CHECK(!trace_crash_dump(&kept.sink));
-	CHECK(trace_flight_start(0, 0) == 0);
-	for (int i = 0; i < 5; i++)
-		guest_go(&all, rounds, (void *)(uintptr_t)300);
-	for (int i = 0; i < 3; i++) {
-		CHECK(trace_flight_write_func(taken_write, &t) == 0);
-		taken_free(&t);
-	}
-	trace_log(0, "message", "last words");
-	dump_now("crash-flight.out");
-	guest_wait(&all);
-	CHECK(trace_flight_stop() == 0);
-	CHECK(trace_start_func(taken_write, &t) == 0);
-	trace_log(0, "message", "last words");
-	dump_now("crash-trace.out");
-	CHECK(trace_stop() == 0);
-	CHECK(taken_facts(&t).good);
-	trace_period_ns = period;
 	taken_free(&t);
 }

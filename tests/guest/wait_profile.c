@@ -7,6 +7,8 @@
 #include <hartbeat/chan.h>
 #include <hartbeat/go.h>
 #include <hartbeat/prof_rates.h>
+#include <hartbeat/rwmutex.h>
+#include <hartbeat/sync.h>
 #include <hartbeat/time.h>
 
 #include "kernel/clock.h"
@@ -15,6 +17,8 @@
 #include "kernel/lock.h"
 #include "kernel/preempt.h"
 #include "kernel/symtab.h"
+#include "prof/image.h"
+#include "prof/profile.h"
 #include "prof/wait.h"
 #include "sched/mutex.h"
 #include "sched/sched.h"
@@ -291,4 +295,302 @@ GUEST_TEST(wait_profile, late_sampled,
 	chan_free(c);
 	CHECK(within(d.late, 50000 * each, 20));
 	CHECK(within(d.count, (uint64_t)50000 * WAIT_ONE, 20));
+}
+
+/* ---- the same place again ---- */
+
+enum { TRIPS = 100 };
+
+static struct chan *ping, *pong;
+
+static __attribute__((noinline)) void ponger(void *arg)
+{
+	(void)arg;
+	while (chan_recv(ping, NULL))
+		chan_send(pong, NULL);
+}
+
+static __attribute__((noinline)) void pinger(uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		chan_send(ping, NULL);
+		chan_recv(pong, NULL);
+	}
+}
+
+static __attribute__((noipa)) void deep_rate_set(unsigned n)
+{
+	if (n > 0)
+		deep_rate_set(n - 1);
+	else
+		CHECK_EQ(prof_block_rate_set(1), 0);
+	__asm__ volatile("");
+}
+
+GUEST_TEST(
+	wait_profile, deep_caller,
+	"who sets the rate may stand deeper than a stack is kept, while others wait where they waited before")
+{
+	uint64_t rate = prof_block_rate();
+	struct guest_group one = {0};
+	guest_profile_off();
+	ping = chan_make(0, 0);
+	pong = chan_make(0, 0);
+	CHECK_EQ(prof_block_rate_set(1), 0);
+	guest_go(&one, ponger, NULL);
+	pinger(TRIPS);
+	deep_rate_set(200);
+	struct sums before = sum(&wait_stacks, ponger, -1);
+	pinger(TRIPS);
+	CHECK(sum(&wait_stacks, ponger, -1).count > before.count);
+	CHECK_EQ(prof_block_rate_set(rate), 0);
+	chan_close(ping);
+	guest_wait(&one);
+	chan_free(ping);
+	chan_free(pong);
+}
+
+static struct rwmutex rw;
+static void (*const taken[])(struct rwmutex *) = {rwmutex_lock, rwmutex_rlock};
+static void (*const given[])(struct rwmutex *) = {rwmutex_unlock, rwmutex_runlock};
+
+static _Atomic uint32_t begun, over;
+
+/* Waits for the one and the other in turn, at one place, and nowhere else. */
+static __attribute__((noinline)) void waits_both_ways(void *arg)
+{
+	(void)arg;
+	atomic_store(&late.who, g_self());
+	for (uint32_t i = 0; i < 2 * TRIPS; i++) {
+		while (atomic_load(&begun) == i)
+			go_yield();
+		taken[i % 2](&rw);
+		given[i % 2](&rw);
+		atomic_store(&over, i + 1);
+	}
+}
+
+GUEST_TEST(wait_profile, reasons, "waits at one place for different reasons are counted apart")
+{
+	static const int reasons[] = {WAIT_RWMUTEX_WRITE, WAIT_RWMUTEX_READ};
+	uint64_t rate = prof_block_rate();
+	struct guest_group one = {0};
+	struct sums before[2], d[2];
+	atomic_store(&begun, 0);
+	atomic_store(&over, 0);
+	atomic_store(&late.who, NULL);
+	guest_profile_off();
+	CHECK_EQ(prof_block_rate_set(1), 0);
+	for (int i = 0; i < 2; i++)
+		before[i] = sum(&wait_stacks, waits_both_ways, reasons[i]);
+	taken[1](&rw);
+	guest_go(&one, waits_both_ways, NULL);
+	for (uint32_t i = 0; i < 2 * TRIPS; i++) {
+		atomic_store(&begun, i + 1);
+		struct g *g;
+		while ((g = atomic_load(&late.who)) == NULL || g_status(g) != G_WAITING)
+			go_yield();
+		given[1 - i % 2](&rw); /* a reader held up a writer, or the other way about */
+		while (atomic_load(&over) == i)
+			go_yield();
+		if (i < 2 * TRIPS - 1)
+			taken[i % 2](&rw);
+	}
+	guest_wait(&one);
+	CHECK_EQ(prof_block_rate_set(rate), 0);
+	for (int i = 0; i < 2; i++) {
+		d[i] = less(sum(&wait_stacks, waits_both_ways, reasons[i]), before[i]);
+		CHECK_EQ(d[i].count, TRIPS * WAIT_ONE);
+	}
+}
+
+/* ---- numbers that are large ---- */
+
+static __attribute__((noipa)) void made_up_wait(uint64_t parked, uint64_t ran_late)
+{
+	struct g *g = g_self();
+	preempt_disable();
+	uint64_t since = g->wait_since, woken = g->woken_at, run = g->run_since;
+	enum wait_reason reason = g->wait_reason;
+	g->wait_reason = WAIT_CHAN_RECEIVE;
+	g->wait_since = 10;
+	g->woken_at = g->wait_since + parked;
+	g->run_since = g->woken_at + ran_late;
+	sched_wait_hook(g, arch_pc(), (uintptr_t)__builtin_frame_address(0));
+	g->wait_reason = reason;
+	g->wait_since = since;
+	g->woken_at = woken;
+	g->run_since = run;
+	preempt_enable();
+}
+
+static __attribute__((noinline)) void waits_for_half_an_hour(void *arg)
+{
+	uint64_t half = *(uint64_t *)arg;
+	for (int i = 0; i < TRIPS; i++)
+		made_up_wait(half, half);
+	__asm__ volatile("");
+}
+
+GUEST_TEST(wait_profile, rate_of_an_hour, "what is drawn at the lowest rate is scaled without an overflow")
+{
+	uint64_t rate = prof_block_rate(), hour = 3600 * (uint64_t)TIME_SECOND,
+		 half = clock_to_ticks(hour) / 2;
+	struct guest_group one = {0};
+	guest_profile_off();
+	CHECK_EQ(prof_block_rate_set(hour), 0);
+	struct sums before = sum(&wait_stacks, waits_for_half_an_hour, WAIT_CHAN_RECEIVE);
+	guest_go(&one, waits_for_half_an_hour, &half);
+	guest_wait(&one);
+	struct sums d = less(sum(&wait_stacks, waits_for_half_an_hour, WAIT_CHAN_RECEIVE), before);
+	CHECK_EQ(prof_block_rate_set(rate), 0);
+	CHECK(d.count >= 2 * WAIT_ONE);
+	CHECK(within(d.parked, d.count / WAIT_ONE * half, 1));
+	CHECK(within(d.late, d.count / WAIT_ONE * half, 1));
+}
+
+static __attribute__((noipa)) void blames(uint64_t ticks)
+{
+	contend_hook(ticks, (uintptr_t)__builtin_frame_address(0));
+	__asm__ volatile("");
+}
+
+static __attribute__((noipa)) void blamed(void *ticks)
+{
+	blames(*(uint64_t *)ticks);
+	__asm__ volatile("");
+}
+
+GUEST_TEST(wait_profile, contention_large, "a contention that stands for many is scaled without an overflow")
+{
+	enum { FRACTION = 16 };
+	uint64_t fraction = prof_mutex_fraction(), ticks = UINT64_C(1) << 61;
+	CHECK_EQ(prof_mutex_fraction_set(FRACTION), 0);
+	struct sums d = {0}, before = sum(&contention_stacks, blamed, -1);
+	for (int i = 0; i < 1000 && d.count == 0; i++) {
+		blamed(&ticks);
+		d = less(sum(&contention_stacks, blamed, -1), before);
+	}
+	CHECK_EQ(prof_mutex_fraction_set(fraction), 0);
+	CHECK_EQ(d.count, FRACTION * WAIT_ONE);
+	CHECK_EQ(d.parked, WAIT_TICKS_MAX);
+}
+
+/* ---- what found no room ---- */
+
+/* What a profile has in [lost], and in all. */
+static struct builder collected(struct profile *p)
+{
+	static struct snapshot s;
+	builder_init(&s.records, &prof_mem_spare, SNAPSHOT_LIMIT);
+	CHECK_EQ(p->collect(p, &s), 0);
+	struct builder b = s.records;
+	builder_free(&s.records);
+	return b;
+}
+
+static __attribute__((noipa)) void sleeps_without_room(void)
+{
+	time_sleep(TIME_MILLISECOND);
+	__asm__ volatile("");
+}
+
+static __attribute__((noipa)) void receives_without_room(struct chan *c)
+{
+	chan_recv(c, NULL);
+	__asm__ volatile("");
+}
+
+static void closes_later(void *c)
+{
+	while (g_status(atomic_load(&late.who)) != G_WAITING)
+		time_sleep(TIME_MILLISECOND);
+	chan_close(c);
+	waitgroup_done(&late.left);
+}
+
+enum { LOST_COUNT, LOST_DELAY };
+
+GUEST_TEST(wait_profile, lost, "what found no room is in the profiles that it would be in, and no others")
+{
+	static struct profile *const profiles[] = {&profile_block, &profile_parked, &profile_runnable};
+	uint64_t rate = prof_block_rate();
+	struct builder before[3], after;
+	struct chan *c = chan_make(0, 0);
+	guest_profile_off();
+	for (int i = 0; i < 3; i++)
+		before[i] = collected(profiles[i]);
+	spin_lock(&wait_stacks.lock);
+	size_t used = wait_stacks.used, limit = wait_stacks.limit;
+	wait_stacks.used = STACK_SPAN;
+	wait_stacks.limit = 0;
+	spin_unlock(&wait_stacks.lock);
+	CHECK_EQ(prof_block_rate_set(1), 0);
+	sleeps_without_room();
+	atomic_store(&late.who, g_self()); /* waits next in its receive */
+	waitgroup_add(&late.left, 1);
+	CHECK(go(closes_later, c) != 0);
+	receives_without_room(c);
+	CHECK_EQ(prof_block_rate_set(rate), 0);
+	spin_lock(&wait_stacks.lock);
+	wait_stacks.used = used;
+	wait_stacks.limit = limit;
+	spin_unlock(&wait_stacks.lock);
+	waitgroup_wait(&late.left);
+	uint64_t lost[3];
+	for (int i = 0; i < 3; i++) {
+		after = collected(profiles[i]);
+		lost[i] = after.lost.values[LOST_COUNT] - before[i].lost.values[LOST_COUNT];
+		if (after.values[LOST_DELAY] - before[i].values[LOST_DELAY] <
+		    after.lost.values[LOST_DELAY] - before[i].lost.values[LOST_DELAY])
+			guest_fail(__FILE__, __LINE__, "less in all than in [lost]");
+	}
+	CHECK_EQ(lost[0], 1);     /* the receive */
+	CHECK(lost[1] >= 2);      /* and the sleep */
+	CHECK(lost[2] > lost[1]); /* and the start */
+	chan_free(c);
+}
+
+/* ---- who is of the kernel ---- */
+
+static struct mutex held;
+
+static void waits_for_held(void *arg)
+{
+	atomic_store(&late.who, g_self());
+	mutex_lock(&held);
+	mutex_unlock(&held);
+	waitgroup_done(arg);
+}
+
+static __attribute__((noipa)) void gives_back(void *arg)
+{
+	(void)arg;
+	mutex_unlock(&held);
+	__asm__ volatile("");
+}
+
+/* How often gives_back() is blamed when one goroutine has waited. */
+static uint64_t blamed_for(bool system)
+{
+	struct waitgroup left = {0};
+	struct sums before = sum(&contention_stacks, gives_back, -1);
+	atomic_store(&late.who, NULL);
+	waitgroup_add(&left, 1);
+	mutex_lock(&held);
+	CHECK((system ? go_system(waits_for_held, &left, "test") : go(waits_for_held, &left)) != 0);
+	while (atomic_load(&late.who) == NULL || g_status(atomic_load(&late.who)) != G_WAITING)
+		go_yield();
+	gives_back(NULL);
+	waitgroup_wait(&left);
+	return less(sum(&contention_stacks, gives_back, -1), before).count;
+}
+
+GUEST_TEST(wait_profile, mutex_system, "what a goroutine of the kernel waits is in no mutex profile")
+{
+	uint64_t fraction = prof_mutex_fraction();
+	CHECK_EQ(prof_mutex_fraction_set(1), 0);
+	CHECK_EQ(blamed_for(false), WAIT_ONE);
+	CHECK_EQ(blamed_for(true), 0);
+	CHECK_EQ(prof_mutex_fraction_set(fraction), 0);
 }

@@ -102,6 +102,28 @@ GUEST_TEST(wall, arguments, "a wall-clock profile starts once, within 1 to 1000 
 	CHECK_EQ(prof_wall_stop(NULL), -1);
 }
 
+/* As its goroutine may, which looks whether the profile runs before it waits for its turn. */
+GUEST_TEST(wall, stale, "a round that comes after its profile has ended, or in the next one, counts nothing")
+{
+	struct wall_rounds first, before, after;
+	start(1);
+	wall_rounds(&first);
+	wall_round(first.number);
+	wall_rounds(&before);
+	CHECK(before.rounds > first.rounds);
+	CHECK_EQ(prof_wall_stop(NULL), 0);
+	wall_rounds(&before);
+	wall_round(first.number);
+	wall_rounds(&after);
+	CHECK_EQ(after.rounds, before.rounds);
+	start(1);
+	wall_rounds(&before);
+	wall_round(first.number);
+	wall_rounds(&after);
+	CHECK_EQ(after.rounds, before.rounds);
+	CHECK_EQ(prof_wall_stop(NULL), 0);
+}
+
 /* ---- waiting ---- */
 
 static struct chan *never;

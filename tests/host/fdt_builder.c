@@ -100,6 +100,30 @@ void fdt_add_reg(struct fdt_builder *b, const uint64_t *pairs, size_t n, unsigne
 	fdt_add_cells(b, "reg", cells, k);
 }
 
+void fdt_add_bridge(struct fdt_builder *b, const struct bridge *k)
+{
+	static const uint32_t mask[] = {0x1800, 0, 0, 7};
+	static const uint32_t ranges[] = {0x1000000, 0, 0,          0, 0x3000000,  0, 0x10000,
+					  0x2000000, 0, 0x40000000, 0, 0x40000000, 0, 0x40000000};
+	uint32_t map[16 * 6];
+	for (uint32_t i = 0; i < 16; i++) {
+		uint32_t device = i / 4, pin = i % 4 + 1;
+		uint32_t entry[] = {device << 11, 0, 0, pin, 3, 0x20 + (device + pin - 1) % 4};
+		memcpy(map + i * 6, entry, sizeof entry);
+	}
+	fdt_begin(b, "pci@30000000");
+	fdt_add_cells(b, "interrupt-map-mask", mask, k->mask != 0 ? k->mask : 4);
+	fdt_add_cells(b, "interrupt-map", map, k->map != 0 ? k->map : 16 * 6);
+	fdt_token(b, 4); /* NOP */
+	fdt_add_cells(b, "ranges", ranges, k->ranges != 0 ? k->ranges : sizeof ranges / 4);
+	fdt_add_reg(b, (uint64_t[]){0x30000000, 0x10000000}, 1, k->root_a != 0 ? k->root_a : 2, 2);
+	fdt_add_string(b, "compatible", k->compatible != NULL ? k->compatible : "pci-host-ecam-generic");
+	fdt_add_string(b, "status", k->status != NULL ? k->status : "okay");
+	fdt_add_cell(b, "#address-cells", 3);
+	fdt_add_cell(b, "#size-cells", 2);
+	fdt_end(b);
+}
+
 uint8_t *fdt_blob(const struct fdt_builder *b, size_t *size)
 {
 	size_t reserved = 40, nodes = reserved + 8 * b->n_reserved + 16, strings = nodes + b->n_nodes;
@@ -248,10 +272,7 @@ static void build_soc(struct fdt_builder *b, const struct machine *m)
 	fdt_add(b, "compatible", plic_compatible, sizeof plic_compatible);
 	fdt_end(b);
 
-	fdt_begin(b, "pci@30000000"); /* three address cells, as PCI has them */
-	fdt_add_cell(b, "#address-cells", 3);
-	fdt_add_cell(b, "#size-cells", 2);
-	fdt_end(b);
+	fdt_add_bridge(b, &(struct bridge){0});
 	fdt_end(b);
 }
 

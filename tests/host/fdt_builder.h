@@ -27,6 +27,15 @@ void fdt_add_cell(struct fdt_builder *b, const char *name, uint32_t cell);
 /* A "reg" of n (address, size) pairs with the given numbers of cells. */
 void fdt_add_reg(struct fdt_builder *b, const uint64_t *pairs, size_t n, unsigned a, unsigned s);
 
+/* What differs from virt's PCI host bridge. */
+struct bridge {
+	unsigned root_a;          /* cells of an address of its parent's; 0: 2 */
+	unsigned soc_ranges;      /* cells in its parent's ranges */
+	size_t ranges, map, mask; /* cells of these that are written; 0: all */
+	const char *compatible, *status;
+};
+void fdt_add_bridge(struct fdt_builder *b, const struct bridge *k);
+
 /* Lays the blob out in memory of exactly its size, which the caller frees. */
 uint8_t *fdt_blob(const struct fdt_builder *b, size_t *size);
 

@@ -2,13 +2,16 @@
  * The other side of the line for tests of the host reader:
  *
  *	frame_tool frame NONCE NUMBER NAME   stdin as a dump, by the kernel's own writer, to stdout
- *	frame_tool serve FILE                prints a free TCP port, sends FILE to the first who connects, and
- *ends frame_tool pty FILE                  prints the name of a terminal, sends FILE once a reader has made
- *it raw, and hangs up when all was read
+ *	frame_tool serve FILE [PORT]         prints a free TCP port, sends FILE to the first who connects, and ends
+ *	frame_tool pty FILE                  prints the name of a terminal, sends FILE once a reader has made it raw, and hangs up
+ *	                                     when all was read
+ *	frame_tool tick FILE TEXT ANSWER...  prints a free TCP port, sends FILE, and then a line of text every 100 ms; sends an ANSWER, a
+ *	                                     file, for each request that has TEXT in it, and ends after the last
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +22,7 @@
 
 #include "kernel/framing.h"
 
-enum { WAIT_STEP_US = 20000, WAIT_STEPS = 500 };
+enum { WAIT_STEP_US = 20000, WAIT_STEPS = 500, TICK_MS = 100 };
 
 static void die(const char *what)
 {
@@ -60,8 +63,8 @@ static void send_file(int to, const char *name)
 				die("write");
 }
 
-/* To one client; port 0: any that is free. */
-static int serve(const char *name, int port)
+/* One client of a port, which is printed; 0: any that is free. */
+static int client(int port)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET,
 				.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -79,7 +82,47 @@ static int serve(const char *name, int port)
 	int c = accept(s, NULL, NULL);
 	if (c < 0)
 		die("accept");
+	return c;
+}
+
+static int serve(const char *name, int port)
+{
+	send_file(client(port), name);
+	return 0;
+}
+
+/* Whether the next byte of c ends a request with text in it; what has come of it is kept in line. */
+static int requested(int c, const char *text, char *line, size_t size)
+{
+	size_t n = strlen(line);
+	char b;
+	if (read(c, &b, 1) != 1)
+		die("read");
+	if (b != '\r') {
+		if (n < size - 1)
+			line[n] = b;
+		return 0;
+	}
+	int found = strstr(line, text) != NULL;
+	memset(line, 0, size);
+	return found;
+}
+
+static int tick(const char *name, const char *text, char **answers)
+{
+	static const char said[] = "tick\n";
+	char line[256] = "";
+	int c = client(0);
 	send_file(c, name);
+	while (*answers != NULL) {
+		struct pollfd p = {.fd = c, .events = POLLIN};
+		if (poll(&p, 1, TICK_MS) == 0) {
+			if (write(c, said, sizeof said - 1) < 0)
+				die("write");
+		} else if (requested(c, text, line, sizeof line)) {
+			send_file(c, *answers++);
+		}
+	}
 	return 0;
 }
 
@@ -118,6 +161,10 @@ int main(int argc, char **argv)
 		return serve(argv[2], argc == 4 ? atoi(argv[3]) : 0);
 	if (argc == 3 && strcmp(argv[1], "pty") == 0)
 		return pty(argv[2]);
-	fprintf(stderr, "usage: frame_tool frame NONCE NUMBER NAME | serve FILE [PORT] | pty FILE\n");
+	if (argc >= 5 && strcmp(argv[1], "tick") == 0)
+		return tick(argv[2], argv[3], argv + 4);
+	fprintf(stderr,
+		"usage: frame_tool frame NONCE NUMBER NAME | serve FILE [PORT] | pty FILE | tick FILE TEXT "
+		"ANSWER...\n");
 	return 2;
 }

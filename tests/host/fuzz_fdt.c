@@ -3,6 +3,7 @@
  * bytes each, a 16-bit place and a value, so that the deep code is reached without seeds.
  */
 #include "boot/fdt_info.h"
+#include "boot/fdt_pci.h"
 #include "tests/host/boot_sane.h"
 #include "tests/host/fdt_builder.h"
 
@@ -39,6 +40,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fprintf(stderr, "accepted, but broken: %s\n", boot_insane(&info));
 		abort();
 	}
+	struct fdt_pci pci;
+	if (fdt_pci_find(blob, n, &pci) == NULL)
+		for (uint32_t device = 0; device < 32; device++)
+			fdt_pci_line(&pci, device, 1);
 	free(blob);
 	return 0;
 }

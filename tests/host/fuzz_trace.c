@@ -48,10 +48,10 @@ static void say(void *ctx, const char *line)
 }
 
 /* What is whole lies in the data, in order. */
-static void mend(const uint8_t *data, size_t size)
+static void mend(const uint8_t *data, size_t size, int holes)
 {
 	struct trace_piece *list;
-	size_t n = trace_pieces(data, size, 1, &list), at = 0;
+	size_t n = trace_pieces(data, size, holes, &list), at = 0;
 	for (size_t i = 0; i < n; i++) {
 		require(list[i].from >= at && list[i].from < list[i].to && list[i].to <= size,
 			"whole generations lie in the trace, one behind the other");
@@ -75,7 +75,8 @@ static void check(const uint8_t *data, size_t size, bool is_sound)
 	bool drawn = trace_draw(data, size, &(struct trace_span){0, 0}, to) == NULL;
 	require(drawn == (wrong == NULL), "what is a trace has a picture");
 	fclose(to);
-	mend(data, size);
+	mend(data, size, 1);
+	mend(data, size, 0);
 	require(lines.n ==
 			(report.violations < TRACE_VIOLATIONS_MAX ? report.violations : TRACE_VIOLATIONS_MAX),
 		"each violation is said");

@@ -16,7 +16,7 @@
 #include "sched/impl.h"
 #include "tests/host/check.h"
 
-enum { THREADS = 4, EACH = 3000, APART = 150 };
+enum { THREADS = 4, EACH = 3000, APART = 150, LONG_WAY = 30 };
 
 /* ---- what the kernel does ---- */
 
@@ -321,13 +321,19 @@ static void *recv_until_closed(void *arg)
 	}
 }
 
+/* One of EACH of each thread; the last of all closes the channel. */
+static void went_in(void)
+{
+	if (atomic_fetch_add(&shared.n_in, 1) == THREADS * EACH - 1)
+		chan_close(shared.c[0]);
+}
+
 static void *send_then_stop(void *arg)
 {
 	for (uint64_t i = 1; i <= EACH; i++) {
 		chan_send(shared.c[(uintptr_t)arg % 2], &i);
 		atomic_fetch_add(&shared.in, i);
-		if (atomic_fetch_add(&shared.n_in, 1) == THREADS * EACH - 1)
-			chan_close(shared.c[0]);
+		went_in();
 	}
 	return NULL;
 }
@@ -336,5 +342,106 @@ TEST(close_ends_selects)
 {
 	begin(sizeof(uint64_t), 0);
 	run(recv_until_closed, send_then_stop);
+	end();
+}
+
+/* ---- a channel for one answer: whoever has it frees the channel, when the other one may not have returned yet ---- */
+
+struct question {
+	struct chan *answer;
+	bool asker_frees;
+};
+
+static void *answer(void *arg)
+{
+	struct question q;
+	(void)arg;
+	while (chan_recv(shared.c[0], &q)) {
+		uint64_t v[3] = {1, 2, 3};
+		/* a long way, so that the other one comes meanwhile */
+		struct chan_case cases[LONG_WAY] = {CHAN_CASE_SEND(q.answer, v)};
+		if (!q.asker_frees)
+			cases[0] = (struct chan_case)CHAN_CASE_RECV(q.answer, v);
+		for (int i = 1; i < LONG_WAY; i++)
+			cases[i] = (struct chan_case)CHAN_CASE_RECV(shared.stop, NULL);
+		CHECK_EQ(chan_select(cases, LONG_WAY, false), 0);
+		CHECK_EQ(v[0], 1);
+		if (!q.asker_frees)
+			chan_free(q.answer);
+		atomic_fetch_add(&shared.n_out, 1);
+	}
+	return NULL;
+}
+
+static void ask_each(size_t size, bool asker_frees, uint64_t i)
+{
+	uint64_t v[3] = {1, 2, 3};
+	struct question q = {chan_make(size, 0), asker_frees};
+	chan_send(shared.c[0], &q);
+	struct chan_case cases[] = {CHAN_CASE_RECV(q.answer, v), CHAN_CASE_RECV(shared.stop, NULL)};
+	if (!asker_frees) {
+		chan_send(q.answer, v);
+	} else {
+		if (i % 2 == 0)
+			chan_recv(q.answer, v);
+		else
+			CHECK_EQ(chan_select(cases, 2, false), 0);
+		CHECK_EQ(v[0], 1);
+		chan_free(q.answer);
+	}
+}
+
+static void *ask(void *arg)
+{
+	(void)arg;
+	for (uint64_t i = 0; i < EACH; i++) {
+		ask_each(i % 3 == 0 ? 24 : 8, i % 5 < 3, i);
+		went_in();
+	}
+	return NULL;
+}
+
+TEST(who_has_the_answer_frees_its_channel)
+{
+	begin(sizeof(struct question), 0);
+	run(answer, ask);
+	end();
+}
+
+/* Without a select: who sends, or receives, frees. */
+static void *take(void *arg)
+{
+	struct question q;
+	(void)arg;
+	while (chan_recv(shared.c[0], &q)) {
+		uint64_t v[3] = {0};
+		chan_recv(q.answer, v);
+		CHECK_EQ(v[2], 3);
+		if (!q.asker_frees)
+			chan_free(q.answer);
+		atomic_fetch_add(&shared.n_out, 1);
+	}
+	return NULL;
+}
+
+static void *give(void *arg)
+{
+	(void)arg;
+	for (uint64_t i = 0; i < EACH; i++) {
+		uint64_t v[3] = {1, 2, 3};
+		struct question q = {chan_make(sizeof v, 0), i % 2 == 0};
+		chan_send(shared.c[0], &q);
+		chan_send(q.answer, v);
+		if (q.asker_frees)
+			chan_free(q.answer);
+		went_in();
+	}
+	return NULL;
+}
+
+TEST(either_of_two_that_met_frees_the_channel)
+{
+	begin(sizeof(struct question), 0);
+	run(take, give);
 	end();
 }

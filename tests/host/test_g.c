@@ -386,7 +386,14 @@ TEST(save_areas_keep_the_frame_and_few_are_kept)
 	CHECK_EQ(blocks, before + 1);
 	heap_free(h->spare_area);
 	no_heap = true;
+	h->unsaved_since = 1; /* until there is one again */
 	area_refill_sys(h);
 	CHECK(h->spare_area == NULL);
+	CHECK_EQ(h->unsaved_since, 1);
 	no_heap = false;
+	area_refill_sys(h);
+	CHECK(h->spare_area != NULL);
+	CHECK_EQ(h->unsaved_since, 0);
+	heap_free(h->spare_area);
+	h->spare_area = NULL;
 }

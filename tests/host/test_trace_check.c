@@ -370,6 +370,8 @@ TEST(annotations)
 	       "region \"sleep\" of task 0 ends, but the innermost is \"work\" of task 0");
 	EXPECT(FIRST "1 UserRegionBegin 0 7 1\n1 UserRegionEnd 1 7 1\n", 1,
 	       "the innermost is \"work\" of task 0");
+	EXPECT(FIRST "string 1 9 a\033[2Jb\nbatch 1 1 1100\n1 UserRegionBegin 0 9 1\n1 UserRegionEnd 1 7 1\n",
+	       1, "the innermost is \"a?[2Jb\" of task 0"); /* to a terminal it is text */
 	EXPECT(FIRST "1 UserRegionBegin 0 7 1\n1 GoDestroy\n", 0, NULL);
 	CHECK_EQ(row("trace\tregions_open\t"), 1);
 	EXPECT(FIRST "1 UserLog 0 7 7 1\n", 0, NULL);

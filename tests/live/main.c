@@ -1,7 +1,7 @@
 /*
  * What the live port and the console are tested with: goroutines that compute, wait, hold a mutex and come and go, until the machine is ended
  * from outside. With the argument print=N one prints numbered lines, N a second; 0: as fast as it can; with dump=N there are N files dump-I.txt
- * of I * 3000 numbered lines first.
+ * of I * 3000 numbered lines first; with deaf=MS a machine of one hart takes no interrupt for so long when a CPU profile has run for a second.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,10 @@
 #include <hartbeat/mutex.h>
 #include <hartbeat/serve.h>
 #include <hartbeat/time.h>
+
+#include "arch/arch.h"
+
+bool prof_running(void); /* of prof/prof.h, by which an image would not ask for the live port any more */
 
 static volatile uint64_t sink;
 static struct mutex held;
@@ -57,6 +61,24 @@ static void live_print(void *arg)
 	}
 }
 
+static void live_deaf(void *arg)
+{
+	for (;;) {
+		int looks = 0; /* at a profile that runs, a tenth of a second apart */
+		while (looks < 10) {
+			time_sleep(TIME_SECOND / 10);
+			looks = prof_running() ? looks + 1 : 0;
+		}
+		bool on = arch_irq_save();
+		uint64_t end = time_now() + (uintptr_t)arg * TIME_MILLISECOND;
+		while (time_now() < end)
+			;
+		arch_irq_restore(on);
+		while (prof_running())
+			time_sleep(TIME_SECOND / 10);
+	}
+}
+
 static bool dump(unsigned long i)
 {
 	char name[32];
@@ -81,6 +103,9 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (strncmp(argv[i], "print=", 6) == 0)
 			ok &= go(live_print, (void *)strtoul(argv[i] + 6, NULL, 10)) != 0;
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], "deaf=", 5) == 0)
+			ok &= go(live_deaf, (void *)strtoul(argv[i] + 5, NULL, 10)) != 0;
 	for (int i = 1; i < argc; i++)
 		for (unsigned long k = 0;
 		     strncmp(argv[i], "dump=", 5) == 0 && k < strtoul(argv[i] + 5, NULL, 10); k++)

@@ -18,7 +18,7 @@ list=$(names exact 1)
 for harts in 1 2; do
 	say "operations, in time, $harts harts"
 	list=$(names plain $harts)
-	[ -z "$list" ] || guest "plain-$harts" "$list t=100 reps=5" SMP=$harts MEM=2G
+	[ -z "$list" ] || guest "plain-$harts" "$list t=100 reps=9" SMP=$harts MEM=2G
 done
 
 for harts in 1 2; do

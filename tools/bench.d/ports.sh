@@ -15,7 +15,7 @@ make all APP=tests/live SERVE=1 > /dev/null
 make "$BUILD/tools/port-client" > /dev/null
 elf=$BUILD/$arch/app-serve/bench/kernel.elf # one image for all of it, whether somebody asks for a port or not
 virtio=$([ "$arch" = riscv64 ] && echo virt || echo "q35 microvm")
-uart=$([ "$arch" = riscv64 ] || echo q35)
+uart=$([ "$arch" = riscv64 ] && echo virt || echo q35)
 [ "$arch" = riscv64 ] && objdump=riscv64-unknown-elf-objdump || objdump=objdump
 
 bad() {

@@ -15,7 +15,7 @@ make all APP=tests/guest > /dev/null
 make run APP=tests/guest SMP=1 EXACT=1 BOOT=prof.cpu=off ARGS="cost exact=1 full=1" > "$work/console" || true
 for depth in 5 20; do
 	row "a sample of depth $depth, trap entry to exit" "$(sed -n "s/^# cost: \([0-9]*\) instructions a sample of depth $depth\r*$/\1 instructions/p" "$work/console")"
-	row "to drain and fold it" "$(sed -n "s/^# cost: \([0-9]*\) instructions to drain and fold a sample of depth $depth\r*$/\1 instructions/p" "$work/console")"
+	row "to drain and fold it" "$(sed -n "s/^# cost: \([0-9]*\) instructions to drain and fold a sample of depth $depth,.*/\1 instructions/p" "$work/console")"
 done
 row "builder" "$(sed -n 's/^# cost: \(1000000 samples of .*\)\r*$/\1/p' "$work/console" | tr -d '\r')"
 say "size of a profile"

@@ -19,6 +19,7 @@ enum {
 	WAIT_MS = 200,      /* a signal that comes just before the wait is seen after it */
 	SIGNALS_MAX = 3,    /* timeout(1) sends two at once, to the process and to its group */
 	SIGNALS_STATUS = 2, /* exit status then */
+	HOST_MAX = 256,     /* of a name, with terminator */
 };
 
 static volatile sig_atomic_t stop; /* signals that came */
@@ -124,25 +125,34 @@ bool input_open(struct input *in, const char *path, unsigned baud)
 	return isatty(in->fd) ? tty_raw(in, baud) : true;
 }
 
-bool input_connect(struct input *in, const char *where)
+/* The port of "HOST:PORT", and its host without brackets; NULL after telling the user that it is none. */
+static const char *address_read(const char *where, char *host, size_t size)
 {
-	char host[256];
 	const char *colon = strrchr(where, ':');
-	*in = (struct input){.fd = -1, .name = where, .socket = true, .writable = true};
 	size_t len = colon != NULL ? (size_t)(colon - where) : 0;
 	const char *start = where;
 	if (len >= 2 && where[0] == '[' && where[len - 1] == ']') {
 		start++;
 		len -= 2;
 	}
-	if (len == 0 || len >= sizeof host || colon[1] == '\0') {
+	if (len == 0 || len >= size || colon[1] == '\0') {
 		fprintf(stderr, "hbdump: --connect %s: expected HOST:PORT\n", where);
-		return false;
+		return NULL;
 	}
 	memcpy(host, start, len);
 	host[len] = '\0';
+	return colon + 1;
+}
+
+bool input_connect(struct input *in, const char *where)
+{
+	char host[HOST_MAX];
+	const char *port = address_read(where, host, sizeof host);
+	*in = (struct input){.fd = -1, .name = where, .socket = true, .writable = true};
+	if (port == NULL)
+		return false;
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-	int error = getaddrinfo(host, colon + 1, &hints, &list);
+	int error = getaddrinfo(host, port, &hints, &list);
 	if (error != 0) {
 		if (!waiting)
 			fprintf(stderr, "hbdump: --connect %s: %s\n", where, gai_strerror(error));
@@ -198,7 +208,8 @@ ssize_t input_read(struct input *in, char *buffer, size_t size)
 		ssize_t n = read(in->fd, buffer, size);
 		if (n >= 0)
 			return n;
-		if (errno == EIO && in->raw) /* a device whose other side is gone */
+		if ((errno == EIO && in->raw) ||
+		    errno == ECONNRESET) /* the other side is gone, with a request unread */
 			return 0;
 		if (errno != EINTR && errno != EAGAIN) {
 			input_error(in, "cannot read");
@@ -263,8 +274,9 @@ bool input_reopen(struct input *in)
 
 bool input_await(struct input *in, const char *where, bool socket, unsigned baud)
 {
-	if (socket && strrchr(where, ':') == NULL) /* says what was expected */
-		return input_connect(in, where);
+	char host[HOST_MAX];
+	if (socket && address_read(where, host, sizeof host) == NULL)
+		return false;
 	*in = (struct input){.fd = -1, .name = where, .socket = socket, .baud = baud};
 	return await(in);
 }

@@ -98,7 +98,6 @@ static struct {
 	size_t text_held;
 	char text_last; /* what was passed on last */
 	char text[READ_SIZE];
-	uint64_t heard_ms; /* when something came last */
 	/* progress */
 	bool terminal; /* stderr is one */
 	bool progress_shown;
@@ -256,12 +255,12 @@ static uint64_t now_ms(void)
 static void run_ask(struct input *in)
 {
 	char request[STORE_ASK_MAX + 2];
-	uint64_t now = now_ms();
 	if (!in->writable || !run.store.repairs)
 		return;
 	/* The first byte tells that no person types: what follows is neither echoed nor mixed with a line that one does type. */
 	request[0] = 0x1e;
-	while (store_ask(&run.store, now, now - run.heard_ms, request + 1)) {
+	run.store.now_ms = now_ms();
+	while (store_ask(&run.store, request + 1)) {
 		size_t n = strlen(request);
 		request[n++] = '\r';
 		input_write(in, request, n);
@@ -279,7 +278,6 @@ static ssize_t run_input(struct input *in, char *buffer, size_t size, bool again
 			run_ask(in);
 			continue;
 		}
-		run.heard_ms = now_ms();
 		if (n > 0 || !again)
 			return n;
 		parse_finish(&run.parser); /* a line that was begun will not go on */
@@ -306,6 +304,7 @@ static void run_read(struct input *in, int log_fd, const char *log_name, bool ag
 			run.trouble = true;
 			log_fd = -1;
 		}
+		run.store.now_ms = now_ms();
 		parse_feed(&run.parser, buffer, (size_t)n);
 		text_flush();
 		progress_update();
@@ -557,7 +556,6 @@ int main(int argc, char **argv)
 		store_init(&run.store, &files, on_say, NULL, o.limit);
 		run.store.stamp = o.time ? stamp : NULL;
 		run.store.repairs = in.writable && !o.no_resend;
-		run.heard_ms = now_ms();
 		parse_init(&run.parser, &events, NULL);
 		run_read(&in, log_fd, o.log, o.reconnect);
 		status = run_verdict(&o);

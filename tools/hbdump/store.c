@@ -254,7 +254,7 @@ static struct store_stream **table_head(struct store *s, struct stream_id id)
 	return &s->table[hash >> 20 & (STORE_TABLE_SIZE - 1)];
 }
 
-static struct store_stream *stream_find(struct store *s, struct stream_id id)
+struct store_stream *store_stream_find(struct store *s, struct stream_id id)
 {
 	struct store_stream *st = s->recent;
 	if (st != NULL && st->id.nonce == id.nonce && st->id.number == id.number)
@@ -265,7 +265,7 @@ static struct store_stream *stream_find(struct store *s, struct stream_id id)
 	return st;
 }
 
-static struct store_stream *stream_create(struct store *s, uint64_t log_line, struct stream_id id)
+struct store_stream *store_stream_create(struct store *s, uint64_t log_line, struct stream_id id)
 {
 	struct store_stream *st = s->n_streams < STORE_STREAMS_MAX ? calloc(1, sizeof *st) : NULL;
 	if (st == NULL) {
@@ -281,6 +281,7 @@ static struct store_stream *stream_create(struct store *s, uint64_t log_line, st
 		stream_give_up(s, quiet);
 	}
 	st->id = id;
+	st->heard_ms = s->heard_ms;
 	snprintf(st->token, sizeof st->token, "%08" PRIx32 "-%" PRIu32, id.nonce, id.number);
 	*s->last = st;
 	s->last = &st->next;
@@ -387,13 +388,14 @@ static void take_again(struct store *s, struct store_stream *st, uint64_t log_li
 
 void store_frame(struct store *s, uint64_t log_line, const struct frame *f)
 {
-	struct store_stream *st = stream_find(s, f->id);
+	struct store_stream *st = store_stream_find(s, f->id);
 	if (st == NULL)
-		st = stream_create(s, log_line, f->id);
+		st = store_stream_create(s, log_line, f->id);
 	if (st == NULL)
 		return;
 	s->recent = st;
 	st->used = s->clock++;
+	st->heard_ms = s->heard_ms = s->now_ms;
 	if (st->state == STREAM_WHOLE) {
 		take_again(s, st, log_line, f);
 		return;
@@ -414,6 +416,7 @@ void store_frame(struct store *s, uint64_t log_line, const struct frame *f)
 
 void store_damage(struct store *s, uint64_t log_line, const char *what, const char *excerpt)
 {
+	s->heard_ms = s->now_ms;
 	if (s->repairs) {
 		s->unrepaired++;
 		s->unsure = true;
@@ -422,90 +425,6 @@ void store_damage(struct store *s, uint64_t log_line, const char *what, const ch
 		return;
 	}
 	say_line(s, "log line %" PRIu64 ": %s: %s", log_line, what, excerpt);
-}
-
-/* ---- asking again ---- */
-
-enum {
-	ASK_QUIET_MS =
-		300, /* nothing has come for so long: what was asked for before does not come any more */
-	ASK_END_QUIET_MS = 1000, /* the same for a dump that may not have ended */
-	ASK_LOST_MAX = 16,       /* streams asked for of which no line came, at a time */
-};
-
-static bool ask_due(const struct store_stream *st, uint64_t now_ms, uint64_t quiet_ms)
-{
-	if (st->failed || st->asks >= STORE_ASKS)
-		return false;
-	if (st->asks == 0 && st->has_end)
-		return true;
-	return quiet_ms >= (st->has_end ? ASK_QUIET_MS : ASK_END_QUIET_MS) &&
-	       now_ms - st->asked_ms >= (uint64_t)ASK_QUIET_MS << st->asks;
-}
-
-/* What st lacks, as a list. */
-static void ask_list(const struct store_stream *st, char *out, size_t size)
-{
-	const char *marks = st->has_begin ? st->has_end ? "" : "end" : st->has_end ? "begin" : "begin,end";
-	size_t n = (size_t)snprintf(out, size, "%s", marks);
-	if (!st->has_begin && !st->has_end && st->seen.end == 0) {
-		snprintf(out, size, "all");
-		return;
-	}
-	if (n > 0)
-		out[n++] = ',';
-	if (lines_list(&st->seen, st->has_end ? st->lines : st->seen.end, out + n, size - n) == 0 && n > 0)
-		out[n - 1] = '\0';
-}
-
-/* Streams of the boot of the last frame line between others of it, of which no line has come: they are open from now on. */
-static void ask_lost(struct store *s)
-{
-	uint32_t low = UINT32_MAX, high = 0, made = 0;
-	if (s->recent == NULL)
-		return;
-	struct stream_id id = s->recent->id;
-	for (const struct store_stream *st = s->first; st != NULL; st = st->next) {
-		if (st->id.nonce != id.nonce)
-			continue;
-		low = st->id.number < low ? st->id.number : low;
-		high = st->id.number > high ? st->id.number : high;
-	}
-	for (id.number = low; id.number < high && made < ASK_LOST_MAX && s->n_open < STORE_OPEN_MAX;
-	     id.number++)
-		if (stream_find(s, id) == NULL)
-			made += stream_create(s, 0, id) != NULL;
-	if (made > 0 || !s->unsure)
-		return;
-	/* The one that would follow, too: the answer may be that there is none. */
-	s->unsure = false;
-	id.number = high + 1;
-	snprintf(s->probe, sizeof s->probe, "resend %08" PRIx32 "-%" PRIu32 " all", id.nonce, id.number);
-}
-
-bool store_ask(struct store *s, uint64_t now_ms, uint64_t quiet_ms, char out[STORE_ASK_MAX])
-{
-	if (quiet_ms >= ASK_QUIET_MS)
-		ask_lost(s);
-	for (uint32_t i = 0; i < s->n_open; i++) {
-		struct store_stream *st = s->open[i];
-		if (st->asks > 0 && st->seen_count != st->asked_seen)
-			st->asks = 1;
-		if (!ask_due(st, now_ms, quiet_ms))
-			continue;
-		st->asks++;
-		st->asked_ms = now_ms;
-		st->asked_seen = st->seen_count;
-		int n = snprintf(out, STORE_ASK_MAX, "resend %s ", st->token);
-		ask_list(st, out + n, STORE_ASK_MAX - (size_t)n);
-		if (out[n] != '\0')
-			return true;
-	}
-	if (s->probe[0] == '\0')
-		return false;
-	memcpy(out, s->probe, sizeof s->probe);
-	s->probe[0] = '\0';
-	return true;
 }
 
 /* ---- the whole ---- */

@@ -69,7 +69,8 @@ struct store_stream {
 	struct stream_id id;
 	char token[STORE_TOKEN_MAX];
 	enum stream_state state;
-	uint64_t used; /* store's clock at its latest line */
+	uint64_t used;     /* store's clock at its latest line */
+	uint64_t heard_ms; /* now_ms then */
 	char name[FRAME_NAME_MAX + 1];
 	char stored[STORE_NAME_MAX]; /* the name it was stored under, "" when it was not */
 	/* what its end line says */
@@ -103,6 +104,8 @@ struct store {
 	void (*stamp)(char text[STORE_STAMP_MAX]);
 	/* Lines can be asked for again (store_ask): a damaged one is no damage yet. Set as stamp. */
 	bool repairs;
+	/* The caller's clock, from anywhere: set before input is given and before store_ask(). */
+	uint64_t now_ms;
 	/* streams */
 	struct store_stream *first, **last;
 	struct store_stream *table[STORE_TABLE_SIZE];
@@ -110,6 +113,8 @@ struct store {
 	struct store_stream *recent; /* stream of the latest frame line */
 	uint32_t n_open, n_streams;
 	uint64_t clock;
+	uint64_t heard_ms;    /* now_ms at the latest frame line, a damaged one included */
+	uint64_t lost_looked; /* clock when store_ask() last found no lost stream */
 	/* verdict */
 	uint64_t damages;      /* damage said or counted */
 	uint64_t line_reports; /* damaged lines among them */
@@ -128,12 +133,6 @@ void store_frame(struct store *s, uint64_t log_line, const struct frame *f);
 /* Counts and reports a damaged line of the input. */
 void store_damage(struct store *s, uint64_t log_line, const char *what, const char *excerpt);
 
-/*
- * What to ask the machine for, if anything: "resend <stream> <lines>", without an end of line (docs/serial-format.md). now_ms counts from
- * anywhere; quiet_ms: nothing has come for so long. False: nothing now.
- */
-bool store_ask(struct store *s, uint64_t now_ms, uint64_t quiet_ms, char out[STORE_ASK_MAX]);
-
 /* The input has ended: gives up open streams and looks for lost ones. The verdict stands in damages and
  * failed. */
 void store_finish(struct store *s);
@@ -145,5 +144,18 @@ bool store_has(const struct store *s, const char *name);
 uint64_t store_stream_bytes(const struct store_stream *st);
 
 void store_free(struct store *s);
+
+/* A stream by its id, or NULL. */
+struct store_stream *store_stream_find(struct store *s, struct stream_id id);
+
+/* An open one of which no line has come yet; NULL, after saying so, when there are too many. */
+struct store_stream *store_stream_create(struct store *s, uint64_t log_line, struct stream_id id);
+
+/* ---- store_ask.c ---- */
+
+/*
+ * What to ask the machine for, if anything: "resend <stream> <lines>", without an end of line (docs/serial-format.md). False: nothing now.
+ */
+bool store_ask(struct store *s, char out[STORE_ASK_MAX]);
 
 #endif

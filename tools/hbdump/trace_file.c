@@ -39,6 +39,9 @@ void trace_violation(struct trace_report *r, const struct trace_place *where, co
 	va_start(ap, fmt);
 	vsnprintf(line + n, sizeof line - n, fmt, ap);
 	va_end(ap);
+	for (char *c = line; *c != '\0'; c++) /* names in a trace may hold anything */
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
 	r->say(r->ctx, line);
 }
 

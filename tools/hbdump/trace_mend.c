@@ -8,7 +8,8 @@
  *
  *	| generation 1 | generation 2 ...hole... | generation 3 |      1: whole; 2: not; 3: whole, for 2's frequency came before it
  *
- * A compressed trace is a gzip member for each generation: those that unpack, with their checksums, are whole.
+ * A compressed trace is a gzip member for each generation, the header in the first: those that unpack, with their checksums, are whole, and so
+ * each member begins at a generation.
  */
 #include "tools/hbdump/trace_mend.h"
 
@@ -86,10 +87,10 @@ size_t trace_pieces(const uint8_t *data, size_t n, int holes, struct trace_piece
 {
 	const struct search s = {data, n, holes != 0};
 	bool headed = n >= HEADER_SIZE && memcmp(data, header, HEADER_SIZE) == 0;
-	bool ended = headed; /* a generation begins here */
+	bool ended = headed || !holes; /* a generation begins here */
 	bool whole = false;
 	uint64_t number, now = 0;
-	size_t at = headed ? HEADER_SIZE : find(&s, 0), n_list = 0, from = at;
+	size_t at = headed ? HEADER_SIZE : ended ? 0 : find(&s, 0), n_list = 0, from = at;
 	struct trace_batch batch;
 	*list = NULL;
 	while (at < n) {

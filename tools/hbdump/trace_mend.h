@@ -15,7 +15,8 @@ struct trace_piece {
 
 /*
  * Finds them in n bytes of a trace, in which lines that did not come are zeros; *list is to be freed. holes: whether zeros are such lines, as
- * in a plain trace; in one that was unpacked there are none, but generations may be missing. Returns how many there are.
+ * in a plain trace; in one that was unpacked there are none: generations may be missing, the first and the header with it, and
+ * what there is begins at one. Returns how many there are.
  */
 size_t trace_pieces(const uint8_t *data, size_t n, int holes, struct trace_piece **list);
 

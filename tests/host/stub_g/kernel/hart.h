@@ -19,6 +19,7 @@ struct hart {
 	struct g *cur, *g0, *serving;
 	uintptr_t stack_lo[1], sys_stack_top;
 	void *spare_area;
+	uint64_t unsaved_since;
 };
 
 extern struct hart *harts[HART_MAX];

@@ -8,6 +8,11 @@
 
 #define TRACE(event) ((void)0)
 
+static inline void trace_regions_drop(struct g *g)
+{
+	(void)g;
+}
+
 static inline void arrive(struct hart *h, struct arch_context *from, uintptr_t why, enum switch_reason usual)
 {
 	(void)h;

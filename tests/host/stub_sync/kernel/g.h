@@ -18,6 +18,7 @@ struct g {
 	uint64_t contend_sum;
 	uint32_t contend_n;
 	bool contend_in;
+	bool system;
 	uint32_t preempt_off;
 	_Atomic uint32_t status; /* G_RUNNING for ever: waiters spin */
 	sem_t wake;
