@@ -49,6 +49,7 @@ static _Atomic uint64_t idle_entries; /* rule E */
 
 void (*sched_idle_hook)(struct hart *h, bool idle);
 void (*sched_no_work_hook)(struct hart *h);
+void (*sched_deadlock_hook)(struct hart *h);
 
 unsigned go_harts(void)
 {
@@ -236,12 +237,24 @@ static bool all_idle(void)
 /*
  * Every hart is idle and stays so while this looks: nobody is left who could wake anybody. A hart that had been idle could otherwise have
  * taken the last timer out just before, be about to make its goroutine ready, and be idle again at the second look.
+ *
+ * One hart says so. Another that goes idle at the same time, or wakes for nothing, finds it, too: its message would stand in the report as that
+ * of a second failure.
  */
-static void deadlock_check(void)
+static void deadlock_check(struct hart *h)
 {
+	static _Atomic bool said;                      /* relaxed: nothing hangs on it */
 	uint64_t entries = atomic_load(&idle_entries); /* rule E */
 	if (all_idle() && timers_armed() == 0 && !work_queued() && !work_pinned() && all_idle() &&
 	    atomic_load(&idle_entries) == entries) {
+		if (sched_deadlock_hook != NULL)
+			sched_deadlock_hook(h);
+		bool again = atomic_exchange_explicit(&said, true, memory_order_relaxed);
+#ifdef MUTANT_deadlock_twice
+		again = false;
+#endif
+		if (again)
+			return;
 		if (go_count() > 0)
 			fatal_goroutines("all goroutines are asleep - deadlock!");
 		fatal_goroutines("no goroutines (main called go_exit) - deadlock!");
@@ -306,7 +319,7 @@ static void idle(struct hart *h)
 		    (work_queued() && atomic_load_explicit(&n_spinning, memory_order_relaxed) == 0);
 #endif
 	if (!work) {
-		deadlock_check();
+		deadlock_check(h);
 		uint64_t spin = sched_spin_ns == 0 ? 0 : clock_to_ticks(sched_spin_ns);
 		if (spin != 0)
 			idle_spin(h, bit, spin);

@@ -76,6 +76,7 @@ CRASH_CASES(CRASH_CASE_DECLARE)
 	X(simple_deadlock)                    \
 	X(locked_deadlock)                    \
 	X(locked_deadlock2)                   \
+	X(deadlock_seen_twice)                \
 	X(ticker_deadlock)                    \
 	X(goexit_deadlock)                    \
 	X(goexit_in_panic)                    \

@@ -8,8 +8,10 @@
 #include <hartbeat/panic.h>
 #include <hartbeat/time.h>
 
+#include "kernel/hart.h"
 #include "kernel/lock.h"
 #include "kernel/preempt.h"
+#include "kernel/print.h"
 #include "kernel/system.h"
 #include "kernel/timer.h"
 #include "sched/deadlock.h"
@@ -213,6 +215,28 @@ SHOWN void simple_deadlock(void)
 SHOWN void locked_deadlock(void)
 {
 	go_pin();
+	chan_recv(NULL, NULL);
+	KEEP_FRAME();
+}
+
+static _Atomic unsigned saw_deadlock;
+
+/* The first to see it wakes the others, who find nothing to do and see it, too. */
+static void seen_again(struct hart *h)
+{
+	unsigned n = atomic_fetch_add(&saw_deadlock, 1);
+	for (uint32_t i = 0; n == 0 && i < hart_count; i++)
+		if (harts[i] != h)
+			arch_ipi_send(harts[i]);
+	if (n == 1)
+		print_line("seen by two harts");
+	while (hart_count > 1 && atomic_load(&saw_deadlock) < 2)
+		arch_pause();
+}
+
+SHOWN void deadlock_seen_twice(void)
+{
+	sched_deadlock_hook = seen_again;
 	chan_recv(NULL, NULL);
 	KEEP_FRAME();
 }
