@@ -49,7 +49,7 @@ static _Atomic uint64_t idle_entries; /* rule E */
 
 void (*sched_idle_hook)(struct hart *h, bool idle);
 void (*sched_no_work_hook)(struct hart *h);
-void (*sched_deadlock_hook)(struct hart *h);
+void (*sched_deadlock_hook)(struct hart *h, bool says);
 
 unsigned go_harts(void)
 {
@@ -247,12 +247,12 @@ static void deadlock_check(struct hart *h)
 	uint64_t entries = atomic_load(&idle_entries); /* rule E */
 	if (all_idle() && timers_armed() == 0 && !work_queued() && !work_pinned() && all_idle() &&
 	    atomic_load(&idle_entries) == entries) {
-		if (sched_deadlock_hook != NULL)
-			sched_deadlock_hook(h);
 		bool again = atomic_exchange_explicit(&said, true, memory_order_relaxed);
 #ifdef MUTANT_deadlock_twice
 		again = false;
 #endif
+		if (sched_deadlock_hook != NULL)
+			sched_deadlock_hook(h, !again);
 		if (again)
 			return;
 		if (go_count() > 0)

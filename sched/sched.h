@@ -25,8 +25,8 @@ _Noreturn void sched_loop(struct hart *h);
 extern void (*sched_idle_hook)(struct hart *h, bool idle);
 /* For tests: told when a hart has found nothing to run and has not said so yet. System context. */
 extern void (*sched_no_work_hook)(struct hart *h);
-/* For tests: told when a hart has found that nobody can run again, and has not said so yet. System context. */
-extern void (*sched_deadlock_hook)(struct hart *h);
+/* For tests: told when a hart has found that nobody can run again, and whether it says so. System context. */
+extern void (*sched_deadlock_hook)(struct hart *h, bool says);
 
 /* Boot option: a hart without work looks for some so long before it sleeps, and wakes so long before its next timer. 0: neither. */
 extern uint64_t sched_spin_ns;

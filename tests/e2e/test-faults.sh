@@ -514,7 +514,7 @@ prints simple_deadlock "$asleep"$'goroutine 1 [chan receive (nil chan)]:\n' '^si
 prints locked_deadlock "$asleep"$'goroutine 1 [chan receive (nil chan), locked to thread]:\n' '^locked_deadlock\(\.\.\.\)$'
 prints locked_deadlock2 "$asleep" '^goroutine 1 \[chan receive \(nil chan\)\]:$' '^locked_deadlock2\(\.\.\.\)$' \
 	'^goroutine [0-9]+ \[chan receive \(nil chan\), locked to thread\]:$' '^waits_pinned\(\.\.\.\)$'
-prints deadlock_seen_twice $'seen by two harts\n'"$asleep"$'goroutine 1 [chan receive (nil chan)]:\n' '^deadlock_seen_twice\(\.\.\.\)$'
+prints deadlock_seen_twice $'two harts see it, 1 says so\n'"$asleep"$'goroutine 1 [chan receive (nil chan)]:\n' '^deadlock_seen_twice\(\.\.\.\)$'
 # A ticker that nobody listens to keeps nobody alive.
 prints ticker_deadlock "$asleep"$'goroutine 1 [chan receive (nil chan)]:\n' '^ticker_deadlock\(\.\.\.\)$'
 prints goexit_deadlock "$none"

@@ -74,6 +74,7 @@ declare -A right # by image, test and settings: how what is right did there
 mutant() { # mutant NAME IMAGE SETTINGS TEST MESSAGE
 	local name=$1 image=$2 settings=$3 test=$4 message=$5 result fails=1 harts=4
 	[[ $message != '^panic:'* ]] || fails=3 harts=1
+	[[ $settings != *SMOKE_SMP=* ]] || harts=1
 	image "$image" "$name"
 	smoke "$image" "$name" $harts
 	ok $? "$name: builds, boots and passes the smoke tests"

@@ -219,18 +219,24 @@ SHOWN void locked_deadlock(void)
 	KEEP_FRAME();
 }
 
-static _Atomic unsigned saw_deadlock;
+static _Atomic unsigned see_deadlock, say_deadlock;
+static _Atomic bool said_how_many;
 
-/* The first to see it wakes the others, who find nothing to do and see it, too. */
-static void seen_again(struct hart *h)
+/* The first to see it wakes the others, who find nothing to do and see it, too. None goes on before it was said how many of the first two say so. */
+static void seen_again(struct hart *h, bool says)
 {
-	unsigned n = atomic_fetch_add(&saw_deadlock, 1);
+	atomic_fetch_add(&say_deadlock, says);
+	unsigned n = atomic_fetch_add(&see_deadlock, 1);
 	for (uint32_t i = 0; n == 0 && i < hart_count; i++)
 		if (harts[i] != h)
 			arch_ipi_send(harts[i]);
-	if (n == 1)
-		print_line("seen by two harts");
-	while (hart_count > 1 && atomic_load(&saw_deadlock) < 2)
+	if (n == 1) {
+		while (atomic_load(&say_deadlock) == 0) /* it may be a third */
+			arch_pause();
+		print_line("two harts see it, %u says so", atomic_load(&say_deadlock));
+		atomic_store(&said_how_many, true);
+	}
+	while (hart_count > 1 && !atomic_load(&said_how_many))
 		arch_pause();
 }
 

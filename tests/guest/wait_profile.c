@@ -263,6 +263,13 @@ GUEST_TEST(wait_profile, late_preempted,
 	CHECK_EQ(d.parked, 0);
 }
 
+static void until_it_waits(void)
+{
+	const struct g *g;
+	while ((g = atomic_load(&late.who)) == NULL || g_status(g) != G_WAITING)
+		go_yield();
+}
+
 static __attribute__((noinline)) void waits_for(void *c)
 {
 	atomic_store(&late.who, g_self());
@@ -280,8 +287,7 @@ GUEST_TEST(wait_profile, late_sampled,
 	guest_profile_off();
 	atomic_store(&late.who, NULL);
 	guest_go(&one, waits_for, c);
-	while (atomic_load(&late.who) == NULL || g_status(atomic_load(&late.who)) != G_WAITING)
-		go_yield();
+	until_it_waits();
 	CHECK_EQ(prof_block_rate_set(TIME_MILLISECOND), 0);
 	struct sums before = sum(&wait_stacks, waits_for, WAIT_LATE_YIELD);
 	preempt_disable();
@@ -387,9 +393,7 @@ GUEST_TEST(wait_profile, reasons, "waits at one place for different reasons are 
 	guest_go(&one, waits_both_ways, NULL);
 	for (uint32_t i = 0; i < 2 * TRIPS; i++) {
 		atomic_store(&begun, i + 1);
-		struct g *g;
-		while ((g = atomic_load(&late.who)) == NULL || g_status(g) != G_WAITING)
-			go_yield();
+		until_it_waits();
 		given[1 - i % 2](&rw); /* a reader held up a writer, or the other way about */
 		while (atomic_load(&over) == i)
 			go_yield();
@@ -503,8 +507,7 @@ static __attribute__((noipa)) void receives_without_room(struct chan *c)
 
 static void closes_later(void *c)
 {
-	while (g_status(atomic_load(&late.who)) != G_WAITING)
-		time_sleep(TIME_MILLISECOND);
+	until_it_waits();
 	chan_close(c);
 	waitgroup_done(&late.left);
 }
@@ -579,8 +582,7 @@ static uint64_t blamed_for(bool system)
 	waitgroup_add(&left, 1);
 	mutex_lock(&held);
 	CHECK((system ? go_system(waits_for_held, &left, "test") : go(waits_for_held, &left)) != 0);
-	while (atomic_load(&late.who) == NULL || g_status(atomic_load(&late.who)) != G_WAITING)
-		go_yield();
+	until_it_waits();
 	gives_back(NULL);
 	waitgroup_wait(&left);
 	return less(sum(&contention_stacks, gives_back, -1), before).count;
