@@ -9,13 +9,13 @@ FULL_ARG := $(if $(filter 1,$(FULL)),full=1)
 
 # The guest suites: ARCH:MACHINE:HARTS:WHAT, WHAT being plain, qemu64 (the plainest processor) or icount (interrupts at any instruction).
 GUEST_RUNS_riscv64 := virt:1:plain virt:2:plain virt:4:plain virt:8:plain virt:1:icount virt:4:icount
-GUEST_RUNS_x86_64 := q35:1:plain q35:2:plain q35:4:plain microvm:4:plain q35:2:qemu64 q35:1:icount q35:4:icount
-# In the long form also with as many harts as on riscv64.
-GUEST_RUNS_x86_64 += $(if $(FULL_ARG),q35:8:plain)
+GUEST_RUNS_x86_64 := q35:1:plain q35:2:plain q35:4:plain q35:8:plain microvm:4:plain q35:2:qemu64 q35:1:icount q35:4:icount
+# In the short form those on 8 harts are of the suites whose rules are about order, and of sampling.
+short_8 = $(if $(filter 8,$(1)),$(if $(FULL_ARG),,$(SHAKEN) barrier cleanup goroutine labels prof trace))
 guest_flags = $(if $(filter qemu64,$(1)),CPU=qemu64) $(if $(filter icount,$(1)),EXACT=1)
 # ARCH, MACHINE, HARTS, WHAT
 guest_line = guest-$(1)-$(2)-$(3)-$(4) make -s run APP=tests/guest ARCH=$(1) MACHINE=$(2) SMP=$(3) $(call guest_flags,$(4)) \
-	BOOT=prof.cpu=off ARGS='$(FULL_ARG) $(if $(filter icount,$(4)),exact=1)' INPUT=LICENSE BUILD=$(BUILD) \
+	BOOT=prof.cpu=off ARGS='$(FULL_ARG) $(if $(filter icount,$(4)),exact=1) $(call short_8,$(3))' INPUT=LICENSE BUILD=$(BUILD) \
 	OUT=$(BUILD)/test/$(1)-$(2)-$(3)-$(4) TIMEOUT=$(if $(FULL_ARG),3600,800)
 split = $(subst :, ,$(1))
 guest_lines = $(foreach r,$(GUEST_RUNS_$(1)),echo "$(call guest_line,$(1),$(word 1,$(call split,$r)),$(word 2,$(call split,$r)),$(word 3,$(call split,$r)))";)
@@ -27,7 +27,7 @@ loop_line = guest-$(1)-loop-$(2) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOO
 	OUT=$(BUILD)/test/$(1)-loop TIMEOUT=800
 loop_lines = $(foreach n,$(LOOPS),echo "$(call loop_line,$(1),$(n))";)
 
-# Suites whose rules are about order, with the schedule shaken, a preemption at each release of a spinlock, and a shrinker that never rests.
+# Suites whose rules are about order: with the schedule shaken, a preemption at each release of a spinlock, and a shrinker that never rests.
 SHAKES := sched.seed=1 debug.preempt=1 debug.shrink=1
 SHAKEN := go chan select sync sema context deadlock panic own idle proc stw.stop_the_world_deadlock stw.trace_stw shrink.parked \
 	shrink.stack_during_blocked_send shrink.no_stack_while_parking shrink.stack_cache timer.stale ticker.stale
