@@ -58,7 +58,7 @@ for smp in 1 4; do
 	ok $bad "$smp: help lists the commands"
 	ask nonsense '^console: nonsense: unknown command, help lists them$' && equal lines "$(grep -c . "$dir/new")" 3
 	ok $? "$smp: what is unknown is answered with a line"
-	ask "harts" '^   0 +0 .*%' && equal harts "$(grep -acE '^ *[0-9]+ +[0-9]+ +[0-9.]+ %' "$dir/new")" $smp
+	ask "harts" '^   0 +[0-9]+ .*%' && equal harts "$(grep -acE '^ *[0-9]+ +[0-9]+ +[0-9.]+ %' "$dir/new")" $smp
 	ok $? "$smp: harts shows each"
 	ask "goroutines chan receive" '^21 goroutines: 0 running, 0 runnable, 21 waiting$' &&
 		equal "those in live_wait" "$(grep -ac 'chan receive .*live_wait main.c:' "$dir/new")" 20
