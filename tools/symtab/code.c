@@ -5,9 +5,8 @@
 #include "tools/symtab/code.h"
 
 #include <math.h>
-#include <string.h>
 
-enum { SYMBOLS = 256 };
+enum { SYMBOLS = SYMTAB_SYMBOLS };
 
 void tokens_byte(struct tokens *t, enum symtab_stream stream, unsigned byte)
 {
@@ -27,25 +26,22 @@ void tokens_zigzag(struct tokens *t, enum symtab_stream stream, int32_t v)
 	tokens_varint(t, stream, (uint32_t)v << 1 ^ (uint32_t)(v >> 31));
 }
 
-static void tokens_count(const struct tokens *t, size_t count[SYMTAB_STREAMS + 1][SYMBOLS])
+void counts_add(struct token_counts *c, const struct tokens *t, size_t times)
 {
-	memset(count, 0, (SYMTAB_STREAMS + 1) * sizeof *count);
 	for (size_t i = 0; i < t->n; i++)
-		count[t->all[i] >> 8][t->all[i] & 0xff]++;
+		c->of[t->all[i] >> 8][t->all[i] & 0xff] += times;
 }
 
-double tokens_entropy(const struct tokens *t)
+double counts_entropy(const struct token_counts *c)
 {
-	static size_t count[SYMTAB_STREAMS + 1][SYMBOLS];
 	double bits = 0;
-	tokens_count(t, count);
 	for (int s = 0; s < SYMTAB_STREAMS; s++) {
 		size_t all = 0;
 		for (int i = 0; i < SYMBOLS; i++)
-			all += count[s][i];
+			all += c->of[s][i];
 		for (int i = 0; i < SYMBOLS; i++) {
-			if (count[s][i] > 0)
-				bits += 8 + (double)count[s][i] * log2((double)all / (double)count[s][i]);
+			if (c->of[s][i] > 0)
+				bits += 8 + (double)c->of[s][i] * log2((double)all / (double)c->of[s][i]);
 		}
 	}
 	return bits;
@@ -119,10 +115,11 @@ static void stream_make(size_t *count, uint8_t *bits, uint16_t *code, struct buf
 
 void codes_make(struct codes *c, const struct tokens *t, struct buffer *part)
 {
-	static size_t count[SYMTAB_STREAMS + 1][SYMBOLS];
-	tokens_count(t, count);
+	static struct token_counts count;
+	count = (struct token_counts){0};
+	counts_add(&count, t, 1);
 	for (int s = 0; s < SYMTAB_STREAMS; s++)
-		stream_make(count[s], c->bits[s], c->code[s], part);
+		stream_make(count.of[s], c->bits[s], c->code[s], part);
 	for (int i = 0; i < SYMBOLS; i++) {
 		c->bits[SYMTAB_RAW][i] = 8;
 		c->code[SYMTAB_RAW][i] = (uint16_t)i;

@@ -5,6 +5,8 @@
 #include "kernel/symtab_format.h"
 #include "tools/symtab/buffer.h"
 
+enum { SYMTAB_SYMBOLS = 256 }; /* a byte has so many values */
+
 /* Bytes before they are coded: stream << 8 | byte. */
 struct tokens {
 	uint16_t *all;
@@ -21,12 +23,19 @@ void tokens_varint(struct tokens *t, enum symtab_stream stream, uint32_t v);
 /* v as zigzag varint: 0, -1, 1, -2, ... */
 void tokens_zigzag(struct tokens *t, enum symtab_stream stream, int32_t v);
 
-/* What the tokens take at best, with a code made for them alone, in bits. */
-double tokens_entropy(const struct tokens *t);
+/* How often each byte occurs in each stream. */
+struct token_counts {
+	size_t of[SYMTAB_STREAMS + 1][SYMTAB_SYMBOLS];
+};
+
+/* Adds the tokens, so many times. */
+void counts_add(struct token_counts *c, const struct tokens *t, size_t times);
+/* What such tokens take at best, with a code made for them alone, in bits. */
+double counts_entropy(const struct token_counts *c);
 
 struct codes {
-	uint8_t bits[SYMTAB_STREAMS + 1][256];  /* length; 0: the byte does not occur */
-	uint16_t code[SYMTAB_STREAMS + 1][256]; /* the last one is RAW's */
+	uint8_t bits[SYMTAB_STREAMS + 1][SYMTAB_SYMBOLS];  /* length; 0: the byte does not occur */
+	uint16_t code[SYMTAB_STREAMS + 1][SYMTAB_SYMBOLS]; /* the last one is RAW's */
 };
 
 /* Makes the best codes for the tokens, and the part that tells them to the reader. */

@@ -147,9 +147,22 @@ static void row_emit(const struct numbers *nu, struct tokens *out, enum symtab_s
 	tokens_byte(out, stream, SYMTAB_ROW_FAR + nu->fars + (units - 1) * nu->line_range + (uint32_t)rest);
 }
 
-/* Writes rows [from, to) as one chunk. */
+/* How far a row is from the one before, and how many rows are. */
+struct advance {
+	enum symtab_stream stream;
+	uint32_t units;
+	int32_t lines;
+	size_t count;
+};
+
+struct advances {
+	struct advance *all;
+	size_t n;
+};
+
+/* Writes rows [from, to) as one chunk; their advances not to `out` but to `apart`, unless that is NULL. */
 static void chunk_write(struct numbers *nu, const struct function *f, size_t from, size_t to,
-			struct tokens *out)
+			struct tokens *out, struct advances *apart)
 {
 	uint32_t slots[SYMTAB_LINE_SLOTS];
 	for (int i = 0; i < SYMTAB_LINE_SLOTS; i++)
@@ -173,8 +186,14 @@ static void chunk_write(struct numbers *nu, const struct function *f, size_t fro
 			tokens_varint(out, SYMTAB_PLACE, file_number(nu, file ? file : strings_intern("??")));
 		}
 		uint32_t *slot = &slots[node % SYMTAB_LINE_SLOTS];
-		row_emit(nu, out, stream, (uint32_t)((row->pc - pc) >> nu->unit_shift),
-			 (int32_t)(row->line - *slot));
+		uint32_t units = (uint32_t)((row->pc - pc) >> nu->unit_shift);
+		int32_t lines = (int32_t)(row->line - *slot);
+		if (apart == NULL) {
+			row_emit(nu, out, stream, units, lines);
+		} else {
+			ARRAY_ROOM(apart->all, apart->n);
+			apart->all[apart->n++] = (struct advance){stream, units, lines, 1};
+		}
 		*slot = row->line;
 		pc = row->pc;
 	}
@@ -186,19 +205,54 @@ static size_t chunk_end(const struct function *f, size_t at)
 	return at + SYMTAB_CHUNK_ROWS < f->n_rows ? at + SYMTAB_CHUNK_ROWS : f->n_rows;
 }
 
-/* What the rows take, in bits. */
-static double rows_size(struct numbers *nu, const struct function *f, size_t n)
+static int advance_order(const void *pa, const void *pb)
+{
+	const struct advance *a = pa, *b = pb;
+	if (a->stream != b->stream)
+		return a->stream < b->stream ? -1 : 1;
+	if (a->units != b->units)
+		return a->units < b->units ? -1 : 1;
+	return a->lines < b->lines ? -1 : a->lines > b->lines;
+}
+
+/* Equal ones become one. */
+static void advances_join(struct advances *a)
+{
+	size_t n = 0;
+	qsort(a->all, a->n, sizeof *a->all, advance_order);
+	for (size_t i = 0; i < a->n; i++) {
+		if (n > 0 && advance_order(&a->all[n - 1], &a->all[i]) == 0)
+			a->all[n - 1].count++;
+		else
+			a->all[n++] = a->all[i];
+	}
+	a->n = n;
+}
+
+/* What the rows take, in bits: their advances, and `rest`, what else is written of them. */
+static double rows_size(const struct numbers *nu, const struct advances *a, const struct token_counts *rest)
 {
 	static struct tokens t;
-	t.n = 0;
-	for (size_t i = 0; i < n; i++)
-		for (size_t at = 0; at < f[i].n_rows; at += SYMTAB_CHUNK_ROWS)
-			chunk_write(nu, &f[i], at, chunk_end(&f[i], at), &t);
-	return tokens_entropy(&t);
+	static struct token_counts counts;
+	counts = *rest;
+	for (size_t i = 0; i < a->n; i++) {
+		t.n = 0;
+		row_emit(nu, &t, a->all[i].stream, a->all[i].units, a->all[i].lines);
+		counts_add(&counts, &t, a->all[i].count);
+	}
+	return counts_entropy(&counts);
 }
 
 static void parameters_choose(struct numbers *nu, const struct function *f, size_t n)
 {
+	static struct token_counts rest;
+	struct tokens t = {NULL, 0};
+	struct advances a = {NULL, 0};
+	for (size_t i = 0; i < n; i++)
+		for (size_t at = 0; at < f[i].n_rows; at += SYMTAB_CHUNK_ROWS)
+			chunk_write(nu, &f[i], at, chunk_end(&f[i], at), &t, &a);
+	counts_add(&rest, &t, 1);
+	advances_join(&a);
 	static const unsigned fars[] = {4, 8, 12, 16, 24, 32};
 	struct numbers best = *nu;
 	double best_size = 1e300;
@@ -207,7 +261,7 @@ static void parameters_choose(struct numbers *nu, const struct function *f, size
 			for (nu->line_range = 4; nu->line_range <= 24; nu->line_range += 2) {
 				nu->fars = fars[i];
 				nu->specials = 256 - SYMTAB_ROW_FAR - fars[i];
-				double size = rows_size(nu, f, n);
+				double size = rows_size(nu, &a, &rest);
 				if (size < best_size) {
 					best_size = size;
 					best = *nu;
@@ -245,7 +299,7 @@ static struct piece detail_tokens(struct numbers *nu, const struct function *f, 
 	tokens_varint(t, SYMTAB_HEAD, (uint32_t)((f->n_rows + SYMTAB_CHUNK_ROWS - 1) / SYMTAB_CHUNK_ROWS));
 	p.chunks = t->n;
 	for (size_t at = 0; at < f->n_rows; at += SYMTAB_CHUNK_ROWS) {
-		chunk_write(nu, f, at, chunk_end(f, at), t);
+		chunk_write(nu, f, at, chunk_end(f, at), t, NULL);
 		ARRAY_ROOM(p.chunk_ends, p.n_chunks);
 		p.chunk_ends[p.n_chunks++] = t->n;
 	}
