@@ -1,7 +1,8 @@
 # make test: every test and mutant, in short form; FULL=1 for the long counts. Included by the top Makefile.
 #
-# Builds everything first (a failure there is seen at once), then hands one list of commands to tests/run-tests, in which the two architectures run
-# side by side. ARCH= on the command line restricts the guest half to one of them.
+# Builds everything first (a failure there is seen at once), then hands one list of commands to tests/run-tests, the longest first. One more runs
+# at a time than there are processors: half of what a test takes it waits, for a timer, a line, or an emulator that starts. ARCH= on the
+# command line restricts the guest half to one of them.
 
 TEST_ARCHES := $(if $(filter command line environment,$(origin ARCH)),$(ARCH),$(ARCHES))
 TEST_LIST := $(BUILD)/test/tests.list
@@ -69,9 +70,10 @@ E2E := \
 	stepping \
 	trace \
 	trace-times \
-	wordcount \
-	mutants
-e2e_lines = $(foreach s,$(E2E),echo "$(s)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(s).sh";) \
+	wordcount
+# ARCH, NAME
+e2e_line = echo "$(2)-$(1) ARCH=$(1) BUILD=$(BUILD) FULL=$(FULL) tests/e2e/test-$(2).sh";
+e2e_lines = $(foreach s,$(E2E),$(call e2e_line,$(1),$s)) \
 	echo "docs-api-$(1) ARCH=$(1) BUILD=$(BUILD) DOC=docs/api.md tests/e2e/test-docs.sh"; \
 	echo "docs-looking-$(1) ARCH=$(1) BUILD=$(BUILD) DOC=docs/api-looking.md tests/e2e/test-docs.sh";
 
@@ -101,6 +103,8 @@ test: test-images
 	@mkdir -p $(BUILD)/test
 	@{ echo "@status"; echo "@timeout 600"; echo "check make -s check BUILD=$(BUILD)"; \
 	cat $(HOST_TEST_LIST); \
-	echo "@tap"; echo "@jobs 1"; echo "@timeout $(if $(FULL_ARG),7200,900)"; \
-	$(foreach a,$(TEST_ARCHES),echo "@lane $(a)"; $(call guest_lines,$(a)) $(call shake_lines,$(a)) $(call stress_lines,$(a),$(STRESS_SECONDS)) $(call loop_lines,$(a)) $(call e2e_lines,$(a))) } > $(TEST_LIST)
+	echo "@tap"; echo "@jobs $$(($(JOBS) + 1))"; echo "@timeout $(if $(FULL_ARG),7200,1500)"; \
+	$(foreach a,$(TEST_ARCHES),$(call e2e_line,$(a),mutants)) \
+	$(foreach a,$(TEST_ARCHES),$(call guest_lines,$(a)) $(call shake_lines,$(a)) $(call stress_lines,$(a),$(STRESS_SECONDS)) $(call loop_lines,$(a))) \
+	$(foreach a,$(TEST_ARCHES),$(call e2e_lines,$(a))) } > $(TEST_LIST)
 	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS tests/run-tests -o $(BUILD)/log/tests $(TEST_LIST)

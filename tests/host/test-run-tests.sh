@@ -76,13 +76,6 @@ run 1 "0 passed, 0 failed" '^1 skipped$' "a run of nothing is no success" <<<"on
 run 1 "1 passed, 1 failed" 'exit status 1' "programs that do not speak TAP" <<<"@status
 one true
 two false"
-run 0 "5 passed, 0 failed" '^ok fine ' "lanes side by side, each in its order" <<<"fine $fine
-@status
-@lane left
-meet mkfifo $dir/meeting; echo here >$dir/meeting
-after touch $dir/after
-@lane right
-met until [ -p $dir/meeting ]; do sleep 0.1; done; [ ! -e $dir/after ] && read -r word <$dir/meeting"
 run 2 "tests/run-tests: standard input: not a new NAME and a COMMAND: one false" '' "one name twice" <<<"one true
 one false"
 run 2 "tests/run-tests: -j: expected a number above 0, not 'x'" '' "a bad option" -j x <<<"one true"
