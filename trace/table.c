@@ -6,20 +6,30 @@
  *
  *	pc of level n = address + n << 40      level 0: the function that was inlined into nothing
  *
- * Each address is looked up once in a generation, and each text written once: both are keys of one hash table.
+ * Each address is looked up once in a generation, and each text written once: both are keys of one hash table. When there is no room for another
+ * stack it begins anew, so that nothing is left without a name: what comes again is looked up again, and a text has another id then.
  */
 #include "trace/impl.h"
 
 #include <string.h>
 
+#include "kernel/assert.h"
 #include "kernel/symtab.h"
 
 enum {
 	SLOTS = 1 << 14,
+	KEYS = SLOTS / 4 * 3,
 	PLACES = 1 << 12, /* addresses looked up */
 	FRAMES = 1 << 13, /* their frames */
 	LEVEL_SHIFT = 40,
 };
+
+/* What one stack may take at most. */
+#define KEYS_OF(words)   ((words) + 2 * FRAMES_OF(words))
+#define FRAMES_OF(words) ((words)*SYMTAB_FRAMES_MAX)
+_Static_assert(KEYS_OF(1 + TRACE_DEPTH_MAX + TRACE_NAMED_WORDS) <= KEYS &&
+		       FRAMES_OF(1 + TRACE_DEPTH_MAX + TRACE_NAMED_WORDS) <= FRAMES,
+	       "the tables hold a stack");
 
 struct frame {
 	uint32_t function, file, line; /* ids of strings */
@@ -82,15 +92,14 @@ static void string_write(struct trace_symbols *s, uint32_t id, const char *text,
 
 /* ---- keys ---- */
 
-/* The slot of a key: with value 0 when it is new. NULL: the table is full. */
+/* The slot of a key: with value 0 when it is new. */
 static struct slot *slot_of(struct trace_symbols *s, uint64_t key)
 {
 	uint32_t at = (uint32_t)(trace_hash_step(0, key) >> 40) & (SLOTS - 1);
 	while (s->slots[at].key != key && s->slots[at].key != 0)
 		at = (at + 1) & (SLOTS - 1);
 	if (s->slots[at].key == 0) {
-		if (s->n_keys >= SLOTS * 3 / 4)
-			return NULL;
+		ASSERT(s->n_keys < KEYS, "stack_room() has been asked");
 		s->n_keys++;
 		s->slots[at] = (struct slot){key, 0};
 	}
@@ -101,9 +110,9 @@ static struct slot *slot_of(struct trace_symbols *s, uint64_t key)
 static uint32_t text_id(struct trace_symbols *s, const char *text, const char *before)
 {
 	char joined[TRACE_STRING_MAX];
-	struct slot *slot = slot_of(s, (uintptr_t)text);
-	if (slot == NULL || text[0] == '\0')
+	if (text[0] == '\0')
 		return 0;
+	struct slot *slot = slot_of(s, (uintptr_t)text);
 	if (slot->value == 0) {
 		size_t n = 0;
 		for (const char *c = before; *c != '\0'; c++)
@@ -122,17 +131,15 @@ static bool is_entry(const char *function)
 	       strcmp(function, "program_run") == 0;
 }
 
-/* A place by its address plus 1 (a return address). NULL: the tables are full. */
+/* A place by its address plus 1 (a return address). */
 static const struct place *place_of(struct trace_symbols *s, uint64_t pc)
 {
 	struct symtab_frame f[SYMTAB_FRAMES_MAX];
 	struct slot *slot = slot_of(s, pc);
-	if (slot == NULL)
-		return NULL;
 	if (slot->value != 0)
 		return &s->places[slot->value - 1];
-	if (s->n_places == PLACES || s->n_frames + SYMTAB_FRAMES_MAX > FRAMES)
-		return NULL;
+	ASSERT(s->n_places < PLACES && s->n_frames + SYMTAB_FRAMES_MAX <= FRAMES,
+	       "stack_room() has been asked");
 	struct place *p = &s->places[s->n_places];
 	slot->value = ++s->n_places;
 	p->first = s->n_frames;
@@ -168,6 +175,16 @@ static uint32_t levels_written(const struct place *p)
 	return p->entry && p->n > 1 ? p->n - 1 : p->n;
 }
 
+/* Makes room in the tables for a stack of so many words. */
+static void stack_room(struct trace_symbols *s, uint32_t words)
+{
+	if (s->n_places + words <= PLACES && s->n_frames + FRAMES_OF(words) <= FRAMES &&
+	    s->n_keys + KEYS_OF(words) <= KEYS)
+		return;
+	memset(s->slots, 0, sizeof s->slots);
+	s->n_keys = s->n_places = s->n_frames = 0;
+}
+
 /* The frames of one stack into `to`; at most TRACE_FRAMES_MAX. */
 static uint32_t frames_write(struct trace_symbols *s, const uint64_t *words, uint32_t n, uint8_t *to,
 			     size_t *size)
@@ -179,7 +196,7 @@ static uint32_t frames_write(struct trace_symbols *s, const uint64_t *words, uin
 	uint32_t inner = named;
 	/* What every goroutine has outermost says nothing, what was inlined there does; but a stack is not empty. */
 	for (const struct place *p; inner > (named == n) && (words[inner - 1] & TRACE_TEXT) == 0; inner--)
-		if ((p = place_of(s, words[inner - 1])) != NULL && !(p->entry && p->n == 1))
+		if (p = place_of(s, words[inner - 1]), !(p->entry && p->n == 1))
 			break;
 	for (uint32_t i = 0; i < inner; i++) {
 		static const struct frame unknown = {0, 0, 1};
@@ -191,7 +208,7 @@ static uint32_t frames_write(struct trace_symbols *s, const uint64_t *words, uin
 			continue;
 		}
 		const struct place *p = place_of(s, words[i]);
-		if (p == NULL || p->n == 0) {
+		if (p->n == 0) {
 			if (w.n < TRACE_FRAMES_MAX - 1)
 				frame_write(&w, words[i], &unknown);
 			continue;
@@ -204,7 +221,7 @@ static uint32_t frames_write(struct trace_symbols *s, const uint64_t *words, uin
 		const char *name = (const char *)(uintptr_t)words[named + 1];
 		const struct place *p = place_of(s, words[named + 2]);
 		struct frame f = {0, 0, 1};
-		if (p != NULL && p->n > 0)
+		if (p->n > 0)
 			f = s->frames[p->first + p->n - 1];
 		f.function = text_id(s, name, strncmp(name, "runtime.", 8) == 0 ? "" : "runtime.");
 		/* a pc of the name's own */
@@ -218,6 +235,7 @@ static void stack_write(struct trace_symbols *s, const struct trace_entry *e)
 {
 	static uint8_t frames[TRACE_FRAMES_MAX * 24]; /* one who makes tables at a time; a panic is alone */
 	size_t size;
+	stack_room(s, e->size / 8);
 	uint32_t n = frames_write(s, (const uint64_t *)e->data, e->size / 8, frames, &size);
 	uint8_t *at = batch_room(s, &s->stacks, size + 16);
 	*at++ = TRACE_STACK;

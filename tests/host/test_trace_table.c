@@ -1,9 +1,10 @@
 /*
  * trace/table.c with a symbol table of its own: which frames a stack has in the format. What every goroutine has outermost is left out, what was
- * inlined there is not, and no stack is empty.
+ * inlined there is not, no stack is empty, and all have their names, however many there are.
  */
 #include "trace/impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,10 @@ const char *trace_text(unsigned id)
 /* Addresses of the test, from BASE on: functions, innermost first, of each. */
 enum { BASE = 1000 };
 enum { UNKNOWN, START, ENTRY, ARRIVING, FN, INLINED, PLACES_HERE };
+/* And from FAR on, each with a function of its own. */
+enum { FAR = 1 << 20, FAR_PLACES = 10000 };
+static char far_names[FAR_PLACES][8];
+
 static const char *const functions[PLACES_HERE][3] = {
 	[START] = {"context_start"},
 	[ENTRY] = {"goroutine_entry"},
@@ -40,6 +45,10 @@ unsigned symtab_frames(uintptr_t pc, struct symtab_frame *out, unsigned max)
 {
 	unsigned n = 0;
 	uintptr_t i = pc - BASE;
+	if (pc >= FAR) {
+		*out = (struct symtab_frame){.function = far_names[pc - FAR], .file = "far.c", .line = 7};
+		return 1;
+	}
 	for (; i < PLACES_HERE && n < 3 && n < max && functions[i][n] != NULL; n++)
 		out[n] = (struct symtab_frame){.function = functions[i][n], .file = "file.c", .line = 7};
 	return n;
@@ -47,8 +56,9 @@ unsigned symtab_frames(uintptr_t pc, struct symtab_frame *out, unsigned max)
 
 /* ---- what comes out ---- */
 
-static char texts[64][32]; /* by id */
-static char stack[200];    /* functions of the one stack, innermost first, each with a blank behind it */
+enum { TEXTS = 1 << 16 };
+static char texts[TEXTS][32]; /* by id */
+static char stack[200];       /* functions of the one stack, innermost first, each with a blank behind it */
 
 static uint64_t number(const uint8_t **at)
 {
@@ -65,7 +75,8 @@ static void strings_take(const uint8_t *at, const uint8_t *end)
 {
 	while (at < end) {
 		CHECK_EQ(*at++, TRACE_STRING);
-		uint64_t id = number(&at) % 64, n = number(&at);
+		uint64_t id = number(&at), n = number(&at);
+		CHECK(id < TEXTS);
 		CHECK(n < sizeof texts[0]);
 		memcpy(texts[id], at, n);
 		texts[id][n] = '\0';
@@ -83,7 +94,7 @@ static void stacks_take(const uint8_t *at, const uint8_t *end)
 		pcs[i] = number(&at);
 		for (uint64_t k = 0; k < i; k++)
 			CHECK(pcs[k] != pcs[i]);
-		strcat(stack, texts[number(&at) % 64]);
+		strcat(stack, texts[number(&at) % TEXTS]);
 		strcat(stack, " ");
 		(void)number(&at); /* file */
 		CHECK(number(&at) != 0);
@@ -168,4 +179,51 @@ TEST(a_name_stands_for_what_is_left_out)
 	CHECK_STR(WRITTEN_OF("drain", FN, ENTRY, START), "fn runtime.drain ");
 	CHECK_STR(WRITTEN_OF("drain", ARRIVING, START), "settle arrive runtime.drain ");
 	CHECK_STR(WRITTEN_OF("drain", ENTRY, START), "runtime.drain ");
+}
+
+/* Stacks of one place each, FAR + id. */
+static bool take_far(void *ctx, const struct trace_buf *b)
+{
+	const uint8_t *at = b->data + 1, *end = b->data + b->used;
+	uint64_t *seen = ctx;
+	if (b->data[0] != TRACE_STACKS)
+		return true;
+	while (at < end) {
+		CHECK_EQ(*at++, TRACE_STACK);
+		uint64_t id = number(&at) - 1;
+		CHECK_EQ(number(&at), 1);
+		CHECK_EQ(number(&at), FAR + id % FAR_PLACES + 1);
+		CHECK_STR(texts[number(&at) % TEXTS], far_names[id % FAR_PLACES]);
+		CHECK_STR(texts[number(&at) % TEXTS], "far.c");
+		CHECK_EQ(number(&at), 7);
+		CHECK_EQ(id, (*seen)++);
+	}
+	return true;
+}
+
+TEST(more_places_than_the_tables_hold_have_their_names)
+{
+	enum { STACKS = 2 * FAR_PLACES }; /* all come twice */
+	struct trace_symbols *s = malloc(trace_symbols_size);
+	struct trace_gen gen = {.stacks = {.n = STACKS}};
+	uint64_t seen = 0;
+	for (unsigned i = 0; i < FAR_PLACES; i++)
+		snprintf(far_names[i], sizeof far_names[i], "f%u", i);
+	for (unsigned i = 0; i < STACKS; i++) {
+		struct trace_entry *e = calloc(1, sizeof *e + 8);
+		uint64_t word = FAR + i % FAR_PLACES + 1;
+		e->id = i + 1;
+		e->size = 8;
+		memcpy(e->data, &word, 8);
+		*(i == 0 ? (struct trace_entry **)&gen.stacks.first : &gen.stacks.last->next) = e;
+		gen.stacks.last = e;
+	}
+	CHECK(trace_tables(&gen, s, take, NULL));
+	CHECK(trace_tables(&gen, s, take_far, &seen));
+	CHECK_EQ(seen, STACKS);
+	for (struct trace_entry *e = gen.stacks.first, *next; e != NULL; e = next) {
+		next = e->next;
+		free(e);
+	}
+	free(s);
 }
