@@ -130,6 +130,7 @@ _Static_assert(offsetof(struct hart, panic_stack_top) == HART_PANIC_STACK_TOP, "
 _Static_assert(offsetof(struct hart, sys_stack_top) == HART_SYS_STACK_TOP, "assembly offset");
 _Static_assert(offsetof(struct hart, scratch) == HART_SCRATCH, "assembly offset");
 _Static_assert(offsetof(struct hart, nmi_scratch) == HART_NMI_SCRATCH, "assembly offset");
+_Static_assert(offsetof(struct hart, hwid) == HART_HWID, "assembly offset");
 
 extern struct hart *harts[HART_MAX]; /* immutable after boot; [0] is the boot hart */
 extern uint32_t hart_count;          /* immutable after boot */

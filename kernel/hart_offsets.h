@@ -1,4 +1,4 @@
-/* Offsets into struct hart that trap entry uses; pinned by static asserts in kernel/hart.h. Included by
+/* Offsets into struct hart that trap entry and boot use; pinned by static asserts in kernel/hart.h. Included by
  * assembly. */
 #ifndef KERNEL_HART_OFFSETS_H
 #define KERNEL_HART_OFFSETS_H
@@ -11,5 +11,6 @@
 #define HART_SYS_STACK_TOP   40
 #define HART_SCRATCH         48 /* three words for trap entry */
 #define HART_NMI_SCRATCH     72 /* one for NMI entry */
+#define HART_HWID            128
 
 #endif

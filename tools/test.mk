@@ -42,6 +42,7 @@ STRESS_SECONDS := $(if $(FULL_ARG),600,6)
 
 # Scripts of tests/e2e that run once for each architecture.
 E2E := \
+	astray \
 	badinput \
 	console \
 	docs \

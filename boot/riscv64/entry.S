@@ -3,6 +3,10 @@
  * a1 = device tree (boot hart) or struct hart (the others, boot_hart_start()). Linked and running at physical addresses.
  *
  * Until arch_hart_enter() a trap goes to boot_trap: one line and the end.
+ *
+ * OpenSBI before 1.3 (QEMU 7.2 has 1.1 built in) marks a hart as to be started before it notes where. One that is just coming up then, on a
+ * busy host, goes where the boot hart went: to _start, with its id and no struct hart. It finds that there is a boot hart, and its own
+ * struct hart by its id.
  */
 #include "arch/riscv64/csr.h"
 #include "arch/riscv64/frame_asm.h"
@@ -17,6 +21,10 @@
 	rdtime	a2
 	csrw	sie, zero
 	csrci	sstatus, SSTATUS_SIE
+	la	t0, boot_hart_taken
+	li	t1, 1
+	amoswap.w.aqrl	t1, t1, (t0)
+	bnez	t1, boot_astray
 	csrw	satp, zero
 	la	t0, boot_trap
 	csrw	stvec, t0
@@ -41,6 +49,22 @@
 	end_function _start
 
 	.section .text.boot, "ax", @progbits
+	/* A hart at the wrong entry; a0 = hart id. */
+	function boot_astray
+	.cfi_undefined ra
+	la	t0, harts
+	lwu	t1, hart_count
+1:	beqz	t1, 2f
+	ld	a1, 0(t0)
+	ld	t2, HART_HWID(a1)
+	beq	t2, a0, boot_secondary_entry
+	addi	t0, t0, 8
+	addi	t1, t1, -1
+	j	1b
+2:	wfi				/* nobody has asked for it */
+	j	2b
+	end_function boot_astray
+
 	function boot_secondary_entry
 	.cfi_undefined ra
 	csrw	sie, zero
@@ -70,6 +94,11 @@
 	call	boot_trap_report
 	unimp
 	end_function boot_trap
+
+	.section .data.boot_hart_taken, "aw", @progbits
+	.balign	4
+boot_hart_taken:			/* not in .bss, which the boot hart clears */
+	.word	0
 
 	.section .bss.boot_stack, "aw", @nobits
 	.balign	4096
