@@ -61,7 +61,7 @@ struct block *take_all(size_t *taken)
 {
 	struct block *all = NULL, *b;
 	*taken = 0;
-	for (size_t size = (size_t)16 << 20; size >= sizeof *all; size /= 2) {
+	for (size_t size = (size_t)16 << 20; size >= sizeof *all; size -= size > 4096 ? size / 2 : 8) {
 		while ((b = malloc(size)) != NULL) {
 			b->next = all;
 			all = b;
@@ -127,16 +127,38 @@ static void loop_for_ever(void *gate)
 		KEEP_FRAME();
 }
 
-/* Loops that are to be suspended when nothing is left to save them in. */
+static struct chan *take, *taken;
+
+static void take_here(void *arg)
+{
+	size_t n;
+	(void)arg;
+	chan_recv(take, NULL);
+	(void)take_all(&n);
+	chan_send(taken, NULL);
+	for (;;)
+		time_sleep(TIME_SECOND);
+}
+
+/* Loops that are to be suspended when nothing is left to save them in. Each hart keeps some memory for itself, so it is taken on each of
+ * them, by goroutines that give nothing back. */
 SHOWN void suspended_without_memory(void)
 {
-	size_t taken;
+	size_t n;
 	struct chan *gate = chan_make(0, 0);
+	take = chan_make(0, 0);
+	taken = chan_make(0, 0);
 	for (int i = 0; i < 60; i++)
 		if (go(loop_for_ever, gate) == 0)
 			exit(4);
+	for (unsigned i = 0; i < go_harts(); i++)
+		if (go_with(take_here, NULL, &(struct go_options){.pinned = true, .hart = i}) == 0)
+			exit(4);
 	time_sleep(10 * TIME_MILLISECOND);
-	(void)take_all(&taken);
+	chan_close(take);
+	for (unsigned i = 0; i < go_harts(); i++)
+		chan_recv(taken, NULL);
+	(void)take_all(&n);
 	printf("memory is out\n");
 	chan_close(gate);
 	for (;;)

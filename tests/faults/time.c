@@ -65,7 +65,7 @@ SHOWN void time_without_memory(void)
 
 	size_t taken;
 	struct block *all = take_all(&taken);
-	/* objects of sizes that take_all() does not ask for are left here and there */
+	/* what other harts keep for themselves is left */
 	static struct timer *extra[EXTRA];
 	static struct context *contexts[EXTRA];
 	int n = 0, m = 0;
