@@ -304,7 +304,7 @@ static void end(int status)
 	}
 	if (trace_flight_enabled() && trace_flight_write("flight.out") != 0)
 		print_line("hb: no memory for the flight recorder's trace");
-	trace_stop();
+	trace_end();
 	if (prof_running())
 		prof_stop_with("cpu.pb.gz", look, NULL);
 	if (prof_wall_running())

@@ -83,6 +83,9 @@ void prof_top(const struct builder *b, uint64_t duration_ns, uint32_t rows);
 /* How long a generation takes, in ns; 0: one after the other. Boot option, or a test. */
 extern uint64_t trace_period_ns;
 extern bool trace_gz; /* boot option: each generation is compressed, as a gzip member of its own */
+/* Stops the trace, at the end of the program; as trace_stop(), but does not wait for a function of the program that has taken nothing for 10 s,
+ * and says so. Goroutine context. */
+void trace_end(void);
 
 /* prof/image.c */
 

@@ -30,8 +30,9 @@
 #include "trace/recorder.h"
 #include "trace/trace.h"
 
-enum { POLL_NS = 100000000, FLIGHT_BYTES = 10 << 20 };
+enum { POLL_NS = 100000000, END_POLL_NS = 1000000, FLIGHT_BYTES = 10 << 20 };
 #define FLIGHT_AGE_NS UINT64_C(10000000000)
+#define END_NS        UINT64_C(10000000000)
 
 uint64_t trace_period_ns = 1000000000;
 
@@ -49,6 +50,8 @@ struct out {
 
 static struct mutex control; /* protects the next, and everything that begins or ends a generation */
 static struct out *tracing;  /* what trace_start() began */
+static struct out *ending;   /* what trace_stop() waits for */
+static struct cond ended;    /* it is none any more */
 static uint64_t session;
 static uint64_t dropped, dropped_printed, dropped_logged,
 	dropped_said; /* generations; logged: in the running one; said: in one that was whole */
@@ -89,15 +92,35 @@ static void write_loop(void *arg)
 	mutex_unlock(&queue_mutex);
 }
 
-/* Waits until everything has been written, and frees o. Returns its error. */
-static int out_end(struct out *o)
+static void out_close(struct out *o)
 {
 	mutex_lock(&queue_mutex);
 	o->closing = true;
 	cond_broadcast(&queue_changed);
+	mutex_unlock(&queue_mutex);
+}
+
+static bool out_done(struct out *o)
+{
+	mutex_lock(&queue_mutex);
+	bool done = o->done;
+	mutex_unlock(&queue_mutex);
+	return done;
+}
+
+/* Waits until everything has been written of o, which was closed. */
+static void out_wait(struct out *o)
+{
+	mutex_lock(&queue_mutex);
 	while (!o->done)
 		cond_wait(&queue_changed, &queue_mutex);
 	mutex_unlock(&queue_mutex);
+}
+
+/* The same, and frees o. Returns its error. */
+static int out_end(struct out *o)
+{
+	out_wait(o);
 	int error = o->file.error;
 	heap_free(o);
 	return error;
@@ -241,6 +264,8 @@ static int refused(int for_writer)
 
 static int start_locked(const char *name, trace_write_fn *fn, void *ctx)
 {
+	while (ending != NULL)
+		cond_wait(&ended, &control);
 	if (tracing != NULL)
 		return EBUSY;
 	struct out *o = heap_alloc_zero(sizeof *o);
@@ -255,6 +280,7 @@ static int start_locked(const char *name, trace_write_fn *fn, void *ctx)
 		return ENOMEM;
 	}
 	if (!join()) {
+		out_close(o);
 		out_end(o);
 		return ENOMEM;
 	}
@@ -285,21 +311,72 @@ int trace_start_func(trace_write_fn *write, void *ctx)
 	return write == NULL ? fail(EINVAL) : start(NULL, write, ctx);
 }
 
+/* What runs is going to end; NULL: nothing ran. Caller holds `control`, and others get what goes on from here. */
+static struct out *stop_begin(void)
+{
+	struct out *o = tracing;
+	if (o != NULL) {
+		leave(trace_recorder.on);
+		tracing = NULL;
+		ending = o;
+		out_close(o);
+	}
+	return o;
+}
+
+/* Frees o, which has ended. Returns its error. Caller holds `control`. */
+static int stop_end(struct out *o)
+{
+	int error = out_end(o);
+	ending = NULL;
+	atomic_store_explicit(&writer, 0, memory_order_relaxed);
+	cond_broadcast(&ended);
+	return error;
+}
+
 int trace_stop(void)
 {
 	int error = ESRCH;
 	if (refused(EDEADLK) != 0)
 		return fail(refused(EDEADLK));
 	mutex_lock(&control);
-	struct out *o = tracing;
+	while (ending != NULL)
+		cond_wait(&ended, &control);
+	struct out *o = stop_begin();
 	if (o != NULL) {
-		leave(trace_recorder.on);
-		tracing = NULL;
-		error = -out_end(o);
-		atomic_store_explicit(&writer, 0, memory_order_relaxed);
+		mutex_unlock(&control);
+		out_wait(o);
+		mutex_lock(&control);
+		error = -stop_end(o);
 	}
 	mutex_unlock(&control);
 	return fail(error);
+}
+
+void trace_end(void)
+{
+	uint64_t bytes = 0, since = time_now();
+	if (refused(EDEADLK) != 0)
+		return;
+	mutex_lock(&control);
+	struct out *o = stop_begin();
+	while (ending != NULL && !(ending == o && out_done(o))) {
+		uint64_t now = __atomic_load_n(&ending->file.bytes, __ATOMIC_RELAXED); /* a guess will do */
+		if (now != bytes || ending->file.fn == NULL)
+			since = time_now();
+		bytes = now;
+		if (time_now() - since > END_NS)
+			break;
+		mutex_unlock(&control);
+		time_sleep(END_POLL_NS);
+		mutex_lock(&control);
+	}
+	if (ending != NULL && ending == o && out_done(o))
+		stop_end(o);
+	else if (ending != NULL)
+		print_line("hb: trace: who takes it has taken nothing for %lu s: the rest is lost",
+			   (unsigned long)(END_NS / 1000000000));
+	mutex_unlock(&control);
 }
 
 bool trace_enabled(void)

@@ -21,12 +21,16 @@ guest_line = guest-$(1)-$(2)-$(3)-$(4) make -s run APP=tests/guest ARCH=$(1) MAC
 split = $(subst :, ,$(1))
 guest_lines = $(foreach r,$(GUEST_RUNS_$(1)),echo "$(call guest_line,$(1),$(word 1,$(call split,$r)),$(word 2,$(call split,$r)),$(word 3,$(call split,$r)))";)
 
-# In the long form also the plain run on 4 harts, short, over and over: what goes wrong once in many runs.
+# In the long form also what may go wrong once in many runs, short, over and over: the plain run, and scripts about crashes, profiles and traces.
 LOOPS := $(if $(FULL_ARG),$(shell seq 1 50))
-# ARCH, N
-loop_line = guest-$(1)-loop-$(2) make -s run APP=tests/guest ARCH=$(1) SMP=4 BOOT=prof.cpu=off INPUT=LICENSE BUILD=$(BUILD) \
-	OUT=$(BUILD)/test/$(1)-loop TIMEOUT=800
-loop_lines = $(foreach n,$(LOOPS),echo "$(call loop_line,$(1),$(n))";)
+LOOP_E2E := every-profile faults goroutine profiles trace trace-times
+# ARCH, HARTS, N
+loop_line = guest-$(1)-$(2)-loop-$(3) make -s run APP=tests/guest ARCH=$(1) SMP=$(2) BOOT=prof.cpu=off INPUT=LICENSE BUILD=$(BUILD) \
+	OUT=$(BUILD)/test/$(1)-$(2)-loop TIMEOUT=800
+# ARCH, NAME, N
+loop_e2e_line = $(2)-$(1)-loop-$(3) ARCH=$(1) BUILD=$(BUILD) tests/e2e/test-$(2).sh
+loop_lines = $(foreach n,$(LOOPS),$(foreach h,1 2 4,echo "$(call loop_line,$(1),$(h),$(n))";) \
+	$(foreach s,$(LOOP_E2E),echo "$(call loop_e2e_line,$(1),$(s),$(n))";))
 
 # Suites whose rules are about order: with the schedule shaken, a preemption at each release of a spinlock, and a shrinker that never rests.
 SHAKES := sched.seed=1 debug.preempt=1 debug.shrink=1

@@ -30,27 +30,37 @@ struct trace_region {
 static _Atomic uint64_t last_task, last_region;
 static _Atomic uint32_t misused;
 
+/* Whether a trace runs, and then preemption is off. Without one that is a look, and no more. */
+static inline bool begin(void)
+{
+	if (!trace_active())
+		return false;
+	preempt_disable();
+	if (trace_active())
+		return true;
+	preempt_enable();
+	return false;
+}
+
 uint64_t trace_task_begin(const char *name, uint64_t parent)
 {
 	uint64_t task = atomic_fetch_add_explicit(&last_task, 1, memory_order_relaxed) + 1;
-	preempt_disable();
-	if (trace_active()) {
+	if (begin()) {
 		uint32_t id = trace_string(name);
 		struct trace_hart *t = trace_enter();
 		trace_emit4(t, TRACE_TASK_BEGIN, task, parent, id, TRACE_STACK_HERE(t));
+		preempt_enable();
 	}
-	preempt_enable();
 	return task;
 }
 
 void trace_task_end(uint64_t task)
 {
-	preempt_disable();
-	if (trace_active() && task != 0) {
+	if (task != 0 && begin()) {
 		struct trace_hart *t = trace_enter();
 		trace_emit2(t, TRACE_TASK_END, task, TRACE_STACK_HERE(t));
+		preempt_enable();
 	}
-	preempt_enable();
 }
 
 static void region_emit(enum trace_event e, const struct trace_region *r, uint64_t stack)
@@ -151,13 +161,12 @@ void trace_scope_enter(struct trace_scope *s, uint64_t task, const char *name)
 
 void trace_log(uint64_t task, const char *category, const char *message)
 {
-	preempt_disable();
-	if (trace_active()) {
+	if (begin()) {
 		uint32_t c = trace_string(category), m = trace_string(message);
 		struct trace_hart *t = trace_enter();
 		trace_emit4(t, TRACE_LOG, task, c, m, TRACE_STACK_HERE(t));
+		preempt_enable();
 	}
-	preempt_enable();
 }
 
 void trace_logf(uint64_t task, const char *category, const char *fmt, ...)

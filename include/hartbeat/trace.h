@@ -24,7 +24,8 @@ int trace_start(const char *name) __attribute__((warn_unused_result));
 typedef int trace_write_fn(void *ctx, const void *data, size_t n);
 int trace_start_func(trace_write_fn *write, void *ctx) __attribute__((warn_unused_result));
 /* Stops it and returns when all of it has been written. 0, or -1 with errno ESRCH when none is running, EDEADLK when the function that
- * takes the trace calls it, EIO when that did not take all of it. */
+ * takes the trace calls it, EIO when that did not take all of it. Another start or stop waits for that; the flight recorder does not. The end
+ * of the program stops it, too, and waits for a function until it has taken nothing for 10 s. */
 int trace_stop(void);
 /* Whether a trace runs, so that what is said now would be in it. */
 bool trace_enabled(void);

@@ -300,6 +300,16 @@ if chosen trace_in_panic; then
 	done
 fi
 
+for name in trace_unread trace_unread_stop; do
+	chosen $name || continue
+	boot tests/faults ARGS=$name BOOT=prof.cpu=off
+	bad=0
+	has "$dir/out" '^hb: trace: who takes it has taken nothing for 10 s: the rest is lost$' '^hb: exit 3$' || bad=1
+	! grep -E '^the stop has returned|^panic' "$dir/out" >>"$dir/notes" || bad=1
+	equal status "$status" 3 || bad=1
+	ok $bad "$name: the end of the program does not wait for ever for who takes the trace"
+done
+
 # Go's reader takes it, and so does ours.
 trace_opens() { # trace_opens FILE REGEX...: it has these
 	local file=$1

@@ -34,6 +34,8 @@ void irq_lock(void);
 /* trace.c */
 void trace_rank(void);
 void trace_in_panic(void);
+void trace_unread(void);
+void trace_unread_stop(void);
 void trace_gap(void);
 void trace_between(void);
 void trace_crash_gap(void);

@@ -535,6 +535,8 @@ static const struct fault {
 	FAULT(rank_inversion),
 	FAULT(trace_rank),
 	FAULT(trace_in_panic),
+	FAULT(trace_unread),
+	FAULT(trace_unread_stop),
 	FAULT(trace_gap),
 	FAULT(trace_between),
 	FAULT(trace_crash_gap),

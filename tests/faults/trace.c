@@ -2,6 +2,8 @@
 #include "tests/faults/cases.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <hartbeat/go.h>
 #include <hartbeat/time.h>
@@ -68,6 +70,42 @@ SHOWN void trace_in_panic(void)
 	panic_dump_hook = traces;
 	panic("before the traces");
 	KEEP_FRAME();
+}
+
+/* ---- a reader that never comes back ---- */
+
+static int keep(void *ctx, const void *data, size_t n)
+{
+	(void)ctx;
+	(void)data;
+	(void)n;
+	time_sleep(INT64_MAX);
+	return 0;
+}
+
+/* The program ends without what nobody takes. */
+void trace_unread(void)
+{
+	if (trace_start_func(keep, NULL) != 0)
+		exit(4);
+	exit(3);
+}
+
+/* The same while somebody waits for the end of that trace. */
+static void stop_it(void *arg)
+{
+	(void)arg;
+	(void)trace_stop();
+	printf("the stop has returned\n");
+}
+
+void trace_unread_stop(void)
+{
+	if (trace_start_func(keep, NULL) != 0 || go(stop_it, NULL) == 0)
+		exit(4);
+	while (trace_enabled())
+		time_sleep(TIME_MILLISECOND);
+	exit(3);
 }
 
 /* ---- without memory ---- */
