@@ -1,33 +1,43 @@
 #!/bin/bash
-# Heap, block and mutex profiles, from what a program does to `go tool pprof`: a program with known allocations, a leak and a contended mutex.
+# Heap, block and mutex profiles, from what a program does to `go tool pprof`: one with known allocations, a leak, a contended mutex, each way to wait.
 #
 #	[ARCH=...] [BUILD=...] tests/e2e/test-profiles.sh
 #
 # The go command is HB_GO, or the one that make installed under BUILD.
 cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
+. tests/e2e/raw.sh
 find_go
 export PPROF_TMPDIR=$dir TZ=UTC
 app=$dir/waits
 mkdir "$app"
 cat >"$app/main.c" <<'END'
 #include <hartbeat/chan.h>
+#include <hartbeat/cond.h>
 #include <hartbeat/go.h>
+#include <hartbeat/profile.h>
+#include <hartbeat/select.h>
 #include <hartbeat/sync.h>
 #include <hartbeat/time.h>
 #include <stdlib.h>
 
+#define NOINLINE __attribute__((noipa))
+
 static void *volatile kept[10]; /* else the compiler leaves the allocations out */
+enum { BLOCK_NS = 3 * TIME_MILLISECOND };
+
 static struct mutex m;
+static struct cond changed;
+static struct chan *c;
 static struct waitgroup done;
 
-__attribute__((noipa)) static void leak_here(void)
+static NOINLINE void leak_here(void)
 {
 	for (int i = 0; i < 10; i++)
 		kept[i] = malloc(100);
 }
 
-__attribute__((noipa)) static void no_leak(void)
+static NOINLINE void no_leak(void)
 {
 	for (int i = 0; i < 1000; i++) {
 		void *p = malloc(50);
@@ -45,6 +55,130 @@ static void worker(void *started)
 	waitgroup_done(&done);
 }
 
+static void start(void (*fn)(void *), void *arg)
+{
+	if (go(fn, arg) == 0)
+		exit(1);
+}
+
+static void send_later(void *arg)
+{
+	time_sleep(BLOCK_NS);
+	chan_send(c, arg);
+}
+
+static void receive_later(void *arg)
+{
+	time_sleep(BLOCK_NS);
+	chan_recv(c, arg);
+}
+
+static void close_later(void *arg)
+{
+	(void)arg;
+	time_sleep(BLOCK_NS);
+	chan_close(c);
+}
+
+static void unlock_later(void *locked)
+{
+	mutex_lock(&m);
+	chan_send(locked, NULL);
+	time_sleep(BLOCK_NS);
+	mutex_unlock(&m);
+}
+
+static void signal_later(void *arg)
+{
+	(void)arg;
+	time_sleep(BLOCK_NS);
+	mutex_lock(&m);
+	cond_signal(&changed);
+	mutex_unlock(&m);
+}
+
+static void done_later(void *arg)
+{
+	(void)arg;
+	time_sleep(BLOCK_NS);
+	waitgroup_done(&done);
+}
+
+static NOINLINE void block_chan_recv(void)
+{
+	start(send_later, NULL);
+	chan_recv(c, NULL);
+}
+
+static NOINLINE void block_chan_send(void)
+{
+	start(receive_later, NULL);
+	chan_send(c, NULL);
+}
+
+static NOINLINE void block_chan_close(void)
+{
+	struct chan *was = c;
+	c = chan_make(0, 0);
+	start(close_later, NULL);
+	chan_recv(c, NULL);
+	c = was;
+}
+
+static NOINLINE void block_select_recv_async(void)
+{
+	struct chan *was = c;
+	c = chan_make(0, 1);
+	struct chan_case cases[] = {CHAN_CASE_RECV(c, NULL), CHAN_CASE_RECV(chan_make(0, 1), NULL)};
+	start(send_later, NULL);
+	chan_select(cases, 2, false);
+	c = was;
+}
+
+static NOINLINE void block_select_send_sync(void)
+{
+	struct chan_case cases[] = {CHAN_CASE_SEND(c, NULL), CHAN_CASE_SEND(chan_make(0, 0), NULL)};
+	start(receive_later, NULL);
+	chan_select(cases, 2, false);
+}
+
+static NOINLINE void block_mutex(void)
+{
+	start(unlock_later, c);
+	chan_recv(c, NULL);
+	mutex_lock(&m);
+	mutex_unlock(&m);
+}
+
+static NOINLINE void block_cond(void)
+{
+	mutex_lock(&m);
+	start(signal_later, NULL);
+	cond_wait(&changed, &m);
+	mutex_unlock(&m);
+}
+
+static NOINLINE void block_waitgroup(void)
+{
+	waitgroup_add(&done, 1);
+	start(done_later, NULL);
+	waitgroup_wait(&done);
+}
+
+static NOINLINE void block_each_way(void)
+{
+	c = chan_make(0, 0);
+	block_chan_recv();
+	block_chan_send();
+	block_chan_close();
+	block_select_recv_async();
+	block_select_send_sync();
+	block_mutex();
+	block_cond();
+	block_waitgroup();
+	profile_dump("block", 1, "block.txt");
+}
+
 int main(void)
 {
 	struct chan *started = chan_make(0, 0);
@@ -52,63 +186,31 @@ int main(void)
 	no_leak();
 	waitgroup_add(&done, 5);
 	for (int i = 0; i < 5; i++)
-		go(worker, started);
+		start(worker, started);
 	for (int i = 0; i < 5; i++)
 		chan_recv(started, NULL);
 	waitgroup_wait(&done);
 	chan_free(started);
+	block_each_way();
 	return 0;
 }
 END
 
-raw() { # raw NAME: out/.../NAME.pb.gz by pprof, to $dir/NAME.raw
-	"$go" tool pprof -symbolize=none -raw "$OUT/waits/$1.pb.gz" >"$dir/$1.raw" 2>"$dir/pprof.err" && return 0
-	cat "$dir/pprof.err" >>"$dir/notes"
-	return 1
-}
-
-# What any profile must be: as many values for each sample as there are types, none below 0; each id of a location there is, once, its
-# address in the mapping; and, for a heap profile, not more in use than allocated, and bytes that are whole objects.
-rules() { # rules NAME VALUES
-	awk -v values="$2" -v heap="$([ "$1" = heap ] && echo 1)" '
-		function hex(s,    i, v) { v = 0; for (i = 3; i <= length(s); i++) v = v * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1; return v }
-		function bad(what) { print "line " NR ": " what ": " $0; wrong = 1 }
-		/^Samples:/ { part = 1; next }
-		/^Locations/ { part = 2; next }
-		/^Mappings/ { part = 3; next }
-		part == 1 && /\// { if (NF != values) bad(values " types expected"); next }
-		part == 1 && /^ *bytes:\[/ { split($0, b, /[][]/); if (!heap) bad("a label bytes"); else if (v[1] * b[2] != v[2] && rate1) bad("bytes are not objects"); next }
-		part == 1 && /^ *[0-9]+ / {
-			split($0, side, ":")
-			if (split(side[1], v, " ") != values) bad(values " values expected")
-			for (i = 1; i <= values; i++) if (v[i] < 0) bad("a value below 0")
-			if (heap && (v[3] > v[1] || v[4] > v[2])) bad("more in use than allocated")
-			k = split(side[2], id, " ")
-			if (k == 0) bad("no stack")
-			for (i = 1; i <= k; i++) used[id[i]] = 1
-			samples++
-		}
-		part == 2 && /^ *[0-9]+: 0x/ {
-			i = $1 + 0
-			if (i in there) bad("an id twice")
-			if (i == 0) bad("an id of 0")
-			there[i] = hex($2)
-		}
-		part == 3 && /^[0-9]+:/ { split($2, m, "/"); lo = hex(m[1]); hi = hex(m[2]) }
-		END {
-			for (i in used) if (!(i in there)) { print "no location " i; wrong = 1 }
-			for (i in there) if (there[i] != 0 && (there[i] < lo || there[i] >= hi)) { print "location " i " is outside the mapping"; wrong = 1 }
-			exit wrong + 0
-		}' "$dir/$1.raw" >>"$dir/notes"
+# heap, block and mutex of the last run, each by the rules; WORD: one more, for heap.
+all_three() { # all_three [WORD]
+	local bad=0 p
+	for p in heap block mutex; do raw "$OUT/waits/$p.pb.gz" $p || bad=1; done
+	rules heap 4 heap "$@" || bad=1
+	rules block 2 || bad=1
+	rules mutex 2 || bad=1
+	return $bad
 }
 
 # All three are there by default, and open.
 make_here all APP="$app" >"$dir/build" 2>&1 || bail "the program does not build: $(tail -n 3 "$dir/build")"
 boot "$app"
 bad=$status
-for p in heap block mutex; do
-	raw $p && rules $p "$([ $p = heap ] && echo 4 || echo 2)" || bad=1
-done
+all_three || bad=1
 has "$dir/heap.raw" '^PeriodType: space bytes$' '^Period: 524288$' \
 	'^alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes$' || bad=1
 has "$dir/block.raw" '^PeriodType: contentions count$' '^contentions/count delay/nanoseconds$' || bad=1
@@ -118,39 +220,8 @@ ok $bad "by default a run makes heap, block and mutex profiles that pprof opens"
 # Instructions are counted: from an unlock to where the waiter runs on no time passes that the host takes.
 boot "$app" BOOT="heap.rate=1 block.rate=1ns mutex.fraction=1 heap.leaks=1" EXACT=1
 bad=$status
-for p in heap block mutex; do
-	raw $p && rules $p "$([ $p = heap ] && echo 4 || echo 2)" || bad=1
-done
+all_three rate1 || bad=1
 ok $bad "at rate 1 they follow all rules"
-
-# stack_of NAME FUNCTION...: the values of the samples whose stack has all of the functions, summed
-stack_of() {
-	local name=$1
-	shift
-	awk -v wanted="$*" '
-		BEGIN { functions = split(wanted, want, " ") }
-		/^Samples:/ { part = 1; next }
-		/^Locations/ { part = 2; next }
-		/^Mappings/ { part = 3; next }
-		part == 1 && /^ *[0-9]+ +[0-9]/ { n++; split($0, side, ":"); value[n] = side[1]; ids[n] = side[2] }
-		part == 2 && /^ *[0-9]+: 0x/ { id = $1 + 0; name = $4 }
-		part == 2 && !/^ *[0-9]+: 0x/ { name = $1 }
-		part == 2 { has[id, name] = 1 }
-		END {
-			for (i = 1; i <= n; i++) {
-				all = 1
-				for (k = 1; k <= functions && all; k++) {
-					all = 0
-					frames = split(ids[i], id_of, " ")
-					for (f = 1; f <= frames; f++) if ((id_of[f], want[k]) in has) all = 1
-				}
-				if (!all) continue
-				values = split(value[i], v, " ")
-				for (k = 1; k <= values; k++) sum[k] += v[k]
-			}
-			for (k = 1; k <= values; k++) printf("%s%d", k == 1 ? "" : " ", sum[k])
-		}' "$dir/$name.raw"
-}
 
 bad=0
 equal "heap, leak_here" "$(stack_of heap leak_here)" "10 1120 10 1120" || bad=1
@@ -169,6 +240,38 @@ read -r times ns <<<"$(stack_of block mutex_lock_slow worker)"
 [ -n "$(stack_of block waitgroup_wait)" ] || { note "block: no waitgroup_wait"; bad=1; }
 grep -q time_sleep "$dir/block.raw" && note "a sleep is in the block profile" && bad=1
 ok $bad "who waited, and for whom, is in block and mutex, and both say the same"
+
+# A line for each stack of a text with two values: the values in the order of the protobuf form, the functions.
+text_stacks() { # text_stacks FILE
+	awk '
+		/^[0-9]+ [0-9]+ @ / { line = $2 " " $1 ":" }
+		/^#\t/ { split($3, f, "+"); line = line " " f[1] }
+		/^$/ && line != "" { print line; line = "" }
+		END { if (line != "") print line }' "$1"
+}
+
+# Go: TestBlockProfile, and a wait group. Whole stacks; the text leaves out the kernel's functions at both ends.
+stacks block >"$dir/block.stacks"
+text_stacks "$OUT/waits/block.txt" >"$dir/text.stacks"
+bad=0
+head -n 2 "$OUT/waits/block.txt" | tr '\n' ' ' | grep -qx -e '--- contention: cycles/second=1000000000 ' || { note "the first lines of block.txt"; bad=1; }
+while read -r leaf stack; do
+	line=$(grep -E "^1 [0-9]+: $leaf $stack block_each_way main program_run goroutine_entry context_start\$" "$dir/block.stacks")
+	read -r _ ns _ <<<"${line//:/ }"
+	[ "$(wc -l <<<"$line")" -eq 1 ] && [ "${ns:-0}" -ge 2700000 ] || { note "$stack waits 3 ms in $leaf: ${line:-not there}"; bad=1; }
+	grep -qx "1 ${ns:-0}: $stack block_each_way main" "$dir/text.stacks" || { note "not in the text: $line"; bad=1; }
+done <<'END'
+chan_recv_wait block_chan_recv
+chan_send_wait block_chan_send
+chan_recv_wait block_chan_close
+select_wait block_select_recv_async
+select_wait block_select_send_sync
+mutex_lock_slow mutex_lock block_mutex
+cond_wait block_cond
+waitgroup_wait block_waitgroup
+END
+[ $bad -eq 0 ] || note "$(cat "$dir/block.stacks" "$dir/text.stacks")"
+ok $bad "each way to block is in the block profile with its whole stack and its time, as protobuf and as text"
 
 bad=0
 has "$dir/out" '^hb: leaks: [0-9]+ bytes in [0-9]+ objects from [0-9]+ places still allocated; ' \
