@@ -14,7 +14,7 @@ raw() {
 	return 1
 }
 
-# As many values for each sample as there are types, none below 0 but in a difference, not all 0; each id of a location there is, once, its
+# As many values for each sample as there are types, none below 0 but in a difference, there not all 0; each id of a location there is, once, its
 # address in the mapping; of a heap profile, not more in use than allocated, and bytes that are whole objects.
 rules() {
 	local name=$1 values=$2
@@ -39,7 +39,7 @@ rules() {
 			if (split(side[1], v, " ") != values) bad(values " values expected")
 			zero = 1
 			for (i = 1; i <= values; i++) { if (v[i] < 0 && !delta) bad("a value below 0"); if (v[i] != 0) zero = 0 }
-			if (zero) bad("all values are 0")
+			if (zero && (heap || delta)) bad("all values are 0")
 			if (heap && !delta && (v[3] > v[1] || v[4] > v[2])) bad("more in use than allocated")
 			k = split(side[2], id, " ")
 			if (k == 0) bad("no stack")
@@ -92,5 +92,5 @@ stack_of() {
 			values = split(side[1], v, " ")
 			for (k = 1; k <= values; k++) sum[k] += v[k]
 		}
-		END { for (k = 1; k <= values; k++) printf("%s%d", k == 1 ? "" : " ", sum[k]) }'
+		END { for (k = 1; k <= values; k++) printf("%s%.0f", k == 1 ? "" : " ", sum[k]) }'
 }

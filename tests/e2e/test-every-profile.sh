@@ -6,11 +6,12 @@
 # The go command is HB_GO, or the one that make installed under BUILD.
 cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
+. tests/e2e/raw.sh
 find_go
 export PPROF_TMPDIR=$dir TMPDIR=$dir
 seq 1 20000 | sed 's/$/ the cat sat on a mat/' >"$dir/text"
 
-# Sample types, the period's type, and the name of a function that is in it.
+# Sample types and the period's type.
 types() {
 	case $1 in
 	cpu) echo 'samples/count cpu/nanoseconds|cpu nanoseconds' ;;
@@ -21,23 +22,54 @@ types() {
 	esac
 }
 
-opens() { # opens APP PROFILE: by pprof, as text and as a table, with the types it must have
-	local file=$OUT/$1/$2.pb.gz want
+# Functions of a stack that must be in it. None for a mutex: whether two of wordcount's workers meet is up to the host.
+functions() { # functions APP PROFILE
+	case $1-$2 in
+	hello-cpu) echo 'program_run goroutine_entry' ;;
+	hello-heap) echo 'printf greet' ;;
+	hello-block) echo 'cond_wait trace_stop _exit' ;; # for the last of the trace
+	mandelbrot-cpu) echo 'shade draw' ;;
+	mandelbrot-heap) echo 'main program_run' ;;
+	mandelbrot-block) echo 'waitgroup_wait main' ;;
+	mandelbrot-wall) echo 'shade draw' ;;
+	pipeline-cpu) echo 'work goroutine_entry' ;;
+	pipeline-heap) echo 'chan_make work' ;;
+	pipeline-block) echo 'select_wait answered work' ;; # for the numbers that are stuck
+	pipeline-wall) echo 'work goroutine_entry' ;;
+	sieve-cpu | sieve-wall) echo 'pass goroutine_entry' ;;
+	sieve-heap) echo 'chan_make channel main' ;;
+	sieve-goroutine) echo 'chan_send pass' ;;
+	sieve-block) echo 'pass goroutine_entry' ;;
+	wordcount-cpu) echo 'count_words worker' ;;
+	wordcount-heap) echo 'must_malloc text_keep table_add count_words worker' ;;
+	wordcount-block) echo 'waitgroup_wait main' ;;
+	wordcount-wall) echo 'worker goroutine_entry' ;;
+	*-goroutine) echo 'exit program_run' ;;
+	esac
+}
+
+opens() { # opens APP PROFILE: by pprof, as text and as a table, by the rules, with the types and the functions it must have
+	local want inside sum words=()
 	want=$(types "$2")
-	if ! "$go" tool pprof -symbolize=none -raw "$file" >"$dir/raw" 2>"$dir/pprof.err" ||
-		! "$go" tool pprof -symbolize=none -top "$file" >"$dir/top" 2>>"$dir/pprof.err"; then
-		note "$1/$2.pb.gz: $(head -n 3 "$dir/pprof.err")"
-		return 1
-	fi
-	has "$dir/raw" "^PeriodType: ${want#*|}\$" "^${want%|*}( *\[dflt\])?" '^Mappings$' && has "$dir/top" '^ +flat  flat%' && return 0
-	note "$1/$2.pb.gz"
+	inside=$(functions "$1" "$2")
+	raw "$OUT/$1/$2.pb.gz" "$2" || return 1
+	"$go" tool pprof -symbolize=none -top "$OUT/$1/$2.pb.gz" >"$dir/top" 2>"$dir/pprof.err" || { note "$1/$2: $(head -n 3 "$dir/pprof.err")"; return 1; }
+	has "$dir/$2.raw" "^PeriodType: ${want#*|}\$" "^${want%|*}( *\[dflt\])?" '^Mappings$' && has "$dir/top" '^ +flat  flat%' || { note "$1/$2"; return 1; }
+	[ "$2" != heap ] || words=(heap rate1)
+	rules "$2" "$(wc -w <<<"${want%|*}")" "${words[@]}" || { note "$1/$2"; return 1; }
+	[ -n "$inside" ] || return 0
+	# shellcheck disable=SC2086
+	sum=$(stack_of "$2" $inside)
+	[[ " $sum" =~ ' '[1-9] ]] && return 0
+	note "$1/$2: ${sum:-no stack} of $inside"
 	return 1
 }
 
 for app in apps/*/; do
 	app=${app#apps/} app=${app%/}
 	image "$app"
-	boot "$app" INPUT="$dir/text" ARGS="$([ "$app" != sieve ] || echo primes=60)" BOOT="trace=1" # else a trace of minutes
+	boot "$app" INPUT="$dir/text" ARGS="$([ "$app" != sieve ] || echo primes=60)" \
+		BOOT="trace=1 prof.hz=1000 prof.wall=100 heap.rate=1 block.rate=1ns mutex.fraction=1" # 60: else a trace of minutes
 	bad=0
 	equal "$app: status" "$status" 0 || bad=1
 	[ -s "$OUT/$app/console.log" ] || { note "no console.log" && bad=1; }
