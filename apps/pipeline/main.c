@@ -12,8 +12,8 @@
  *	make run APP=pipeline [ARGS="numbers=2000 workers=8 profile=1"]
  *
  * profile=1: half-way, who is where, as text and for go tool pprof (goroutines.txt, goroutines.pb.gz); where goroutines have waited, and where they
- * could have run and did not (parked.pb.gz, runnable.pb.gz); and a profile of this program's own, of the numbers that a worker has given up
- * (given_up.pb.gz).
+ * could have run and did not (parked.pb.gz, runnable.pb.gz); what was ever allocated (allocs.pb.gz); and a profile of this program's own, of the
+ * numbers that a worker has given up (given_up.pb.gz).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -115,6 +115,7 @@ static void profiles_write(void)
 	    profile_dump("goroutine", 0, "goroutines.pb.gz") != 0 ||
 	    profile_dump("parked", 0, "parked.pb.gz") != 0 ||
 	    profile_dump("runnable", 0, "runnable.pb.gz") != 0 ||
+	    profile_dump("allocs", 0, "allocs.pb.gz") != 0 ||
 	    profile_dump("pipeline.given_up", 0, "given_up.pb.gz") != 0)
 		fail("no profile");
 }
