@@ -49,6 +49,7 @@ E2E := \
 	astray \
 	badinput \
 	console \
+	deltas \
 	docs \
 	dumps \
 	every-profile \
