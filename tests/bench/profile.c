@@ -130,7 +130,7 @@ static void measure(uint64_t n, const char *how)
 {
 	static int64_t total[SAMPLES_MAX], pause[SAMPLES_MAX];
 	char name[64];
-	uint64_t samples = n > 10000 ? 20 : n > 1000 ? 100 : SAMPLES_MAX;
+	uint64_t samples = n > 1000 ? 100 : SAMPLES_MAX;
 	profile_take(); /* the memory of the first is fetched */
 	for (uint64_t i = 0; i < samples; i++) {
 		uint64_t before = stood(), start = time_now();

@@ -60,7 +60,7 @@ static uint64_t pingpong_block(uint64_t rate, uint64_t n)
 	return prof_block_rate_set(was) == 0 ? d : 0;
 }
 
-/* Every wait counted; as by default, those of 10 us or more; and every contention, of which there is none: the profile is on. */
+/* Every wait counted; as by default, those of 10 us or more. */
 static uint64_t pingpong_all(uint64_t n)
 {
 	return pingpong_block(1, n);
@@ -69,6 +69,16 @@ static uint64_t pingpong_all(uint64_t n)
 static uint64_t pingpong_10us(uint64_t n)
 {
 	return pingpong_block(10000, n);
+}
+
+/* Every contention counted, of which there is none on one hart: the profile is on. */
+static uint64_t pingpong_mutex(uint64_t n)
+{
+	uint64_t was = prof_mutex_fraction();
+	if (prof_mutex_fraction_set(1) != 0)
+		return 0;
+	uint64_t d = bench_pingpong(n);
+	return prof_mutex_fraction_set(was) == 0 ? d : 0;
 }
 
 static uint64_t contended_all(uint64_t n)
@@ -108,6 +118,11 @@ static void cost_mutex(void)
 	cost("profile_cost_mutex_1", 400000, bench_contended, contended_all);
 }
 
+static void cost_mutex_pingpong(void)
+{
+	cost("profile_cost_mutex_pingpong_1", 100000, bench_pingpong, pingpong_mutex);
+}
+
 const struct bench bench_profiles[] = {
 	{.name = "malloc_free", .sample = pair, .alone = true},
 	{.name = "malloc_free_batch", .sample = batch, .alone = true},
@@ -118,5 +133,6 @@ const struct bench bench_profiles[] = {
 	{.name = "profile_cost_heap_512K", .run = cost_heap},
 	{.name = "profile_cost_block_1", .run = cost_block},
 	{.name = "profile_cost_mutex_1", .run = cost_mutex},
+	{.name = "profile_cost_mutex_pingpong_1", .run = cost_mutex_pingpong},
 	{0},
 };

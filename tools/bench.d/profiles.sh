@@ -37,15 +37,17 @@ for name in profile_progress profile_progress_yield; do
 	asked "$name of 100000, 2 harts" "$(field profiles-progress $name ns_op | scaled 0.01)" '% time' '>=50'
 done
 say "cost of heap and block profiles, instructions counted"
-guest profiles-cost-exact "profile_cost_heap_512K profile_cost_block_1 reps=1" SMP=1 EXACT=1
+guest profiles-cost-exact "profile_cost_heap_512K profile_cost_block_1 profile_cost_mutex_pingpong_1 reps=1" SMP=1 EXACT=1
 asked "heap profile, 512 KiB: added to malloc and free" "$(field profiles-cost-exact profile_cost_heap_512K ns_op)" '% instr' '<5'
 asked "block profile, rate 1: added to chan_pingpong" "$(field profiles-cost-exact profile_cost_block_1 ns_op)" '% instr' '<25'
+asked "mutex profile, rate 1: added to chan_pingpong" "$(field profiles-cost-exact profile_cost_mutex_pingpong_1 ns_op)" '% instr' '<25'
 for harts in 1 2; do
 	say "cost of heap, block and mutex profiles, in time, $harts harts"
-	guest "profiles-cost-$harts" "profile_cost_heap_512K profile_cost_block_1 profile_cost_mutex_1 reps=15" SMP=$harts
+	guest "profiles-cost-$harts" "profile_cost_heap_512K profile_cost_block_1 profile_cost_mutex_1 profile_cost_mutex_pingpong_1 reps=15" SMP=$harts
 done
 asked "heap profile, 512 KiB: added to malloc and free" "$(field profiles-cost-1 profile_cost_heap_512K ns_op)" '% time' '<5'
 for harts in 1 2; do
 	asked "block profile, rate 1: added to chan_pingpong, $harts harts" "$(field "profiles-cost-$harts" profile_cost_block_1 ns_op)" '% time' '<25'
+	asked "mutex profile, rate 1: added to chan_pingpong, $harts harts" "$(field "profiles-cost-$harts" profile_cost_mutex_pingpong_1 ns_op)" '% time' '<25'
 	asked "mutex profile, rate 1: added to mutex_contended_8N, $harts harts" "$(field "profiles-cost-$harts" profile_cost_mutex_1 ns_op)" '% time' '-'
 done
