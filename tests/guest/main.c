@@ -5,6 +5,7 @@
  *	suite.test       one test                      repeat=N    all of it N times (1)
  *	-l               list, run nothing             full=1      long counts
  *	                                               exact=1     instructions are counted: interrupts may come at any
+ *	                                               keep=1      traces that tests take into memory leave as files, too
  *
  * A test that takes longer than its timeout ends the machine with a panic that names it: the watchdog is a goroutine of the kernel, so it
  * neither keeps a deadlock from being seen nor counts in go_count().
@@ -34,7 +35,7 @@ extern const struct guest_test *const __guest_suites_end[];
 
 static const struct guest_test *tests[TESTS_MAX];
 static unsigned n_tests;
-static bool full, exact;
+static bool full, exact, keep;
 static uint64_t timeout_s = TIMEOUT_DEFAULT, repeats = 1;
 
 static _Atomic(const struct guest_test *) running;
@@ -86,6 +87,16 @@ uint32_t guest_count(uint32_t few, uint32_t many)
 bool guest_exact(void)
 {
 	return exact;
+}
+
+bool guest_keep(void)
+{
+	return keep;
+}
+
+const struct guest_test *guest_running(void)
+{
+	return atomic_load(&running);
 }
 
 /* ---- goroutines of a test ---- */
@@ -234,6 +245,10 @@ static bool arguments(int argc, char **argv, bool *list)
 			exact = flag != 0;
 			continue;
 		}
+		if (number(argv[i], "keep", &flag)) {
+			keep = flag != 0;
+			continue;
+		}
 		for (unsigned t = 0; t < n_all; t++) {
 			if (names(argv[i], __guest_suites_start[t])) {
 				chosen[t] = true;
@@ -242,7 +257,7 @@ static bool arguments(int argc, char **argv, bool *list)
 		}
 		if (found == 0) {
 			printf("Bail out! argument '%s': a suite, suite.test, -l, timeout=N, repeat=N, "
-			       "full=1 or exact=1 expected\n",
+			       "full=1, exact=1 or keep=1 expected\n",
 			       argv[i]);
 			return false;
 		}

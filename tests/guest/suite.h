@@ -56,6 +56,12 @@ uint32_t guest_count(uint32_t few, uint32_t many);
 /* Whether the argument exact=1 was given: instructions are counted (EXACT=1), so that an interrupt may come at any of them. */
 bool guest_exact(void);
 
+/* Whether the argument keep=1 was given: what a test takes into memory leaves as a file, too (tests/e2e/test-trace.sh). */
+bool guest_keep(void);
+
+/* The test that runs. */
+const struct guest_test *guest_running(void);
+
 /* A group of goroutines of one test. A zeroed one is ready for use. */
 struct guest_group {
 	struct waitgroup left;

@@ -48,6 +48,14 @@ static int keep(struct sink *s, const void *data, size_t n)
 	return 0;
 }
 
+static void kept_send(const char *name)
+{
+	struct dump *d = dump_open(name);
+	CHECK(d != NULL);
+	dump_write(d, kept.data, kept.n);
+	dump_close(d);
+}
+
 /* What a report does, while the world stands: harts are in the middle of a generation, with events in their buffers. */
 static void dump_now(const char *name)
 {
@@ -61,10 +69,7 @@ static void dump_now(const char *name)
 	struct taken t = {.data = kept.data, .n = kept.n};
 	CHECK(taken_facts(&t).good);
 	CHECK(taken_has(&t, "last words"));
-	struct dump *d = dump_open(name);
-	CHECK(d != NULL);
-	dump_write(d, kept.data, kept.n);
-	dump_close(d);
+	kept_send(name);
 }
 
 GUEST_TEST(trace_program, crash_dump,
@@ -155,4 +160,5 @@ GUEST_TEST(trace_program, crash_in_tables,
 	guest_wait(&all);
 	CHECK(trace_flight_stop() == 0);
 	trace_period_ns = period;
+	kept_send("crash-tables.out");
 }

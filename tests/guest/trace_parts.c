@@ -290,7 +290,9 @@ static void logs_write(void *arg)
 
 GUEST_TEST(trace_program, many_events, "with a reader that keeps up no event is lost")
 {
-	struct counted c = {0};
+	struct taken t = {0};
+	/* The many of the long form do not fit the memory. */
+	struct counted c = {.kept = guest_keep() && guest_count(1, 0) ? &t : NULL};
 	struct guest_group all = {0};
 	logs_each = guest_count(100000, 10000000) / WRITERS;
 	CHECK(trace_start_func(counted_write, &c) == 0);
@@ -300,4 +302,5 @@ GUEST_TEST(trace_program, many_events, "with a reader that keeps up no event is 
 	CHECK(trace_stop() == 0);
 	CHECK_EQ(c.files, 0);
 	CHECK_EQ(c.facts.events[TRACE_LOG], logs_each * WRITERS);
+	taken_free(&t);
 }

@@ -9,12 +9,13 @@
 
 enum { TRACES_EVENTS = 52 };
 
-/* What a trace_write_fn collected. */
+/* What a trace_write_fn collected. With the argument keep=1 each file of it leaves as SUITE.TEST-N.out, at the latest when it is freed. */
 struct taken {
 	unsigned char *data;
 	size_t n, room;
 	_Atomic uint32_t calls;
 	uint32_t files; /* beginnings of another file */
+	size_t begin;   /* of the last one */
 	bool refuse;    /* to take more */
 	uint64_t delay; /* ns, for each call */
 };
@@ -25,6 +26,9 @@ bool taken_has(const struct taken *t, const char *text);
 
 /* Whether a generation has ended, and the next begun, since this was asked. */
 bool trace_advanced(void);
+
+/* Sets the length of a generation, unless the boot line wants one right after the other (trace.period=0s). Returns what it was. */
+uint64_t traced_period(uint64_t ns);
 
 /* Starts and stops a trace that leaves as file `name`; a failed check when it does not. */
 void traced_begin(const char *name);
@@ -40,11 +44,12 @@ struct trace_facts {
 	uint64_t heap_first_time, heap_last_time;
 };
 
-/* A trace_write_fn that keeps nothing: it counts events while they come, and changes of the file. */
+/* A trace_write_fn that keeps nothing, but with the argument keep=1: it counts events while they come, and changes of the file. */
 struct counted {
 	struct trace_facts facts;
 	uint32_t files;
 	bool in_batch; /* its head has come */
+	struct taken *kept;
 };
 
 int counted_write(void *counted, const void *data, size_t n);
