@@ -157,10 +157,8 @@ void chan_send(struct chan *c, const void *elem)
 bool chan_recv(struct chan *c, void *elem)
 {
 	uint64_t word;
-	if (c == NULL) {
-		chan_nil_wait(WAIT_CHAN_RECEIVE_NIL);
-		return false;
-	}
+	if (c == NULL)
+		return chan_nil_wait(WAIT_CHAN_RECEIVE_NIL);
 	struct g *self = stay();
 	if (LIKELY(short_recv(c, elem, &word)))
 		return go_on(self) || chan_preempted();

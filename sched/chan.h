@@ -251,7 +251,7 @@ bool chan_recv_long(struct chan *c, void *elem, bool *ok, uint64_t word, bool wa
 /* Those with wait, as chan_send() and chan_recv() call them. */
 bool chan_send_wait(struct chan *c, const void *elem, uint64_t word);
 bool chan_recv_wait(struct chan *c, void *elem, uint64_t word);
-void chan_nil_wait(enum wait_reason reason); /* for ever */
+bool chan_nil_wait(enum wait_reason reason); /* for ever; bool, so that chan_recv() jumps here */
 bool chan_preempted(void);                   /* gives the hart away as it was asked to; true */
 bool chan_wake(struct g *g, uint32_t left);  /* ready_rest(), and lowers preempt_off; true */
 

@@ -284,7 +284,7 @@ static void release_all(struct chan *c, struct chan_queue *q, bool receivers, st
 	}
 }
 
-void chan_nil_wait(enum wait_reason reason)
+bool chan_nil_wait(enum wait_reason reason)
 {
 	park_prepare(reason);
 	park_commit();

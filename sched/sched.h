@@ -61,7 +61,8 @@ void ready(struct g *g);
 
 /* sched/g.c */
 
-/* Starts a goroutine of the kernel: not counted for deadlock, its sleep does not keep the program alive. 0 when memory is out. */
+/* Starts a goroutine of the kernel: not counted for deadlock, its sleep does not keep the program alive. The name is of this fn alone, as a trace
+ * has one place for it. 0 when memory is out. */
 uint64_t go_system(void (*fn)(void *), void *arg, const char *name) __attribute__((warn_unused_result));
 /* Starts main's goroutine at boot. */
 uint64_t go_boot(void (*fn)(void *), void *arg, const char *name) __attribute__((warn_unused_result));

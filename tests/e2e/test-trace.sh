@@ -70,6 +70,9 @@ stacks() {
 		Reason="chan receive".*Running->Waiting|at_recv
 		Reason="chan send".*Running->Waiting|at_send
 		Reason="select".*Running->Waiting|at_select
+		Reason="forever".*Running->Waiting|at_recv_nil
+		Reason="forever".*Running->Waiting|at_send_nil
+		Reason="forever".*Running->Waiting|at_select_none
 		Reason="sync".*Running->Waiting|at_mutex
 		Reason="sync".*Running->Waiting|at_rlock
 		Reason="sync".*Running->Waiting|at_wlock
@@ -81,6 +84,7 @@ stacks() {
 		Reason="preempted".*Running->Runnable|at_spin
 		NotExist->Runnable|start_one
 		NotExist->Runnable|at_exit
+		NotExist->Runnable|runtime.receives_for_ever
 		Waiting->Runnable|wake_recv
 		Waiting->Runnable|wake_send
 		Waiting->Runnable|wake_select

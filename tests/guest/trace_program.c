@@ -212,6 +212,14 @@ GUEST_TEST(trace_program, regions_outlive,
 		__asm__ volatile("");  \
 	}                              \
 	_Static_assert(1, "")
+#define FOREVER(name, what)            \
+	AT static void name(void *arg) \
+	{                              \
+		(void)arg;             \
+		what;                  \
+		__asm__ volatile("");  \
+	}                              \
+	_Static_assert(1, "")
 #define WAKES(name, what)             \
 	AT static void name(void)     \
 	{                             \
@@ -240,6 +248,9 @@ BLOCKS(at_waitgroup, waitgroup_wait(&go_on));
 BLOCKS(at_cond, (mutex_lock(&m), cond_waits = true, cond_wait(&cond, &m), mutex_unlock(&m)));
 BLOCKS(at_sleep, time_sleep(TIME_MILLISECOND));
 BLOCKS(at_yield, go_yield());
+FOREVER(at_recv_nil, chan_recv(NULL, NULL));
+FOREVER(at_send_nil, chan_send(NULL, NULL));
+FOREVER(at_select_none, chan_select(NULL, 0, false));
 /* More of them than harts: until the last one spins, one that did must have been preempted here. */
 BLOCKS(at_spin, for (atomic_fetch_add(&spinning, 1); atomic_load(&spinning) < spinners;));
 
@@ -274,18 +285,27 @@ WAKES(wake_rwmutex, rwmutex_unlock(&rw));
 WAKES(wake_waitgroup, waitgroup_done(&go_on));
 WAKES(wake_cond, (mutex_lock(&m), cond_signal(&cond), mutex_unlock(&m)));
 
-static bool waits(void (*fn)(void *))
+static uint32_t waiting(void (*fn)(void *))
 {
+	uint32_t n = 0;
 	for (const struct g *g = g_all(); g != NULL; g = g->all_next)
-		if ((atomic_load(&g->status) & G_STATUS_MASK) == G_WAITING && g->fn == fn)
-			return true;
-	return false;
+		n += (atomic_load(&g->status) & G_STATUS_MASK) == G_WAITING && g->fn == fn;
+	return n;
 }
 
 /* Whoever wakes a goroutine that does not wait yet makes no transition. */
 static void until_waits(void (*fn)(void *))
 {
-	while (!waits(fn))
+	while (waiting(fn) == 0)
+		time_sleep(TIME_MILLISECOND);
+}
+
+/* Not a goroutine of the program, which this test would leave behind. */
+static void start_forever(void (*fn)(void *), const char *name)
+{
+	uint32_t before = waiting(fn);
+	CHECK(go_system(fn, NULL, name) != 0);
+	while (waiting(fn) == before)
 		time_sleep(TIME_MILLISECOND);
 }
 
@@ -330,6 +350,9 @@ GUEST_TEST(trace_program, stacks, "each transition has the stack of who made it 
 		mutex_unlock(&m);
 	}
 	wake_cond();
+	start_forever(at_recv_nil, "receives_for_ever");
+	start_forever(at_send_nil, "sends_for_ever");
+	start_forever(at_select_none, "selects_for_ever");
 	waitgroup_wait(&wg);
 	traced_end();
 	chan_free(c0);
