@@ -80,9 +80,8 @@ GUEST_TEST(trace_program, cpu_profile,
 {
 	struct guest_group all = {0};
 	struct taken t = {0};
-	uint64_t period = trace_period_ns;
+	uint64_t period = traced_period(20 * TIME_MILLISECOND);
 	guest_profile_off();
-	trace_period_ns = 20 * TIME_MILLISECOND;
 	CHECK(prof_start(1000) == 0);
 	CHECK(trace_start_func(taken_write, &t) == 0);
 	for (int i = 0; i < 3; i++)
@@ -126,9 +125,8 @@ GUEST_TEST(trace_program, late_samples,
 	   "a sample that comes when its generation is finished is in the next one")
 {
 	struct taken t = {0};
-	uint64_t period = trace_period_ns, fed = 0;
+	uint64_t period = traced_period(5 * TIME_MILLISECOND), fed = 0;
 	guest_profile_off();
-	trace_period_ns = 5 * TIME_MILLISECOND;
 	CHECK(trace_start_func(taken_write, &t) == 0);
 	(void)trace_advanced();
 	for (int i = 0, advances = 0; i < 20 || advances < 2; i++) {

@@ -433,10 +433,9 @@ GUEST_TEST(trace_program, stress_start_stop,
 GUEST_TEST(trace_program, blocked_over_generations,
 	   "who waits all through a generation is in it (TestTraceWaitOnPipe)")
 {
-	uint64_t period = trace_period_ns;
+	uint64_t period = traced_period(10 * TIME_MILLISECOND);
 	struct chan *c[2] = {chan_make(0, 0), chan_make(0, 0)};
 	struct guest_group all = {0};
-	trace_period_ns = 10 * TIME_MILLISECOND;
 	guest_go(&all, ponger, c);
 	traced_begin("blocked.out");
 	time_sleep(100 * TIME_MILLISECOND);
@@ -453,11 +452,10 @@ GUEST_TEST(trace_program, blocked_over_generations,
 
 GUEST_TEST(trace_program, sequences, "sequence numbers begin anew in each generation")
 {
-	uint64_t period = trace_period_ns;
+	uint64_t period = traced_period(5 * TIME_MILLISECOND);
 	struct chan *c[2] = {chan_make(0, 0), chan_make(0, 0)};
 	struct guest_group all = {0};
 	struct taken t = {0};
-	trace_period_ns = 5 * TIME_MILLISECOND;
 	CHECK(trace_start_func(taken_write, &t) == 0);
 	guest_go(&all, ponger, c);
 	(void)trace_advanced();
@@ -490,11 +488,10 @@ GUEST_TEST(trace_program, generations_of_many,
 	struct chan *c = chan_make(0, 0);
 	struct guest_group all = {0};
 	struct taken t = {0};
-	uint64_t period = trace_period_ns, stopped = 0, standing;
+	uint64_t period = traced_period(5 * TIME_MILLISECOND), stopped = 0, standing;
 	uint32_t n = guest_count(guest_exact() ? 10000 : 2000, 10000);
 	for (uint32_t i = 0; i < n; i++)
 		guest_go(&all, parked, c);
-	trace_period_ns = 5 * TIME_MILLISECOND;
 	(void)stw_longest(STW_TRACE_ADVANCE, &standing);
 	CHECK(trace_start_func(taken_write, &t) == 0);
 	while (stopped == 0) {
