@@ -176,11 +176,36 @@ futile() {
 	return 1
 }
 
-programs() { # programs HARTS BOOT [TEST]
-	local bad=0 file files=0 least=1 tests=${3:-trace_program}
+# Goroutines of the kernel bear a name that begins with runtime., outermost in each of their stacks.
+named() {
+	awk 'function put() {
+			if (of != "") n[of]++
+			if (of != outermost && of != "" && !said[of]++) { print of " has " outermost " outermost"; bad = 1 }
+			of = outermost = ""
+		}
+		!/^\t/ { put() }
+		/^\t[^\t]/ { outermost = $1 }
+		$1 == "advance_loop" { of = "runtime.trace_advance" }
+		$1 == "write_loop" { of = "runtime.trace_reader" }
+		END { put(); exit bad || !("runtime.trace_advance" in n) || !("runtime.trace_reader" in n) }' "$dir/blocked" >>"$dir/notes" && return 0
+	note "goroutines of the kernel are not named as such"
+	return 1
+}
+
+# Main sleeps most of the time, and all harts are idle then.
+idle() { # idle HARTS
+	for ((p = 0; p < $1; p++)); do
+		grep -q "ProcID=$p Undetermined->Running" "$dir/blocked" || continue
+		has "$dir/blocked" "ProcID=$p Running->Idle" || return 1
+	done
+	has "$dir/blocked" 'ProcID=[0-9]+ Running->Idle' 'ProcID=[0-9]+ Idle->Running'
+}
+
+programs() { # programs HARTS BOOT [TEST [LONG]], LONG being 1 or nothing
+	local bad=0 file files=0 least=1 tests=${3:-trace_program} long=${4:-}
 	rm -rf "$OUT/guest"
 	# The image ends a test that hangs.
-	SMP=$1 boot tests/guest ARGS="$tests keep=1" BOOT="prof.cpu=off $2" TIMEOUT=300
+	SMP=$1 boot tests/guest ARGS="$tests keep=1${long:+ full=1}" BOOT="prof.cpu=off $2" TIMEOUT="${long:+3}300"
 	equal status "$status" 0 || bad=1
 	for file in "$OUT"/guest/*.out; do
 		[ -e "$file" ] || continue
@@ -190,9 +215,13 @@ programs() { # programs HARTS BOOT [TEST]
 	done
 	case $tests in
 	trace) least=40 ;; # those that drop generations have more
-	trace_program) least=28 ;;
+	trace_program) least=$((29 - ${long:-0})) ;; # the most events of the long form are only counted
 	esac
 	[ $files -ge $least ] || { note "$files traces, expected $least" && bad=1; }
+	if [[ $tests == trace_program?(.blocked_over_generations) ]]; then
+		named || bad=1
+		[[ $2 == *trace.period=0s* ]] || idle "$1" || bad=1 # one generation after the other: there is always something to do
+	fi
 	if [ "$tests" = trace_program ]; then
 		stacks || bad=1
 		same_samples || bad=1
@@ -201,9 +230,11 @@ programs() { # programs HARTS BOOT [TEST]
 		has "$dir/annotations" 'TaskBegin.* Type="task0"' 'RegionBegin.* Type="region0"' 'RegionEnd.* Type="region0"' \
 			'Log .*Category="key0" Message="0123456789abcdef"' 'TaskEnd.* Type="task0"' 'TaskBegin.* Parent=1 Type="child"' \
 			'Label="who=annotations"' || bad=1
+		has "$dir/contention" 'RangeBegin.* Name="stop-the-world \(goroutine profile\)"' \
+			"$([[ $2 != *debug.shrink=1* ]] || echo '^	runtime\.shrink @ 0x')" || bad=1
 		has "$dir/misuse" 'Type="left by a panic"' 'Type="left open too"' || bad=1
 	fi
-	ok $bad "${3:-the traced programs} on $1 harts${2:+, $2}"
+	ok $bad "${3:-the traced programs} on $1 harts${2:+, $2}${long:+, long}"
 }
 
 # A serial line that drops some of it: said, with the lines; the whole generations are kept, those behind the holes too, and open.
@@ -277,7 +308,8 @@ equal status "$status" 0 || bad=1
 parsed "$OUT/guest/cpu-profile.out" && mv "$dir/parsed" "$dir/cpu-profile" && same_samples exact || bad=1
 ok $bad "each sample of a profile is in the trace: its stack, its goroutine"
 
-programs 4 ""
+programs 4 "" "" "$FULL"
+for harts in 1 2; do programs $harts "" trace_program.blocked_over_generations; done
 programs 4 trace.period=0s
 programs 2 debug.preempt=1
 programs 4 "debug.shrink=1 trace.period=0s"

@@ -14,6 +14,7 @@
 #include "kernel/preempt.h"
 #include "prof/impl.h"
 #include "prof/prof.h"
+#include "profiles.h"
 #include "suite.h"
 #include "trace/impl.h"
 #include "traces.h"
@@ -227,6 +228,72 @@ GUEST_TEST(trace_program, memory_stress,
 		guest_go(&all, memory_user, NULL);
 	guest_wait(&all);
 	traced_end();
+}
+
+/* ---- the profiler, the shrinker and the tracer at once ---- */
+
+static _Atomic uint32_t contending;
+static _Atomic bool contended;
+
+/* Waits and runs by turns, on a stack that has pages to give back. */
+static void contends(void *arg)
+{
+	struct chan **c = arg;
+	for (uint32_t i = 0; !atomic_load(&contended); i++) {
+		wide(1);
+		chan_send(c[0], &i);
+		chan_recv(c[1], &i);
+		if (i == 0)
+			atomic_fetch_add(&contending, 1);
+		go_yield();
+	}
+	chan_close(c[0]);
+}
+
+static void contends_echo(void *arg)
+{
+	struct chan **c = arg;
+	uint32_t v;
+	while (chan_recv(c[0], &v)) {
+		wide(0);
+		chan_send(c[1], &v);
+	}
+}
+
+GUEST_TEST(trace_program, contention,
+	   "the goroutine profiler, the shrinker and the tracer want the same stacks")
+{
+	enum { PAIRS = 4 };
+	struct guest_group all = {0};
+	struct chan *c[PAIRS][2];
+	atomic_store(&contending, 0);
+	atomic_store(&contended, false);
+	traced_begin("contention.out");
+	for (int i = 0; i < PAIRS; i++) {
+		c[i][0] = chan_make(sizeof(uint32_t), 0);
+		c[i][1] = chan_make(sizeof(uint32_t), 0);
+		guest_go(&all, contends, c[i]);
+		guest_go(&all, contends_echo, c[i]);
+	}
+	uint32_t n = go_count();
+	while (atomic_load(&contending) < PAIRS)
+		time_sleep(TIME_MILLISECOND);
+	for (uint32_t i = 0; i < guest_count(6, 100); i++) {
+		char *text = goroutine_text(i % 3 == 2 ? 2 : 1);
+		if (i % 3 != 2) {
+			CHECK_EQ(profile_total(text), n);
+			CHECK_EQ(profile_sum(text), n);
+		}
+		CHECK(strstr(text, "contends_echo") != NULL);
+		free(text);
+	}
+	atomic_store(&contended, true);
+	guest_wait(&all);
+	traced_end();
+	for (int i = 0; i < PAIRS; i++) {
+		chan_free(c[i][0]);
+		chan_free(c[i][1]);
+	}
 }
 
 /* ---- wake-ups for nothing ---- */
