@@ -270,15 +270,20 @@ static void look(void *ctx, const struct builder *b, uint64_t duration_ns)
 	prof_top(b, duration_ns, TOP_ROWS);
 }
 
+static struct {
+	bool on;
+	uint64_t age, bytes; /* 0: not given */
+} flight;
+
 /* trace.flight=on, off or AGE,BYTES */
-static void flight_begin(void)
+static void flight_read(void)
 {
-	uint64_t age = 0, bytes = 0;
 	struct option part[] = {
-		{.type = OPTION_DURATION, .value = &age, .min = 1, .max = UINT64_C(86400000000000)},
-		{.type = OPTION_BYTES, .value = &bytes, .min = 1, .max = UINT64_C(1) << 40}};
+		{.type = OPTION_DURATION, .value = &flight.age, .min = 1, .max = UINT64_C(86400000000000)},
+		{.type = OPTION_BYTES, .value = &flight.bytes, .min = 1, .max = UINT64_C(1) << 40}};
 	char *comma = strchr(flight_text, ',');
-	if (strcmp(flight_text, "off") == 0)
+	flight.on = strcmp(flight_text, "off") != 0;
+	if (!flight.on)
 		return;
 	if (comma != NULL)
 		*comma = '\0';
@@ -291,8 +296,6 @@ static void flight_begin(void)
 		boot_fail("boot option 'trace.flight': bad value '%s', on, off, or an age and a size as "
 			  "10s,8M expected",
 			  flight_text);
-	if (trace_flight_start(age, bytes) != 0)
-		print_line("hb: no memory for the flight recorder");
 }
 
 static void end(int status)
@@ -385,6 +388,7 @@ void program_run(void *arg)
 	if (!sched_deadlock_fatal && strcmp(deadlock_word, "report") != 0)
 		boot_fail("boot option 'sched.deadlock': bad value '%s', report or fatal expected",
 			  deadlock_word);
+	flight_read();
 	if (!shrink_start())
 		boot_fail("out of memory: no room for the shrinker");
 	prof_image_name = app_name;
@@ -401,7 +405,8 @@ void program_run(void *arg)
 		live_start(info);
 	if (prof_cpu && prof_start((unsigned)prof_hz) != 0)
 		print_line("hb: no memory for a CPU profile");
-	flight_begin();
+	if (flight.on && trace_flight_start(flight.age, flight.bytes) != 0)
+		print_line("hb: no memory for the flight recorder");
 	if (trace_wanted && trace_start("trace.out") != 0)
 		print_line("hb: no memory for a trace");
 	bool wall = prof_wall_hz > 0 && (prof_cpu || options[OPTION_WALL].given);

@@ -108,6 +108,9 @@ option block.rate=-1ns "boot option 'block.rate': bad value '-1ns', .* expected"
 option mutex.fraction=1000000001 "boot option 'mutex.fraction': bad value '1000000001', .* expected"
 option prof.cpu=maybe "boot option 'prof.cpu': bad value 'maybe', .* expected"
 option 'prof.hz=100 prof.hz=100' "boot option 'prof.hz': given twice, once expected"
+for value in yes 10s 10s, ,8M 10s,8M,1 10s,8M8 10,8M 0s,8M 10s,0 -1s,8M 25h,8M ''; do
+	option "trace.flight=$value" "boot option 'trace.flight': bad value '$value', .* expected"
+done
 option word "boot option 'word': key=value expected.*"
 option 'prof.hz="100' "command line: a closing quote expected .*"
 option app.name= "boot option 'app.name': .*expected"

@@ -47,6 +47,7 @@ starting() { # starting SMP [NAME=value ...]
 image tests/live
 image tests/guest
 
+find_go
 for smp in 1 4; do
 	starting $smp
 	ok $? "$smp: a guest with commands starts"
@@ -151,6 +152,20 @@ for smp in 1 4; do
 	has "$log" '^hb: exit 0' && [ -s "$OUT/live/cpu.pb.gz" ] && "$BUILD/tools/hbdump" --check-trace "$OUT/live/trace.out" -q >"$dir/out" 2>&1
 	ok $? "$smp: poweroff ends the machine; what was dumped is whole"
 done
+
+starting 4 BOOT="prof.cpu=off console=1 trace.flight=10s,8M" >/dev/null
+bad=0
+for asked in 1 2; do
+	ask flight '^@hb B [^ ]* flight.out ' && has "$dir/new" '^@hb E ' || bad=1
+	rm -rf "$dir/flight"
+	grep -a '^@hb ' "$dir/new" | "$BUILD/tools/hbdump" -q -o "$dir/flight" >"$dir/out" 2>&1 || bad=1
+	"$BUILD/tools/hbdump" --check-trace "$dir/flight/flight.out" -q >>"$dir/notes" 2>&1 || bad=1
+	"$go" tool trace -d=parsed "$dir/flight/flight.out" >"$dir/parsed" 2>>"$dir/notes" || bad=1
+	has "$dir/parsed" '^	live_spin @ 0x' '^	runtime\.console @ 0x' || bad=1
+done
+ok $bad "flight sends what a recorder has, as often as it is asked for"
+type 'poweroff\r'
+wait "$guest"
 
 starting 4 ARGS="print=0" >/dev/null
 for ((i = 0; i < 40; i++)); do

@@ -52,6 +52,30 @@ done
 check pipeline 4 "trace.gz=1 trace.period=5ms" 'stop-the-world \(trace advance\)' 'Running->Waiting'
 check sieve 4 trace.period=0s 'stop-the-world \(trace advance\)' 'Runnable->Running'
 
+# The flight recorder from the boot line: what it has at the end is flight.out, however much was asked for.
+generations() { "$BUILD/tools/hbdump" --check-trace "$1" --rows | awk -F '\t' '$2 == "generations" { print $3 }'; }
+flight() { # flight HARTS BOOT LEAST MOST [REGEX...]: a run with a recorder that keeps so many generations, in which there are such lines
+	local bad=0 file=$OUT/pipeline/flight.out kept
+	rm -rf "${OUT:?}/pipeline"
+	SMP=$1 boot pipeline INPUT="$dir/text" ARGS=numbers=10000 BOOT="prof.cpu=off $2"
+	equal status "$status" 0 || bad=1
+	[[ $2 != *trace.gz=1* ]] || gunzip "$file.gz" 2>>"$dir/notes" || bad=1
+	parsed "$file" || bad=1
+	has "$dir/parsed" "${5}" || bad=1
+	kept=$(generations "$file")
+	[ "${kept:-0}" -ge "$3" ] && [ "${kept:-0}" -le "$4" ] || { note "${kept:-no} generations, expected $3 to $4" && bad=1; }
+	if [[ $2 == *trace=1* ]]; then
+		parsed "$OUT/pipeline/trace.out" || bad=1
+	else
+		[ ! -e "$OUT/pipeline/trace.out" ] || { note "a trace, too" && bad=1; }
+	fi
+	ok $bad "$2 on $1 harts: flight.out opens, and has what was asked for"
+}
+for harts in 1 2 4; do flight $harts trace.flight=10s,8M 1 99 'NotExist->Runnable' 'Reason="select".* Running->Waiting' '^	source @ 0x'; done
+flight 4 "trace.flight=10s,8M trace.period=5ms trace=1" 2 999 'stop-the-world \(trace advance\)'
+flight 4 "trace.flight=on trace.period=5ms trace.gz=1" 2 999 'stop-the-world \(trace advance\)'
+flight 4 "trace.flight=10s,1 trace.period=5ms" 1 1 'stop-the-world'
+
 # Programs that do everything there is to trace (tests/guest/trace_program.c), plain and with whatever could come between: a generation that
 # follows the other, a preemption at every lock, stacks that shrink all the time.
 image tests/guest
@@ -240,7 +264,7 @@ programs() { # programs HARTS BOOT [TEST [LONG]], LONG being 1 or nothing
 # A serial line that drops some of it: said, with the lines; the whole generations are kept, those behind the holes too, and open.
 lossy() { # lossy NAME: of the run before
 	local name=$1 bad=0 log=$OUT/pipeline/console.log stream lines all kept=0 file
-	all=$("$BUILD/tools/hbdump" --check-trace "$OUT/pipeline/$name" --rows | awk -F '\t' '$2 == "generations" { print $3 }')
+	all=$(generations "$OUT/pipeline/$name")
 	stream=$(sed -n "s/^@hb B \([^ ]*\) ${name//./\\.} .*/\1/p" "$log")
 	lines=$(grep -c "^@hb D $stream " "$log")
 	rm -rf "$dir/lossy"
@@ -257,7 +281,7 @@ lossy() { # lossy NAME: of the run before
 	equal "hbdump --mend-trace" $? 0 || bad=1
 	for file in "$dir"/lossy/trace*.out; do
 		parsed "$file" || bad=1
-		kept=$((kept + $("$BUILD/tools/hbdump" --check-trace "$file" --rows | awk -F '\t' '$2 == "generations" { print $3 }')))
+		kept=$((kept + $(generations "$file")))
 	done
 	[ "$all" -ge 4 ] && [ $kept -ge 1 ] && [ $kept -lt "$all" ] && [ $kept -ge $((all - 3)) ] || { note "$kept of $all generations" && bad=1; }
 	ok $bad "$name over a line that drops bytes: reported, and the whole generations open"
