@@ -411,7 +411,7 @@ static inline __attribute__((always_inline)) uint64_t start(struct g *self, void
 	g->careful = G_FRESH;
 	if (traced) {
 		TRACE(go_create(g));
-		late_follow(g, G_LATE_START);
+		late_follow(g, G_LATE_START, false);
 	}
 	if (__builtin_expect(id % LATENCY_STARTS == 0, 0))
 		latency_follow_eight(g);

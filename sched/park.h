@@ -61,7 +61,7 @@ static inline __attribute__((always_inline)) void ready_watched_inline(struct g 
 		latency_follow(g);
 	/* pairs with the release in sched_waits() */
 	if (__atomic_load_n(&watched.waits, __ATOMIC_ACQUIRE)) {
-		g->woken_at = arch_ticks();
+		g->woken_at = trace_active() ? trace_said() : arch_ticks(); /* rule 5 of sched/switch.h */
 		store_relaxed(&g->woken, true);
 	}
 	uint32_t left = ready_plain(&g);

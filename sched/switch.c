@@ -12,11 +12,12 @@ void (*preempt_hook)(void);
 
 __attribute__((noinline)) static void yield_watched(struct g *self)
 {
-	late_follow(self, G_LATE_YIELD);
 	if (trace_active()) {
 		trace_go_yield(self);
+		late_follow(self, G_LATE_YIELD, true);
 		switch_to_scheduler(SWITCH_YIELD);
 	} else {
+		late_follow(self, G_LATE_YIELD, false);
 		switch_out(self, SWITCH_YIELD, false);
 	}
 	preempt_enable_last();
@@ -298,6 +299,10 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 	}
 	/* pairs with the acquire in g_own() and g_run_begin(): the saved frame is complete */
 	store_release(&g->status, G_RUNNABLE);
+	/* whoever goes on at once has waited, too: while the world stood */
+#ifndef MUTANT_late_preempted
+	late_follow(g, G_LATE_PREEMPT, g->area != NULL || trace_active());
+#endif
 	/* a stop of the world changes nothing about who runs where */
 	bool alone = runq_empty(&h->sched->q) &&
 		     atomic_load_explicit(&h->sched->n_pinned, memory_order_relaxed) == 0;
@@ -306,9 +311,6 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 		return g;
 	if (latency_chosen(arch_ticks()))
 		latency_follow(g);
-#ifndef MUTANT_late_preempted
-	late_follow(g, G_LATE_PREEMPT);
-#endif
 	if (g->pinned != NULL) {
 		pin_put(g);
 	} else {

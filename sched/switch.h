@@ -14,8 +14,8 @@
  * 3. h->cur and the thread pointer change within the bounds of the switch. Otherwise a sample could walk a stack that is not its own.
  * 4. While nobody asked for the hart, its timer is armed for the end of the slice or earlier. Otherwise a slice that begins with a direct
  *    switch would have no end; it only moves the end away, and the timer comes early and is armed again.
- * 5. While a trace runs, a goroutine's time ends and begins when its events say so. Otherwise the two would differ by what an emulator's host
- *    lets pass between an event and the switch.
+ * 5. While a trace runs, a goroutine's time ends and begins, and it becomes runnable, when its events say so. Otherwise the two would differ
+ *    by what an emulator's host lets pass between an event and the switch.
  * 6. The hart is read again after a switch: the goroutine may have come back elsewhere. Otherwise it would settle what another hart left.
  */
 #ifndef SCHED_SWITCH_H
@@ -30,13 +30,13 @@
 #include "trace/trace.h"
 
 /*
- * For a profile of waits (prof/wait.c) it is written down when a goroutine became runnable; who was woken tells that itself (sched/park.h). g, which nobody else can run
- * yet, becomes runnable; why: one of G_LATE.
+ * For a profile of waits (prof/wait.c) it is written down when a goroutine became runnable; who was woken tells that itself (sched/park.h). g, which nobody else
+ * can run yet, has become runnable: at left_at, or else with the newest event of this hart, or now if no trace runs. why: one of G_LATE.
  */
-static inline void late_follow(struct g *g, uint16_t why)
+static inline void late_follow(struct g *g, uint16_t why, bool left)
 {
 	if (__builtin_expect(__atomic_load_n(&watched.waits, __ATOMIC_RELAXED), 0)) {
-		g->woken_at = arch_ticks();
+		g->woken_at = left ? g->left_at : trace_active() ? trace_said() : arch_ticks(); /* rule 5 */
 		g->careful |= why;
 	}
 }

@@ -32,8 +32,7 @@ static inline void trace_gen_hole(struct trace_gen *t)
 	atomic_store_explicit(&t->dropped, true, memory_order_relaxed);
 }
 
-/* Time of events: arch_ticks() >> trace_shift, a unit of some ns. */
-extern uint32_t trace_shift;
+/* Time of events. */
 static inline uint64_t trace_time(void)
 {
 	return arch_ticks() >> trace_shift;

@@ -149,6 +149,14 @@ static inline __attribute__((always_inline)) bool trace_active(void)
 		0); /* a plain load, compared in memory: it only changes while this hart stands */
 }
 
+extern uint32_t trace_shift; /* the time of an event is arch_ticks() >> trace_shift, a unit of some ns */
+
+/* When the newest event of this hart says that it was, in arch_ticks(); a trace runs, preemption is off. */
+static inline uint64_t trace_said(void)
+{
+	return arch_hart()->trace->last << trace_shift;
+}
+
 /* The same for both; a wake-up at the moment that a profile begins may be missed by it. */
 static inline __attribute__((always_inline)) bool watched_any(void)
 {
