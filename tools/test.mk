@@ -23,7 +23,7 @@ guest_lines = $(foreach r,$(GUEST_RUNS_$(1)),echo "$(call guest_line,$(1),$(word
 
 # In the long form also what may go wrong once in many runs, short, over and over: the plain run, and scripts about crashes, profiles and traces.
 LOOPS := $(if $(FULL_ARG),$(shell seq 1 50))
-LOOP_E2E := every-profile faults goroutine profiles trace trace-times
+LOOP_E2E := crash every-profile faults goroutine profiles trace trace-times
 # ARCH, HARTS, N
 loop_line = guest-$(1)-$(2)-loop-$(3) make -s run APP=tests/guest ARCH=$(1) SMP=$(2) BOOT=prof.cpu=off INPUT=LICENSE BUILD=$(BUILD) \
 	OUT=$(BUILD)/test/$(1)-$(2)-loop TIMEOUT=800
@@ -49,6 +49,7 @@ E2E := \
 	astray \
 	badinput \
 	console \
+	crash \
 	deltas \
 	docs \
 	dumps \

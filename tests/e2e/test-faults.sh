@@ -5,48 +5,7 @@
 #	[ARCH=...] [SMP=4] [BUILD=...] [MUTANT=...] tests/e2e/test-faults.sh [CASE...]
 cd "$(dirname "$0")/../.." || exit 2
 . tests/e2e/e2e.sh
-image tests/faults "${MUTANT:-}"
-find_go
-export PPROF_TMPDIR=$dir TZ=UTC
-dump=$OUT/faults/crash-goroutine.pb.gz cpu_dump=$OUT/faults/crash-cpu.pb.gz
-
-wanted=("$@")
-chosen() {
-	[ ${#wanted[@]} -eq 0 ] && return 0
-	local w
-	for w in "${wanted[@]}"; do [ "$w" != "$1" ] || return 0; done
-	return 1
-}
-
-# The dumps that follow every report are whole.
-dumped() {
-	if grep 'hbdump: damage' "$dir/err" >>"$dir/notes" || ! gzip -t "$dump" 2>>"$dir/notes"; then
-		note "no whole crash-goroutine.pb.gz"
-		return 1
-	fi
-}
-
-# pprof opens the goroutines, and among their stacks is one with these functions, in the order of calls from the innermost on.
-pprof_has() { # pprof_has FRAME...
-	local bad=0 want=" $*"
-	"$go" tool pprof -symbolize=none -raw "$dump" 2>>"$dir/notes" | has /dev/stdin '^goroutine/count$' || bad=1
-	"$go" tool pprof -symbolize=none -traces "$dump" 2>>"$dir/notes" |
-		awk '/^-----------\+/ { print line " "; line = ""; next } { sub(" *\\(inline\\)$", ""); line = line " " $NF }' |
-		has /dev/stdin "${want// / (.* )?} " || bad=1
-	return $bad
-}
-
-# One report: the title line once, the end once and last.
-one_report() { # one_report TITLE_REGEX STATUS
-	local bad=0
-	equal "lines with the title" "$(grep -caE "^(panic|fatal error|panic inside panic): " "$dir/out")" "${reports:-1}" || bad=1
-	has "$dir/out" "^$1" || bad=1
-	equal "last line" "$(tail -n 1 "$dir/out")" "hb: exit $2" || bad=1
-	equal "lines with the status" "$(grep -c '^hb: exit' "$dir/out")" 1 || bad=1
-	equal status "$status" "$2" || bad=1
-	dumped || bad=1
-	return $bad
-}
+. tests/e2e/faults.sh
 
 # In a goroutine "faulter": the report names the hart, the goroutine, the frames from the innermost on, and the creator.
 death() { # death CASE TITLE_REGEX [FRAME...]
@@ -310,14 +269,6 @@ for name in trace_unread trace_unread_stop; do
 	ok $bad "$name: the end of the program does not wait for ever for who takes the trace"
 done
 
-# Go's reader takes it, and so does ours.
-trace_opens() { # trace_opens FILE REGEX...: it has these
-	local file=$1
-	shift
-	"$BUILD/tools/hbdump" --check-trace "$file" -q 2>>"$dir/notes" || return 1
-	"$go" tool trace -d=parsed "$file" >"$dir/parsed" 2>>"$dir/notes" && has "$dir/parsed" "$@"
-}
-
 if chosen trace_gap; then
 	boot tests/faults ARGS=trace_gap BOOT="prof.cpu=off trace.period=1000s"
 	bad=0
@@ -487,6 +438,7 @@ prints() { # prints CASE TEXT [REGEX...]
 	equal "last line" "$(tail -n 1 "$dir/out")" "hb: exit 2" || bad=1
 	equal status "$status" 2 || bad=1
 	dumped || bad=1
+	registers || bad=1
 	[ $# -eq 0 ] || has "$dir/out" "$@" || bad=1
 	! grep -a 'deferred functions do not run\|came back' "$dir/out" >>"$dir/notes" || bad=1
 	text=${text%%$'\n\n'*}

@@ -27,6 +27,7 @@ void time_without_memory(void);
 /* ends.c */
 void exit_amid_profiles(void);
 void exit_everywhere(void);
+void profile_for_ever(void *name); /* writes it nowhere, over and over */
 
 /* lock.c */
 void irq_lock(void);
@@ -39,6 +40,7 @@ void trace_unread_stop(void);
 void trace_gap(void);
 void trace_between(void);
 void trace_crash_gap(void);
+void trace_without_memory(void);
 
 /* lockup.c */
 void hard_lockup(void);
@@ -57,9 +59,19 @@ void own_across_park(void);
 	X(panic_in_dump)   \
 	X(panic_at_start)  \
 	X(panic_crowd)     \
-	X(panic_profiled)
+	X(panic_profiled)  \
+	X(panic_amid_profiles)
 #define CRASH_CASE_DECLARE(name) void name(void);
 CRASH_CASES(CRASH_CASE_DECLARE)
+
+/* held.c: X(name) for each. */
+#define HELD_CASES(X)              \
+	X(panic_with_page_lock)    \
+	X(panic_with_heap_lock)    \
+	X(panic_with_console_lock) \
+	X(panic_with_trace_lock)
+#define HELD_CASE_DECLARE(name) void name(void);
+HELD_CASES(HELD_CASE_DECLARE)
 
 /* panics.c: X(name) for each. */
 #define PANIC_CASES(X)                        \

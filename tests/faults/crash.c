@@ -12,6 +12,7 @@
 #include "kernel/clock.h"
 #include "kernel/hart.h"
 #include "kernel/panic.h"
+#include "kernel/preempt.h"
 #include "sched/sched.h"
 
 /* Waits without a clock interrupt: they are off. */
@@ -128,7 +129,8 @@ static int crowd_waits(void)
 	return n;
 }
 
-SHOWN void panic_crowd(void)
+/* Many wait, so that a walk over all takes its time. */
+static void crowd_start(void)
 {
 	enum { CROWD = 1000 };
 	struct chan *c = chan_make(1, 0);
@@ -137,6 +139,11 @@ SHOWN void panic_crowd(void)
 			abort();
 	while (crowd_waits() < CROWD)
 		time_sleep(TIME_MILLISECOND);
+}
+
+SHOWN void panic_crowd(void)
+{
+	crowd_start();
 	panic("with a crowd");
 	KEEP_FRAME();
 }
@@ -153,5 +160,26 @@ SHOWN void panic_profiled(void)
 {
 	burn(525); /* some samples are in the rings: those are read each 50 ms */
 	panic("while a profile runs");
+	KEEP_FRAME();
+}
+
+/* ---- profiles ---- */
+
+/* Those of each kind are being written, and some goroutines have not passed the barrier of one. */
+SHOWN void panic_amid_profiles(void)
+{
+	static const char *const names[] = {"goroutine", "heap", "block", "mutex", "goroutine"};
+	crowd_start();
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (go(profile_for_ever, (void *)(uintptr_t)names[i]) == 0)
+			abort();
+	time_sleep(10 * TIME_MILLISECOND);
+	preempt_disable();
+	while (atomic_load(&arch_hart()->aside) == 0) {
+		preempt_enable();
+		go_yield();
+		preempt_disable();
+	}
+	panic("while a barrier is up");
 	KEEP_FRAME();
 }

@@ -15,7 +15,7 @@ static int count_bytes(struct sink *to, const void *data, size_t n)
 	return 0;
 }
 
-static void profile_for_ever(void *name)
+SHOWN void profile_for_ever(void *name)
 {
 	struct sink to = {count_bytes};
 	for (int i = 0;; i++)

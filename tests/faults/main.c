@@ -540,6 +540,7 @@ static const struct fault {
 	FAULT(trace_gap),
 	FAULT(trace_between),
 	FAULT(trace_crash_gap),
+	FAULT(trace_without_memory),
 	FAULT(spin_recursion),
 	FAULT(spin_foreign_unlock),
 	FAULT(spin_across_park),
@@ -554,7 +555,8 @@ static const struct fault {
 	FAULT(own_across_park),
 	FAULT(panic_with_lock),
 #define FAULT_ROW(name) FAULT(name),
-	PANIC_CASES(FAULT_ROW) MISUSE_CASES(FAULT_ROW) CRASH_CASES(FAULT_ROW) FAULT(fault_illegal),
+	PANIC_CASES(FAULT_ROW) MISUSE_CASES(FAULT_ROW) CRASH_CASES(FAULT_ROW) HELD_CASES(FAULT_ROW)
+		FAULT(fault_illegal),
 	FAULT(fault_division),
 	FAULT(fault_wild_sp),
 	FAULT(fault_privileged),

@@ -177,3 +177,12 @@ SHOWN void trace_crash_gap(void)
 	panic("behind a gap");
 	KEEP_FRAME();
 }
+
+/* A generation is kept in the flight recorder when the last page goes, even if the one that runs finds none for its events. */
+SHOWN void trace_without_memory(void)
+{
+	trace_log(0, "message", "while there was memory");
+	another_generation(NULL);
+	stack_without_page();
+	KEEP_FRAME();
+}
