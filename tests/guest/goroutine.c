@@ -169,44 +169,84 @@ GUEST_TEST(goroutine, goroutine_profile_concurrency,
 }
 
 static struct {
-	_Atomic uint32_t started;
+	_Atomic uint32_t begun, started; /* launches */
 	_Atomic bool stop;
 } order;
 
-static void started(void *arg)
+enum { LAUNCHES = 100 };
+
+static void launched(void *arg)
 {
 	(void)arg;
-	atomic_fetch_add(&order.started, 1);
 	chan_recv(gate, NULL);
 }
 
+/* Each has its number as a label; so has who starts it, meanwhile. */
 static void launch(void *arg)
 {
 	(void)arg;
-	for (int i = 0; i < 200 && !atomic_load(&order.stop); i++) {
-		guest_go(&waiters, started, NULL);
-		if (i % 10 == 0)
+	for (uint32_t i = 0; i < LAUNCHES && !atomic_load(&order.stop); i++) {
+		char number[12];
+		snprintf(number, sizeof number, "%u", (unsigned)i);
+		LABELS_SCOPE({"launch", number});
+		atomic_store(&order.begun, i + 1);
+		guest_go(&waiters, launched, NULL);
+		atomic_store(&order.started, i + 1);
+		for (uint32_t k = 0; k < i / 4; k++) /* the profiles come while it goes on */
 			go_yield();
 	}
 }
 
-/* Those that run after the moment of the profile are not seen to have run: their number is at most what had been started when it began, and
- * at least what had been before it was asked for. */
-GUEST_TEST(goroutine, launch_order, "a profile holds the goroutines of one moment, while others are started")
+/* How many launches a profile holds: the first ones, each once. */
+static uint32_t launches_in(const char *text)
+{
+	static const char label[] = "\n# labels: {\"launch\":\"";
+	static uint32_t seen[LAUNCHES];
+	uint32_t n = 0;
+	memset(seen, 0, sizeof seen);
+	for (const char *at = text; (at = strstr(at, label)) != NULL; at++) {
+		const char *head = at, *starter = strstr(at, "\tlaunch+0x"), *end = strstr(at, "\n\n");
+		unsigned long number = strtoul(at + sizeof label - 1, NULL, 10);
+		if (starter != NULL && starter < end)
+			continue;
+		while (head > text && head[-1] != '\n')
+			head--;
+		CHECK(number < LAUNCHES);
+		seen[number % LAUNCHES] += strtoul(head, NULL, 10);
+		n++;
+	}
+	for (uint32_t i = 0; i < LAUNCHES; i++)
+		if (seen[i] != (i < n))
+			guest_fail(__FILE__, __LINE__, "launch %u of %u is there %u times", (unsigned)i,
+				   (unsigned)n, (unsigned)seen[i]);
+	return n;
+}
+
+/* Those that run after the moment of the profile are not seen to have run: their number is at most what had been started when it was
+ * there, and at least what had been before it was asked for. */
+GUEST_TEST(goroutine, launch_order,
+	   "a profile holds the goroutines of one moment, while others are started: with one all before it")
 {
 	uint32_t alive = go_count();
 	for (uint32_t i = 0; i < guest_count(10, 100); i++) {
 		struct guest_group all = {0};
 		CHECK(guest_count_settles(alive));
 		gate = chan_make(0, 0);
+		atomic_store(&order.begun, 0);
 		atomic_store(&order.started, 0);
 		atomic_store(&order.stop, false);
 		guest_go(&all, launch, NULL);
+		while (atomic_load(&order.started) == 0)
+			go_yield();
 		for (int k = 0; k < 3; k++) {
-			uint32_t before = go_count();
+			uint32_t before = go_count(), least = atomic_load(&order.started);
 			char *text = goroutine_text(1);
+			uint32_t most = atomic_load(&order.begun), n = launches_in(text);
 			CHECK(profile_total(text) + 1 >= before); /* one may have ended: who starts them */
 			CHECK_EQ(profile_sum(text), profile_total(text));
+			if (n < least || n > most)
+				guest_fail(__FILE__, __LINE__, "%u launches of %u before and %u after",
+					   (unsigned)n, (unsigned)least, (unsigned)most);
 			free(text);
 		}
 		atomic_store(&order.stop, true);
