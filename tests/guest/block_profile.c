@@ -1,6 +1,7 @@
 /* The block and mutex profiles as programs get them: Go's tests of them. Texts are compared by the functions of a stack, in order. */
 #include "profiles.h"
 #include "suite.h"
+#include "waits.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -38,9 +39,7 @@ static struct g *_Atomic blocker; /* who blocks next */
 /* The blocker has waited for BLOCK_NS. */
 static void until_it_has_waited(void)
 {
-	const struct g *g;
-	while ((g = atomic_load(&blocker)) == NULL || g_status(g) != G_WAITING)
-		go_yield();
+	until_waits(&blocker);
 	time_sleep(BLOCK_NS);
 }
 
@@ -442,7 +441,7 @@ GUEST_TEST(block_profile, off_the_harts,
 	static const char *const profiles[] = {"parked", "runnable", "block"};
 	uint64_t rate = prof_block_rate(), ns[3] = {0}, n[3] = {0}, ns_was, n_was;
 	/* Who is held up by the host between arming its timer and parking is parked for less: again. */
-	for (int attempt = 0; attempt < GUEST_ATTEMPTS && ns[0] < 4 * TIME_MILLISECOND; attempt++) {
+	for (int attempt = 0; attempt < guest_attempts() && ns[0] < 4 * TIME_MILLISECOND; attempt++) {
 		for (int after = 0; after < 2; after++) {
 			if (after == 1) {
 				CHECK_EQ(prof_block_rate_set(1), 0);

@@ -205,7 +205,7 @@ static void nmi_takes_samples(uint64_t sleep_ns)
 	uint64_t ns = 0, nmis = 0;
 	guest_profile_off();
 	/* The hart that watches needs its turn on the host, too; the only one with counted instructions has none that it waits for. */
-	int attempts = guest_exact() && go_harts() == 1 ? 1 : GUEST_ATTEMPTS;
+	int attempts = guest_attempts();
 	for (int k = 0;
 	     k == 0 || (k < attempts && nmi_possible() && (nmis < 5 || ns < 100 * TIME_MILLISECOND)); k++) {
 		ns = nmis = 0;

@@ -99,6 +99,11 @@ const struct guest_test *guest_running(void)
 	return atomic_load(&running);
 }
 
+int guest_attempts(void)
+{
+	return exact && go_harts() == 1 ? 1 : GUEST_ATTEMPTS;
+}
+
 /* ---- goroutines of a test ---- */
 
 struct start {

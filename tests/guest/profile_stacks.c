@@ -2,6 +2,7 @@
  * bears its name (docs/go-tests.md). */
 #include "profiles.h"
 #include "suite.h"
+#include "waits.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -28,17 +29,10 @@ static struct chan *c;
 static struct mutex lock;
 static struct g *_Atomic waiter; /* who waits next */
 
-static void until_it_waits(void)
-{
-	const struct g *g;
-	while ((g = atomic_load(&waiter)) == NULL || g_status(g) != G_WAITING)
-		go_yield();
-}
-
 static void send(void *arg)
 {
 	(void)arg;
-	until_it_waits();
+	until_waits(&waiter);
 	chan_send(c, NULL);
 }
 
@@ -76,7 +70,7 @@ static void with_waiter(void (*give)(void))
 	atomic_store(&waiter, NULL);
 	mutex_lock(&lock);
 	guest_go(&one, take_and_give, NULL);
-	until_it_waits();
+	until_waits(&waiter);
 	give();
 	guest_wait(&one);
 }

@@ -62,6 +62,9 @@ bool guest_keep(void);
 /* The test that runs. */
 const struct guest_test *guest_running(void);
 
+/* How often to try: GUEST_ATTEMPTS, or once when the instructions of the only hart are counted. No host has a say then. */
+int guest_attempts(void);
+
 /* A group of goroutines of one test. A zeroed one is ready for use. */
 struct guest_group {
 	struct waitgroup left;

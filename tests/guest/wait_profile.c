@@ -1,5 +1,6 @@
 /* Waits by where they wait, and contention by who gave the lock back: sums against the scheduler's own clocks, sampling, stacks. */
 #include "suite.h"
+#include "waits.h"
 
 #include <errno.h>
 #include <string.h>
@@ -23,37 +24,13 @@
 #include "sched/mutex.h"
 #include "sched/sched.h"
 
-/* Whether the function that begins at fn is on the stack of r. */
-static bool stack_has(const struct stack_record *r, void (*fn)(void *))
+/* The same as waits_sum(), of those that waited for something. */
+static struct sums waits(const struct stack_table *t, void (*fn)(void *))
 {
-	struct symtab_function f;
-	for (uint32_t i = 0; i < r->depth; i++)
-		if (symtab_function(r->pcs[i] - 1, &f) && f.start == (uintptr_t)fn)
-			return true;
-	return false;
-}
-
-struct sums {
-	uint64_t count, parked, late; /* events in WAIT_ONE, ticks */
-};
-
-/* Of the records whose stack has fn, or all (NULL), with this reason (or any, -1). */
-static struct sums sum(const struct stack_table *t, void (*fn)(void *), int reason)
-{
-	struct sums s = {0};
-	for (const struct stack_record *r = NULL; (r = stack_next(t, r)) != NULL;) {
-		if ((reason >= 0 && r->key != (uint64_t)reason) || (fn != NULL && !stack_has(r, fn)))
-			continue;
-		s.count += stack_value(r, WAIT_COUNT);
-		s.parked += stack_value(r, WAIT_PARKED);
-		s.late += stack_value(r, WAIT_LATE);
-	}
+	struct sums s = waits_sum(t, fn, -1);
+	for (int why = WAIT_LATE_START; why <= WAIT_LATE_PREEMPT; why++)
+		s = sums_less(s, waits_sum(t, fn, why));
 	return s;
-}
-
-static struct sums less(struct sums a, struct sums b)
-{
-	return (struct sums){a.count - b.count, a.parked - b.parked, a.late - b.late};
 }
 
 static bool within(uint64_t a, uint64_t b, uint64_t percent)
@@ -99,24 +76,29 @@ static __attribute__((noinline)) void sleeper(void *arg)
 	atomic_fetch_add(&s->off, to - from - on);
 }
 
+/* A wait begins and ends with the time off the hart, at one look at the clock, so that of waits alone there is never more. Who yields, or is
+ * preempted, is off the hart from a moment later or earlier on, and a host may make that long: then it is tried again. */
 GUEST_TEST(wait_profile, conservation,
 	   "at rate 1 the waits counted are the time that goroutines were off the harts, within 1 %")
 {
 	uint64_t rate = prof_block_rate(), off = 0;
 	struct sums d = {0};
 	guest_profile_off();
-	for (int attempt = 0; attempt < GUEST_ATTEMPTS && (off == 0 || !within(d.parked + d.late, off, 1));
+	for (int attempt = 0; attempt < guest_attempts() && (off == 0 || !within(d.parked + d.late, off, 1));
 	     attempt++) {
 		struct guest_group group = {0};
 		struct sleepers s = {.turn = chan_make(0, 2), .rounds = guest_count(5, 50)};
 		CHECK_EQ(prof_block_rate_set(1), 0);
-		struct sums before = sum(&wait_stacks, sleeper, -1);
+		struct sums before = waits_sum(&wait_stacks, sleeper, -1);
+		struct sums waited = waits(&wait_stacks, sleeper);
 		for (int i = 0; i < 6; i++)
 			guest_go(&group, sleeper, &s);
 		guest_wait(&group);
-		d = less(sum(&wait_stacks, sleeper, -1), before);
+		d = sums_less(waits_sum(&wait_stacks, sleeper, -1), before);
+		waited = sums_less(waits(&wait_stacks, sleeper), waited);
 		CHECK_EQ(prof_block_rate_set(rate), 0);
 		off = atomic_load(&s.off);
+		CHECK(waited.parked + waited.late <= off);
 		chan_free(s.turn);
 	}
 	guest_note("off the harts %llu us, parked %llu us, late %llu us",
@@ -124,6 +106,8 @@ GUEST_TEST(wait_profile, conservation,
 		   (unsigned long long)clock_from_ticks(d.parked) / 1000,
 		   (unsigned long long)clock_from_ticks(d.late) / 1000);
 	CHECK(within(d.parked + d.late, off, 1));
+	uint64_t all = d.parked + d.late, wrong = all > off ? all - off : off - all;
+	CHECK(guest_attempts() > 1 || wrong < off / 10000); /* not one is missed */
 	CHECK(d.parked > 0);
 }
 
@@ -193,12 +177,12 @@ static struct sums late_run_all(void (*fn)(void *), void (*of)(void *), int key,
 	uint64_t rate = prof_block_rate();
 	guest_profile_off();
 	CHECK_EQ(prof_block_rate_set(1), 0);
-	struct sums before = sum(&wait_stacks, of, key);
+	struct sums before = waits_sum(&wait_stacks, of, key);
 	waitgroup_add(&late.left, (int)n);
 	for (unsigned i = 0; i < n; i++)
 		pinned_go(fn, NULL);
 	waitgroup_wait(&late.left);
-	struct sums d = less(sum(&wait_stacks, of, key), before);
+	struct sums d = sums_less(waits_sum(&wait_stacks, of, key), before);
 	CHECK_EQ(prof_block_rate_set(rate), 0);
 	return d;
 }
@@ -235,24 +219,27 @@ static void goes_on(void *arg)
 GUEST_TEST(wait_profile, late_yield,
 	   "who yields to somebody who goes on for long waits for a hart, where it yields")
 {
-	struct sums before = sum(&wait_stacks, yielder, WAIT_LATE_YIELD);
+	struct sums before = waits_sum(&wait_stacks, yielder, WAIT_LATE_YIELD);
 	struct sums all = late_run_all(goes_on, yielder, -1, 1);
-	struct sums yields = less(sum(&wait_stacks, yielder, WAIT_LATE_YIELD), before);
+	struct sums yields = sums_less(waits_sum(&wait_stacks, yielder, WAIT_LATE_YIELD), before);
 	CHECK(yields.count >= WAIT_ONE);
 	CHECK(clock_from_ticks(yields.late) >= BUSY_MS * TIME_MILLISECOND);
 	CHECK(clock_from_ticks(all.late) >= 3 * BUSY_MS * TIME_MILLISECOND);
 }
 
+/* Who is preempted is off the hart from a moment earlier on than it waits for one, never later; a host may make that long. */
 GUEST_TEST(wait_profile, late_preempted,
 	   "the time between a preemption and running again is all that goroutines which only compute are "
 	   "off the hart")
 {
 	uint64_t off = 0;
 	struct sums d = {0};
-	for (int attempt = 0; attempt < GUEST_ATTEMPTS && (off == 0 || !within(d.late, off, 1)); attempt++) {
+	for (int attempt = 0; attempt < guest_attempts() && (off == 0 || !within(d.late, off, 1));
+	     attempt++) {
 		atomic_store(&late.off, 0);
 		d = late_run_all(computer, computer, WAIT_LATE_PREEMPT, 3);
 		off = atomic_load(&late.off);
+		CHECK(d.late <= off);
 	}
 	guest_note("off the hart %llu us, late %llu us in %llu times",
 		   (unsigned long long)clock_from_ticks(off) / 1000,
@@ -261,13 +248,6 @@ GUEST_TEST(wait_profile, late_preempted,
 	CHECK(within(d.late, off, 1));
 	CHECK(d.count >= WAIT_ONE);
 	CHECK_EQ(d.parked, 0);
-}
-
-static void until_it_waits(void)
-{
-	const struct g *g;
-	while ((g = atomic_load(&late.who)) == NULL || g_status(g) != G_WAITING)
-		go_yield();
 }
 
 static __attribute__((noinline)) void waits_for(void *c)
@@ -287,14 +267,14 @@ GUEST_TEST(wait_profile, late_sampled,
 	guest_profile_off();
 	atomic_store(&late.who, NULL);
 	guest_go(&one, waits_for, c);
-	until_it_waits();
+	until_waits(&late.who);
 	CHECK_EQ(prof_block_rate_set(TIME_MILLISECOND), 0);
-	struct sums before = sum(&wait_stacks, waits_for, WAIT_LATE_YIELD);
+	struct sums before = waits_sum(&wait_stacks, waits_for, WAIT_LATE_YIELD);
 	preempt_disable();
 	for (int i = 0; i < 50000; i++)
 		sched_late(atomic_load(&late.who), G_LATE_YIELD, each);
 	preempt_enable();
-	struct sums d = less(sum(&wait_stacks, waits_for, WAIT_LATE_YIELD), before);
+	struct sums d = sums_less(waits_sum(&wait_stacks, waits_for, WAIT_LATE_YIELD), before);
 	CHECK_EQ(prof_block_rate_set(rate), 0);
 	chan_close(c);
 	guest_wait(&one);
@@ -346,9 +326,9 @@ GUEST_TEST(
 	guest_go(&one, ponger, NULL);
 	pinger(TRIPS);
 	deep_rate_set(200);
-	struct sums before = sum(&wait_stacks, ponger, -1);
+	struct sums before = waits_sum(&wait_stacks, ponger, -1);
 	pinger(TRIPS);
-	CHECK(sum(&wait_stacks, ponger, -1).count > before.count);
+	CHECK(waits_sum(&wait_stacks, ponger, -1).count > before.count);
 	CHECK_EQ(prof_block_rate_set(rate), 0);
 	chan_close(ping);
 	guest_wait(&one);
@@ -388,12 +368,12 @@ GUEST_TEST(wait_profile, reasons, "waits at one place for different reasons are 
 	guest_profile_off();
 	CHECK_EQ(prof_block_rate_set(1), 0);
 	for (int i = 0; i < 2; i++)
-		before[i] = sum(&wait_stacks, waits_both_ways, reasons[i]);
+		before[i] = waits_sum(&wait_stacks, waits_both_ways, reasons[i]);
 	taken[1](&rw);
 	guest_go(&one, waits_both_ways, NULL);
 	for (uint32_t i = 0; i < 2 * TRIPS; i++) {
 		atomic_store(&begun, i + 1);
-		until_it_waits();
+		until_waits(&late.who);
 		given[1 - i % 2](&rw); /* a reader held up a writer, or the other way about */
 		while (atomic_load(&over) == i)
 			go_yield();
@@ -403,7 +383,7 @@ GUEST_TEST(wait_profile, reasons, "waits at one place for different reasons are 
 	guest_wait(&one);
 	CHECK_EQ(prof_block_rate_set(rate), 0);
 	for (int i = 0; i < 2; i++) {
-		d[i] = less(sum(&wait_stacks, waits_both_ways, reasons[i]), before[i]);
+		d[i] = sums_less(waits_sum(&wait_stacks, waits_both_ways, reasons[i]), before[i]);
 		CHECK_EQ(d[i].count, TRIPS * WAIT_ONE);
 	}
 }
@@ -443,41 +423,14 @@ GUEST_TEST(wait_profile, rate_of_an_hour, "what is drawn at the lowest rate is s
 	struct guest_group one = {0};
 	guest_profile_off();
 	CHECK_EQ(prof_block_rate_set(hour), 0);
-	struct sums before = sum(&wait_stacks, waits_for_half_an_hour, WAIT_CHAN_RECEIVE);
+	struct sums before = waits_sum(&wait_stacks, waits_for_half_an_hour, WAIT_CHAN_RECEIVE);
 	guest_go(&one, waits_for_half_an_hour, &half);
 	guest_wait(&one);
-	struct sums d = less(sum(&wait_stacks, waits_for_half_an_hour, WAIT_CHAN_RECEIVE), before);
+	struct sums d = sums_less(waits_sum(&wait_stacks, waits_for_half_an_hour, WAIT_CHAN_RECEIVE), before);
 	CHECK_EQ(prof_block_rate_set(rate), 0);
 	CHECK(d.count >= 2 * WAIT_ONE);
 	CHECK(within(d.parked, d.count / WAIT_ONE * half, 1));
 	CHECK(within(d.late, d.count / WAIT_ONE * half, 1));
-}
-
-static __attribute__((noipa)) void blames(uint64_t ticks)
-{
-	contend_hook(ticks, (uintptr_t)__builtin_frame_address(0));
-	__asm__ volatile("");
-}
-
-static __attribute__((noipa)) void blamed(void *ticks)
-{
-	blames(*(uint64_t *)ticks);
-	__asm__ volatile("");
-}
-
-GUEST_TEST(wait_profile, contention_large, "a contention that stands for many is scaled without an overflow")
-{
-	enum { FRACTION = 16 };
-	uint64_t fraction = prof_mutex_fraction(), ticks = UINT64_C(1) << 61;
-	CHECK_EQ(prof_mutex_fraction_set(FRACTION), 0);
-	struct sums d = {0}, before = sum(&contention_stacks, blamed, -1);
-	for (int i = 0; i < 1000 && d.count == 0; i++) {
-		blamed(&ticks);
-		d = less(sum(&contention_stacks, blamed, -1), before);
-	}
-	CHECK_EQ(prof_mutex_fraction_set(fraction), 0);
-	CHECK_EQ(d.count, FRACTION * WAIT_ONE);
-	CHECK_EQ(d.parked, WAIT_TICKS_MAX);
 }
 
 /* ---- what found no room ---- */
@@ -507,7 +460,7 @@ static __attribute__((noipa)) void receives_without_room(struct chan *c)
 
 static void closes_later(void *c)
 {
-	until_it_waits();
+	until_waits(&late.who);
 	chan_close(c);
 	waitgroup_done(&late.left);
 }
@@ -552,47 +505,4 @@ GUEST_TEST(wait_profile, lost, "what found no room is in the profiles that it wo
 	CHECK(lost[1] >= 2);      /* and the sleep */
 	CHECK(lost[2] > lost[1]); /* and the start */
 	chan_free(c);
-}
-
-/* ---- who is of the kernel ---- */
-
-static struct mutex held;
-
-static void waits_for_held(void *arg)
-{
-	atomic_store(&late.who, g_self());
-	mutex_lock(&held);
-	mutex_unlock(&held);
-	waitgroup_done(arg);
-}
-
-static __attribute__((noipa)) void gives_back(void *arg)
-{
-	(void)arg;
-	mutex_unlock(&held);
-	__asm__ volatile("");
-}
-
-/* How often gives_back() is blamed when one goroutine has waited. */
-static uint64_t blamed_for(bool system)
-{
-	struct waitgroup left = {0};
-	struct sums before = sum(&contention_stacks, gives_back, -1);
-	atomic_store(&late.who, NULL);
-	waitgroup_add(&left, 1);
-	mutex_lock(&held);
-	CHECK((system ? go_system(waits_for_held, &left, "test") : go(waits_for_held, &left)) != 0);
-	until_it_waits();
-	gives_back(NULL);
-	waitgroup_wait(&left);
-	return less(sum(&contention_stacks, gives_back, -1), before).count;
-}
-
-GUEST_TEST(wait_profile, mutex_system, "what a goroutine of the kernel waits is in no mutex profile")
-{
-	uint64_t fraction = prof_mutex_fraction();
-	CHECK_EQ(prof_mutex_fraction_set(1), 0);
-	CHECK_EQ(blamed_for(false), WAIT_ONE);
-	CHECK_EQ(blamed_for(true), 0);
-	CHECK_EQ(prof_mutex_fraction_set(fraction), 0);
 }

@@ -271,7 +271,7 @@ GUEST_TEST(
 	struct seen s[2];
 	struct wall_rounds r;
 	bool measured = false; /* once: the drain had its turns, which a host that stalls can prevent */
-	int attempts = guest_exact() && go_harts() == 1 ? 1 : GUEST_ATTEMPTS; /* no host has a say then */
+	int attempts = guest_attempts();
 	for (int k = 0; k < attempts; k++) {
 		struct guest_group all = {0};
 		uint64_t end, hogs = 3 * go_harts();

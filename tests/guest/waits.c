@@ -1,0 +1,43 @@
+/* See waits.h. */
+#include "waits.h"
+
+#include <hartbeat/go.h>
+
+#include "kernel/symtab.h"
+#include "prof/wait.h"
+#include "sched/sched.h"
+
+/* Whether the function that begins at fn is on the stack of r. */
+static bool stack_has(const struct stack_record *r, void (*fn)(void *))
+{
+	struct symtab_function f;
+	for (uint32_t i = 0; i < r->depth; i++)
+		if (symtab_function(r->pcs[i] - 1, &f) && f.start == (uintptr_t)fn)
+			return true;
+	return false;
+}
+
+struct sums waits_sum(const struct stack_table *t, void (*fn)(void *), int reason)
+{
+	struct sums s = {0};
+	for (const struct stack_record *r = NULL; (r = stack_next(t, r)) != NULL;) {
+		if ((reason >= 0 && r->key != (uint64_t)reason) || (fn != NULL && !stack_has(r, fn)))
+			continue;
+		s.count += stack_value(r, WAIT_COUNT);
+		s.parked += stack_value(r, WAIT_PARKED);
+		s.late += stack_value(r, WAIT_LATE);
+	}
+	return s;
+}
+
+struct sums sums_less(struct sums a, struct sums b)
+{
+	return (struct sums){a.count - b.count, a.parked - b.parked, a.late - b.late};
+}
+
+void until_waits(struct g *_Atomic *who)
+{
+	const struct g *g;
+	while ((g = atomic_load(who)) == NULL || g_status(g) != G_WAITING)
+		go_yield();
+}

@@ -1,0 +1,19 @@
+/* What the tests of waits share: the sums of records by a function of their stack, and to be sure that somebody waits. */
+#ifndef TESTS_GUEST_WAITS_H
+#define TESTS_GUEST_WAITS_H
+
+#include "kernel/g.h"
+#include "prof/stacks.h"
+
+struct sums {
+	uint64_t count, parked, late; /* events in WAIT_ONE, ticks */
+};
+
+/* Of the records whose stack has fn, or all (NULL), with this reason (or any, -1). */
+struct sums waits_sum(const struct stack_table *t, void (*fn)(void *), int reason);
+struct sums sums_less(struct sums a, struct sums b);
+
+/* Until *who is set, and waits. */
+void until_waits(struct g *_Atomic *who);
+
+#endif
