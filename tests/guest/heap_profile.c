@@ -3,6 +3,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "kernel/heap.h"
 #include "kernel/symtab.h"
 #include "kernel/system.h"
+#include "prof/expo.h"
 #include "prof/heap.h"
 #include "prof/heap_stacks.h"
 #include "prof/image.h"
@@ -297,6 +299,107 @@ GUEST_TEST(heap_profile, scaled,
 	scaled_of(allocate_many, half);
 	CHECK_EQ(half[2], 0);
 	CHECK_EQ(half[3], 0);
+	CHECK_EQ(prof_heap_rate_set(rate), 0);
+}
+
+/* ---- the whole profile against the books ---- */
+
+enum { WHOLE_RATE = 4096, WHOLE_EACH = 5000, WHOLE_GOROUTINES = 4 };
+
+struct holder {
+	uint64_t seed;
+	void *kept[WHOLE_EACH];
+};
+
+/* None so small that few samples stand for many: sigma is made of the samples. */
+static size_t whole_size(uint64_t *seed)
+{
+	uint32_t r = guest_random(seed);
+	return r % 256 == 0 ? 20000 + r / 256 % 80000 : 64 + r / 256 % 1200;
+}
+
+/* Keeps WHOLE_EACH objects of many sizes, after as many that it frees, from three places. */
+static void hold(void *arg)
+{
+	struct holder *h = arg;
+	for (uint32_t i = 0; i < WHOLE_EACH; i++) {
+		void *p = malloc(whole_size(&h->seed));
+		size_t size = whole_size(&h->seed);
+		if (i % 2 == 0) {
+			h->kept[i] = realloc(p, size);
+			continue;
+		}
+		h->kept[i] = calloc(1, size);
+		free(p);
+	}
+}
+
+/* What is in use: by the books, by the profile, and how far sampling may lead that astray. */
+struct whole {
+	uint64_t objects, bytes;
+	uint64_t said_objects, said_bytes;
+	double var_objects, var_bytes; /* one object of size s stands for x: (x - 1) x, and s s times that */
+};
+
+/* With sampling off, so that what the profile is made in is not in it. */
+static struct whole whole(void)
+{
+	uint64_t v[4];
+	struct heap_stats books;
+	CHECK_EQ(prof_heap_rate_set(0), 0);
+	scaled_of(NULL, v);
+	heap_stats(&books);
+	struct whole w = {books.used_objects, books.used_bytes, v[2], v[3], 0, 0};
+	for (const struct stack_record *r = NULL; (r = stack_next(&heap_stacks, r)) != NULL;) {
+		struct heap_counts c = heap_counts(r);
+		if (r->key2 != WHOLE_RATE)
+			continue;
+		double x = (double)expo_scale(1 << 20, r->key, WHOLE_RATE) / (1 << 20);
+		double var = (double)(c.allocs - c.frees) * (x - 1) * x;
+		w.var_objects += var;
+		w.var_bytes += var * (double)r->key * (double)r->key;
+	}
+	return w;
+}
+
+/* In sigmas. */
+static double whole_off(const char *what, int64_t said, int64_t books, double var)
+{
+	double sigma = sqrt(var), off = (double)(said - books) / sigma;
+	guest_note("%s in use: %lld by the books, %lld by the profile, %+.2f sigma of %.0f", what,
+		   (long long)books, (long long)said, off, sigma);
+	CHECK(sigma * 20 < (double)books); /* else this would find nothing */
+	return fabs(off);
+}
+
+/* One time in ten thousand chance alone leads beyond four sigma: then it is asked once more. */
+GUEST_TEST(heap_profile, whole,
+	   "a sampled profile of everything agrees with the heap's own books, within the sampling error")
+{
+	static struct holder all[WHOLE_GOROUTINES];
+	uint64_t rate = prof_heap_rate();
+	double objects = 5, bytes = 5;
+	guest_profile_off();
+	for (uint64_t seed = 1; seed <= 2 && (objects > 4 || bytes > 4); seed++) {
+		struct guest_group group = {0};
+		struct whole a = whole();
+		CHECK_EQ(prof_heap_rate_set(WHOLE_RATE), 0);
+		for (unsigned i = 0; i < WHOLE_GOROUTINES; i++) {
+			all[i].seed = 100 * seed + i;
+			guest_go(&group, hold, &all[i]);
+		}
+		guest_wait(&group);
+		struct whole b = whole();
+		objects = whole_off("objects", (int64_t)(b.said_objects - a.said_objects),
+				    (int64_t)(b.objects - a.objects), b.var_objects - a.var_objects);
+		bytes = whole_off("bytes", (int64_t)(b.said_bytes - a.said_bytes),
+				  (int64_t)(b.bytes - a.bytes), b.var_bytes - a.var_bytes);
+		for (unsigned i = 0; i < WHOLE_GOROUTINES; i++)
+			for (unsigned k = 0; k < WHOLE_EACH; k++)
+				free(all[i].kept[k]);
+	}
+	CHECK(objects <= 4);
+	CHECK(bytes <= 4);
 	CHECK_EQ(prof_heap_rate_set(rate), 0);
 }
 
