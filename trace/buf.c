@@ -81,6 +81,7 @@ static struct trace_buf *buf_take_locked(uint64_t m)
 static void append_locked(struct trace_gen *gen, struct trace_buf *b)
 {
 	ASSERT(b->next == NULL && b != gen->last, "a buffer is flushed once");
+	ASSERT(!gen->whole, "a generation that is handed out has all its events");
 	*(gen->last != NULL ? &gen->last->next : &gen->first) = b;
 	gen->last = b;
 	gen->bytes += TRACE_BUF_SIZE;
@@ -222,6 +223,7 @@ void trace_buf_swap(struct trace_hart *t)
 
 void trace_buf_begin(struct trace_hart *t, uint32_t index)
 {
+	ASSERT(t->buf == NULL, "a hart begins a generation without a buffer of another one");
 	t->buf = trace_buf_take((uint64_t)index + 1);
 	fresh(t);
 }

@@ -100,13 +100,16 @@ struct trace_gen *trace_gen_end(void)
 {
 	struct trace_gen *t = trace_gen;
 	ASSERT(g_self()->preempt_off > 0, "a generation ends while the world is stopped");
+	trace_order_check();
 #ifndef MUTANT_trace_unkept
 	trace_ended = t; /* first: a panic finds it, whatever comes of the rest */
 #endif
 	__atomic_store_n(&watched.trace, false, __ATOMIC_RELAXED);
 	trace_heap_watch(false);
-	for (uint32_t i = 0; i < hart_count; i++)
+	for (uint32_t i = 0; i < hart_count; i++) {
+		ASSERT(harts[i]->left == NULL, "nobody stops between an event and its transition");
 		trace_buf_end(harts[i]->trace, t);
+	}
 	t->end = arch_ticks();
 	trace_ending = t;
 	return t;

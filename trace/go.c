@@ -26,10 +26,22 @@ static inline bool claim_from(struct g *g, uint64_t was)
 						       memory_order_seq_cst);
 }
 
+/* Whose first event of a generation came on the wrong side of its transition (rules 4, 6 and 7), or NULL. Asked for when the generation ends: a call
+ * in known_first(), be it to a panic, would cost whoever emits some registers. */
+static const struct g *misplaced;
+
+void trace_order_check(void)
+{
+	ASSERT(misplaced == NULL, "a goroutine runs before it says so, and is made ready behind its event");
+}
+
 /* Nobody had written g's status of this generation yet: the caller does, unless somebody else is faster. Returns g's word. */
 __attribute__((noinline)) static uint64_t known_first(struct trace_hart *t, struct g *g, uint64_t was,
 						      unsigned status)
 {
+	uint32_t s = g_status(g);
+	if (status == GO_RUNNABLE ? s != G_RUNNING : s != G_WAITING && s != G_PARKING)
+		__atomic_store_n(&misplaced, g, __ATOMIC_RELAXED);
 	bool mine = claim_from(g, was);
 #ifdef MUTANT_trace_no_status
 	mine &= g->id % 2 != 0;

@@ -104,6 +104,7 @@ uint8_t *trace_status_write(uint8_t *at, uint64_t dt, uint64_t id, uint32_t stat
 /* Panic context: where what the walk has written ends; whether g lives and nobody has claimed its status in the running generation. */
 uint8_t *trace_walk_end(const struct trace_walk *w);
 bool trace_status_open(const struct g *g);
+void trace_order_check(void); /* the world is stopped */
 void trace_hart_begin(struct hart *h, struct trace_hart *t, bool idle);
 void trace_self_begin(struct g *self);
 

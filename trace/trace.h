@@ -4,26 +4,34 @@
  *
  *	emit -> this hart's buffer (no lock) -> the generation's list (trace lock, system stack) -> tables -> whoever takes the generation
  *
- * Invariants (those of Go's runtime/trace.go, for harts):
+ * Invariants (those of Go's runtime/trace.go, for harts), each with what tells when it is broken: an assert, or a test or mutant by name. Nothing
+ * is asked where each event would pay for it: trace_order_check() knows of the first event of a goroutine in a generation.
  *
  * 1. A hart's buffer is the hart's own as long as the hart exists: harts neither come nor go while a trace runs. Otherwise a buffer could be
  *    left behind with events in it.
+ *    trace_buf_begin(); guest trace.many_start_stop.
  * 2. A hart's buffer is written by this hart with preemption off, or while the world is stopped by who advances the generation. Otherwise
  *    two would write one buffer.
+ *    trace_enter(), trace_gen_begin(), trace_gen_end(), append_locked(); mutant trace_flush_twice.
  * 3. A generation is handed out when every event of it is in its list: it ended while the world was stopped, and nobody stops between an
  *    event and its transition. Otherwise an event would be missing in it.
+ *    trace_gen_end(), append_locked(); guest trace_program.many_events, mutant trace_sample_late.
  * 4. What happens to a goroutine is emitted by who may change its status: itself, who makes it ready, or the hart that runs it next.
  *    Otherwise two could give it the same sequence number.
+ *    trace_order_check(); guest trace_program.sequences, mutant trace_seq; hbdump --check-trace.
  * 5. Taking a hart's proc (ProcStart) comes before the event that needs it and is never between an event and its transition. Otherwise a
  *    generation could end in between.
+ *    hbdump --check-trace (its m has no p), on whatever e2e trace runs.
  * 6. Event and transition of a goroutine lie in one stretch with preemption off, the event first (but into Running: rule 7). Otherwise who
  *    sees the new status could emit what follows before; and a stack would be walked that is somebody else's already.
+ *    transition_check(), trace_order_check(), trace_stack_left(); mutant trace_late.
  * 7. The event of a transition into Running comes after the transition, by the hart that runs the goroutine. Otherwise it could still be
  *    refused, its stack being owned.
+ *    trace_order_check(); e2e trace, with one generation after the other (trace.period=0s).
  *
  * A goroutine that was there before a generation gets its status into it before the first event that concerns it, or by a walk over all of
  * them soon after the generation began: whoever claims it (trace_word) writes it. The status is what the goroutine had when the generation
- * began, because a transition comes after its claim.
+ * began, because a transition comes after its claim. Mutant trace_no_status.
  */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
