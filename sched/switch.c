@@ -299,9 +299,10 @@ struct g *settle_sys(struct hart *h, struct g *g, enum switch_reason why)
 	}
 	/* pairs with the acquire in g_own() and g_run_begin(): the saved frame is complete */
 	store_release(&g->status, G_RUNNABLE);
-	/* whoever goes on at once has waited, too: while the world stood */
+	/* Whoever goes on at once has waited, too: while the world stood. Who was woken and has not told its wait yet tells this with it. */
 #ifndef MUTANT_late_preempted
-	late_follow(g, G_LATE_PREEMPT, g->area != NULL || trace_active());
+	if (!atomic_load_explicit(&g->woken, memory_order_relaxed))
+		late_follow(g, G_LATE_PREEMPT, g->area != NULL || trace_active());
 #endif
 	/* a stop of the world changes nothing about who runs where */
 	bool alone = runq_empty(&h->sched->q) &&
