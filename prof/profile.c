@@ -234,6 +234,8 @@ static int write_text(const struct profile *p, const struct snapshot *s, struct 
 	};
 	int error = text_write(&s->records, &o, &prof_mem, to);
 	struct text t = {.to = to, .error = error};
+	for (unsigned i = 0; i < s->n_comments; i++)
+		text_printf(&t, "# %s\n", s->comments[i]);
 	if (truncated(p, s, lack, sizeof lack))
 		text_printf(&t, "# %s\n", lack);
 	return t.error;

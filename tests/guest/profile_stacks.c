@@ -14,7 +14,6 @@
 #include <hartbeat/sync.h>
 
 #include "kernel/g.h"
-#include "kernel/symtab.h"
 #include "prof/builder.h"
 #include "prof/heap_stacks.h"
 #include "prof/wait.h"
@@ -120,21 +119,12 @@ static NOINLINE void allocate_deep(void)
 	__asm__ volatile("");
 }
 
-static bool has(const struct stack_record *r, void (*fn)(void))
-{
-	struct symtab_function f;
-	for (uint32_t i = 0; i < r->depth; i++)
-		if (symtab_function(r->pcs[i] - 1, &f) && f.start == (uintptr_t)fn)
-			return true;
-	return false;
-}
-
 /* The stacks of a table with this function have the most frames there may be, and the last says that there were more; so does the text. */
 static void cut(const struct stack_table *t, void (*fn)(void), const char *profile, const char *function)
 {
 	unsigned n = 0;
 	for (const struct stack_record *r = NULL; (r = stack_next(t, r)) != NULL;) {
-		if (!has(r, fn))
+		if (!stack_has(r, (uintptr_t)fn))
 			continue;
 		n++;
 		if (r->depth != STACK_DEPTH_MAX + 1 || r->pcs[r->depth - 1] != PROF_FRAME_TRUNCATED)

@@ -9,6 +9,8 @@ struct short_memory {
 /* Takes pages until so few are left that memory stays short (kernel/page.h), whatever the shrinker gives back meanwhile; gives them back. Any
  * goroutine. */
 void short_memory_begin(struct short_memory *s);
+/* After that: of what is left no two pages lie side by side, so that nothing larger than a page can be had. */
+void short_memory_pieces(struct short_memory *s);
 void short_memory_end(struct short_memory *s);
 
 #endif

@@ -7,12 +7,11 @@
 #include "prof/wait.h"
 #include "sched/sched.h"
 
-/* Whether the function that begins at fn is on the stack of r. */
-static bool stack_has(const struct stack_record *r, void (*fn)(void *))
+bool stack_has(const struct stack_record *r, uintptr_t fn)
 {
 	struct symtab_function f;
 	for (uint32_t i = 0; i < r->depth; i++)
-		if (symtab_function(r->pcs[i] - 1, &f) && f.start == (uintptr_t)fn)
+		if (symtab_function(r->pcs[i] - 1, &f) && f.start == fn)
 			return true;
 	return false;
 }
@@ -21,7 +20,8 @@ struct sums waits_sum(const struct stack_table *t, void (*fn)(void *), int reaso
 {
 	struct sums s = {0};
 	for (const struct stack_record *r = NULL; (r = stack_next(t, r)) != NULL;) {
-		if ((reason >= 0 && r->key != (uint64_t)reason) || (fn != NULL && !stack_has(r, fn)))
+		if ((reason >= 0 && r->key != (uint64_t)reason) ||
+		    (fn != NULL && !stack_has(r, (uintptr_t)fn)))
 			continue;
 		s.count += stack_value(r, WAIT_COUNT);
 		s.parked += stack_value(r, WAIT_PARKED);

@@ -5,6 +5,9 @@
 #include "kernel/g.h"
 #include "prof/stacks.h"
 
+/* Whether the function that begins at fn is on the stack of r. */
+bool stack_has(const struct stack_record *r, uintptr_t fn);
+
 struct sums {
 	uint64_t count, parked, late; /* events in WAIT_ONE, ticks */
 };
