@@ -21,7 +21,7 @@ const char *prof_error(int error);
 int prof_rate(unsigned hz) __attribute__((warn_unused_result));
 
 /* Stops and writes the profile to the console as file `name` (for example "cpu.pb.gz"), for `go tool pprof`. 0, or -1 when no profile is
- * running or it could not be written whole. */
+ * running or it could not be written whole. Any goroutine with 4 KiB of its stack left, as for all functions that stop a profile. */
 int prof_stop(const char *name);
 /* The same, to a sink. */
 int prof_stop_to(struct sink *to);

@@ -4,7 +4,9 @@
 
 #include <hartbeat/go.h>
 #include <hartbeat/panic.h>
+#include <hartbeat/prof.h>
 #include <hartbeat/profile.h>
+#include <hartbeat/time.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -169,6 +171,7 @@ GUEST_TEST(profile, both,
 
 struct deep {
 	const char *name;
+	int (*fn)(struct sink *to); /* or NULL: the profile of that name */
 	uintptr_t left;
 	int debug, result;
 	uint64_t delta_ns;
@@ -185,8 +188,11 @@ __attribute__((noinline)) static void descend(struct deep *d)
 	} else {
 		struct sink_memory m;
 		sink_memory_init(&m);
-		d->result = d->delta_ns > 0 ? profile_write_delta(d->name, d->delta_ns, &m.sink)
-					    : profile_write(d->name, d->debug, &m.sink);
+		if (d->fn != NULL)
+			d->result = d->fn(&m.sink);
+		else
+			d->result = d->delta_ns > 0 ? profile_write_delta(d->name, d->delta_ns, &m.sink)
+						    : profile_write(d->name, d->debug, &m.sink);
 		d->size = m.size;
 		sink_memory_free(&m);
 	}
@@ -283,4 +289,55 @@ GUEST_TEST(profile, little_stack, "a goroutine with 2 KiB of stack left can take
 	for (size_t i = 0; i < n; i++)
 		descend_all(profile_name(all[i]));
 	profile_remove(things(), &value);
+}
+
+static int add_deep(struct sink *to)
+{
+	static const char value;
+	int result = profile_add(things(), &value, 0);
+	profile_remove(things(), &value);
+	return result == 0 ? sink_write(to, "added", 5) : result;
+}
+
+static int stop_to_console(struct sink *to)
+{
+	int result = prof_stop("little-stack.pb.gz");
+	return result == 0 ? sink_write(to, "sent", 4) : result;
+}
+
+static int wall_stop_to_console(struct sink *to)
+{
+	int result = prof_wall_stop("little-stack-wall.pb.gz");
+	return result == 0 ? sink_write(to, "sent", 4) : result;
+}
+
+/* Where the functions' contracts say how much they need, that much is left. */
+GUEST_TEST(profile, little_stack_other,
+	   "2 KiB of stack are enough to add to a profile, and 4 KiB to stop one that runs, and write it")
+{
+	static const struct {
+		int (*fn)(struct sink *to);
+		uintptr_t left;
+		bool wall;
+	} cases[] = {
+		{add_deep, 2048, false},
+		{prof_stop_to, 4096, false},
+		{stop_to_console, 4096, false},
+		{prof_wall_stop_to, 4096, true},
+		{wall_stop_to_console, 4096, true},
+	};
+	guest_profile_off();
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct guest_group group = {0};
+		struct deep d = {.fn = cases[i].fn, .left = cases[i].left, .result = 1};
+		if (cases[i].wall)
+			CHECK_EQ(prof_wall_start(100), 0);
+		else if (cases[i].fn != add_deep)
+			CHECK_EQ(prof_start(1000), 0);
+		guest_spin(20 * TIME_MILLISECOND); /* a few samples */
+		guest_go(&group, descend_entry, &d);
+		guest_wait(&group);
+		CHECK_EQ(d.result, 0);
+		CHECK(d.size > 0);
+	}
 }
