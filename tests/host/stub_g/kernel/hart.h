@@ -16,6 +16,7 @@ struct sched_hart;
 struct hart {
 	uint32_t index;
 	struct sched_hart *sched;
+	struct trace_hart *trace;
 	struct g *cur, *g0, *serving;
 	uintptr_t stack_lo[1], sys_stack_top;
 	void *spare_area;

@@ -30,8 +30,9 @@ static inline void switch_out(struct g *g, enum switch_reason why, enum switch_t
 	(void)traced;
 }
 
-static inline void late_follow(struct g *g, uint32_t why)
+static inline void late_follow(struct g *g, uint32_t why, bool left)
 {
+	(void)left;
 	(void)g;
 	(void)why;
 }
