@@ -10,7 +10,7 @@ stress_ms = $(shell echo $$(($(1) * 100)))
 stress_exact_ms = $(shell echo $$(($(1) * 10)))
 # ARCH, HARTS, MILLISECONDS, SEED, SETTINGS, NAME
 stress_line = stress-$(1)-$(6) make -s run APP=tests/stress ARCH=$(1) SMP=$(2) MEM=1G $(5) BOOT=prof.cpu=off ARGS='ms=$(3) seed=$(4)' \
-	BUILD=$(BUILD) OUT=$(BUILD)/test/stress-$(1) TIMEOUT=0
+	BUILD=$(BUILD) OUT=$(BUILD)/test/stress-$(1)-$(6) TIMEOUT=0
 # ARCH, SECONDS
 stress_lines = $(foreach h,$(STRESS_HARTS),echo "$(call stress_line,$(1),$h,$(call stress_ms,$(2)),$(call random_seed),,$h)";) \
 	$(foreach h,1 4,echo "$(call stress_line,$(1),$h,$(call stress_exact_ms,$(2)),$(call random_seed),DETERMINISTIC=1,exact-$h)";)

@@ -26,7 +26,7 @@ LOOPS := $(if $(FULL_ARG),$(shell seq 1 50))
 LOOP_E2E := crash every-profile faults goroutine profiles trace trace-times
 # ARCH, HARTS, N
 loop_line = guest-$(1)-$(2)-loop-$(3) make -s run APP=tests/guest ARCH=$(1) SMP=$(2) BOOT=prof.cpu=off INPUT=LICENSE BUILD=$(BUILD) \
-	OUT=$(BUILD)/test/$(1)-$(2)-loop TIMEOUT=800
+	OUT=$(BUILD)/test/$(1)-$(2)-loop-$(3) TIMEOUT=800
 # ARCH, NAME, N
 loop_e2e_line = $(2)-$(1)-loop-$(3) ARCH=$(1) BUILD=$(BUILD) tests/e2e/test-$(2).sh
 loop_lines = $(foreach n,$(LOOPS),$(foreach h,1 2 4,echo "$(call loop_line,$(1),$(h),$(n))";) \

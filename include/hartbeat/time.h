@@ -33,7 +33,8 @@ extern "C" {
 uint64_t time_now(void);
 /* Nanoseconds since 1970 from the platform's clock, or since boot where there is none. */
 uint64_t time_wall(void);
-/* Waits at least ns nanoseconds; 0, and what is negative as an int64_t, returns at once. Never fails: a goroutine that finds no memory to wait with yields until it is time. */
+/* Waits at least ns nanoseconds; 0, and what is negative as an int64_t, returns at once. Never fails: a goroutine that finds no memory to
+ * wait with yields until it is time. */
 void time_sleep(uint64_t ns);
 
 /*

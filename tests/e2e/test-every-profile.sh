@@ -22,12 +22,12 @@ types() {
 	esac
 }
 
-# Functions of a stack that must be in it. None for a mutex: whether two of wordcount's workers meet is up to the host.
+# Functions of a stack that must be in it. None for a mutex, and for what hello waits: whether two of wordcount's workers meet is up to the host, and so is
+# whether hello's main is slower than those it waits for.
 functions() { # functions APP PROFILE
 	case $1-$2 in
 	hello-cpu) echo 'program_run goroutine_entry' ;;
 	hello-heap) echo 'printf greet' ;;
-	hello-block) echo 'cond_wait trace_stop _exit' ;; # for the last of the trace
 	mandelbrot-cpu) echo 'shade draw' ;;
 	mandelbrot-heap) echo 'main program_run' ;;
 	mandelbrot-block) echo 'waitgroup_wait main' ;;
