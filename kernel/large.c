@@ -7,6 +7,7 @@
 #include "kernel/assert.h"
 #include "kernel/heap.h"
 #include "kernel/preempt.h"
+#include "kernel/slab.h"
 #include "kernel/system.h"
 
 static _Atomic size_t large_bytes, large_objects;
@@ -81,6 +82,9 @@ void *large_alloc(size_t size, unsigned align_order)
 	atomic_fetch_add_explicit(&large_bytes, r.pages << PAGE_SHIFT, memory_order_relaxed);
 	atomic_fetch_add_explicit(&large_objects, 1, memory_order_relaxed);
 	large_moved(r.pages << PAGE_SHIFT);
+	/* What a slab left here may be the mark of a free object at this address: copied, and copied back by who reallocates to a small one that
+	 * lies here again, it would make that one look free. */
+	((struct object *)r.base)->mark = 0;
 	if (heap_poison)
 		memset(r.base, POISON_FRESH, r.pages << PAGE_SHIFT);
 	return large_sample(r.base, r.pages << PAGE_SHIFT);

@@ -173,6 +173,26 @@ TEST(heap_large_takes_its_size)
 	arena_close();
 }
 
+/* What is not written to may be copied by heap_realloc(), to where it would say that the object there is free. */
+TEST(heap_large_is_not_marked_as_free)
+{
+	enum { N = 4096 };
+	static void *p[N];
+	arena_open(16 * MIB);
+	for (unsigned pages = 9; pages < 40; pages++) {
+		for (int i = 0; i < N; i++)
+			p[i] = heap_alloc(64);
+		for (int i = 0; i < N; i++)
+			heap_free(p[i]);
+		unsigned n = 0;
+		for (; n < 64 && (p[n] = heap_alloc(pages * PAGE_SIZE)) != NULL; n++)
+			CHECK(((uintptr_t *)p[n])[1] != ~(uintptr_t)p[n]);
+		while (n > 0)
+			heap_free(p[--n]);
+	}
+	arena_close();
+}
+
 TEST(heap_stats_count_objects)
 {
 	arena_open(16 * MIB);
