@@ -117,10 +117,9 @@ static void out_wait(struct out *o)
 	mutex_unlock(&queue_mutex);
 }
 
-/* The same, and frees o. Returns its error. */
-static int out_end(struct out *o)
+/* Frees o, of which everything has been written. Returns its error. */
+static int out_free(struct out *o)
 {
-	out_wait(o);
 	int error = o->file.error;
 	heap_free(o);
 	return error;
@@ -281,7 +280,8 @@ static int start_locked(const char *name, trace_write_fn *fn, void *ctx)
 	}
 	if (!join()) {
 		out_close(o);
-		out_end(o);
+		out_wait(o);
+		out_free(o);
 		return ENOMEM;
 	}
 	tracing = o;
@@ -327,7 +327,7 @@ static struct out *stop_begin(void)
 /* Frees o, which has ended. Returns its error. Caller holds `control`. */
 static int stop_end(struct out *o)
 {
-	int error = out_end(o);
+	int error = out_free(o);
 	ending = NULL;
 	atomic_store_explicit(&writer, 0, memory_order_relaxed);
 	cond_broadcast(&ended);
@@ -360,22 +360,24 @@ void trace_end(void)
 		return;
 	mutex_lock(&control);
 	struct out *o = stop_begin();
-	while (ending != NULL && !(ending == o && out_done(o))) {
+	while (ending != NULL) {
+		if (ending == o && out_done(o)) {
+			stop_end(o);
+			break;
+		}
 		uint64_t now = __atomic_load_n(&ending->file.bytes, __ATOMIC_RELAXED); /* a guess will do */
 		if (now != bytes || ending->file.fn == NULL)
 			since = time_now();
 		bytes = now;
-		if (time_now() - since > END_NS)
+		if (time_now() - since > END_NS) {
+			print_line("hb: trace: who takes it has taken nothing for %lu s: the rest is lost",
+				   (unsigned long)(END_NS / 1000000000));
 			break;
+		}
 		mutex_unlock(&control);
 		time_sleep(END_POLL_NS);
 		mutex_lock(&control);
 	}
-	if (ending != NULL && ending == o && out_done(o))
-		stop_end(o);
-	else if (ending != NULL)
-		print_line("hb: trace: who takes it has taken nothing for %lu s: the rest is lost",
-			   (unsigned long)(END_NS / 1000000000));
 	mutex_unlock(&control);
 }
 

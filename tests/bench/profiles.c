@@ -71,23 +71,25 @@ static uint64_t pingpong_10us(uint64_t n)
 	return pingpong_block(10000, n);
 }
 
-/* Every contention counted, of which there is none on one hart: the profile is on. */
-static uint64_t pingpong_mutex(uint64_t n)
+/* Every contention counted. */
+static uint64_t mutex_all(uint64_t (*op)(uint64_t), uint64_t n)
 {
 	uint64_t was = prof_mutex_fraction();
 	if (prof_mutex_fraction_set(1) != 0)
 		return 0;
-	uint64_t d = bench_pingpong(n);
+	uint64_t d = op(n);
 	return prof_mutex_fraction_set(was) == 0 ? d : 0;
+}
+
+/* There is none on one hart: the profile is on. */
+static uint64_t pingpong_mutex(uint64_t n)
+{
+	return mutex_all(bench_pingpong, n);
 }
 
 static uint64_t contended_all(uint64_t n)
 {
-	uint64_t was = prof_mutex_fraction();
-	if (prof_mutex_fraction_set(1) != 0)
-		return 0;
-	uint64_t d = bench_contended(n);
-	return prof_mutex_fraction_set(was) == 0 ? d : 0;
+	return mutex_all(bench_contended, n);
 }
 
 /* What a profile adds, in per cent of the operation: in turns without and with it, so that what else the host does hits both. */
