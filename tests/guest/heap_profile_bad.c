@@ -134,18 +134,11 @@ GUEST_TEST(heap_profile, lost,
 	unsigned long long said = 0, of = 0;
 	guest_profile_off();
 	struct heap_counts a = lost();
-	spin_lock(&heap_stacks.lock);
-	size_t used = heap_stacks.used, limit = heap_stacks.limit;
-	heap_stacks.used = STACK_SPAN;
-	heap_stacks.limit = 0;
-	spin_unlock(&heap_stacks.lock);
+	struct stacks_room room = stacks_fill(&heap_stacks);
 	CHECK_EQ(prof_heap_rate_set(1), 0);
 	allocate_lost();
 	CHECK_EQ(prof_heap_rate_set(0), 0); /* what is lost is not scaled then */
-	spin_lock(&heap_stacks.lock);
-	heap_stacks.used = used;
-	heap_stacks.limit = limit;
-	spin_unlock(&heap_stacks.lock);
+	stacks_unfill(&heap_stacks, room);
 	struct heap_counts b = lost(), c = counts_of((uintptr_t)allocate_lost);
 	CHECK_EQ(c.allocs, 0);
 	CHECK(b.allocs - a.allocs >= SOME && b.alloc_bytes - a.alloc_bytes >= SOME * 1000);

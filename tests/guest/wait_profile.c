@@ -15,7 +15,6 @@
 #include "kernel/clock.h"
 #include "kernel/g.h"
 #include "kernel/hart.h"
-#include "kernel/lock.h"
 #include "kernel/preempt.h"
 #include "kernel/symtab.h"
 #include "prof/image.h"
@@ -483,11 +482,7 @@ GUEST_TEST(wait_profile, lost, "what found no room is in the profiles that it wo
 	guest_profile_off();
 	for (int i = 0; i < 3; i++)
 		before[i] = collected(profiles[i]);
-	spin_lock(&wait_stacks.lock);
-	size_t used = wait_stacks.used, limit = wait_stacks.limit;
-	wait_stacks.used = STACK_SPAN;
-	wait_stacks.limit = 0;
-	spin_unlock(&wait_stacks.lock);
+	struct stacks_room room = stacks_fill(&wait_stacks);
 	CHECK_EQ(prof_block_rate_set(1), 0);
 	sleeps_without_room();
 	atomic_store(&late.who, g_self()); /* waits next in its receive */
@@ -495,10 +490,7 @@ GUEST_TEST(wait_profile, lost, "what found no room is in the profiles that it wo
 	CHECK(go(closes_later, c) != 0);
 	receives_without_room(c);
 	CHECK_EQ(prof_block_rate_set(rate), 0);
-	spin_lock(&wait_stacks.lock);
-	wait_stacks.used = used;
-	wait_stacks.limit = limit;
-	spin_unlock(&wait_stacks.lock);
+	stacks_unfill(&wait_stacks, room);
 	waitgroup_wait(&late.left);
 	uint64_t lost[3];
 	for (int i = 0; i < 3; i++) {

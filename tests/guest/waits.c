@@ -3,6 +3,7 @@
 
 #include <hartbeat/go.h>
 
+#include "kernel/lock.h"
 #include "kernel/symtab.h"
 #include "prof/wait.h"
 #include "sched/sched.h"
@@ -40,4 +41,22 @@ void until_waits(struct g *_Atomic *who)
 	const struct g *g;
 	while ((g = atomic_load(who)) == NULL || g_status(g) != G_WAITING)
 		go_yield();
+}
+
+struct stacks_room stacks_fill(struct stack_table *t)
+{
+	spin_lock(&t->lock);
+	struct stacks_room room = {t->used, t->limit};
+	t->used = STACK_SPAN;
+	t->limit = 0;
+	spin_unlock(&t->lock);
+	return room;
+}
+
+void stacks_unfill(struct stack_table *t, struct stacks_room room)
+{
+	spin_lock(&t->lock);
+	t->used = room.used;
+	t->limit = room.limit;
+	spin_unlock(&t->lock);
 }

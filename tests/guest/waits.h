@@ -1,4 +1,4 @@
-/* What the tests of waits share: the sums of records by a function of their stack, and to be sure that somebody waits. */
+/* What the tests of waits share: the sums of records by a function of their stack, to be sure that somebody waits, and tables of stacks that are full. */
 #ifndef TESTS_GUEST_WAITS_H
 #define TESTS_GUEST_WAITS_H
 
@@ -18,5 +18,12 @@ struct sums sums_less(struct sums a, struct sums b);
 
 /* Until *who is set, and waits. */
 void until_waits(struct g *_Atomic *who);
+
+/* No room for another stack, until stacks_unfill(). */
+struct stacks_room {
+	size_t used, limit;
+};
+struct stacks_room stacks_fill(struct stack_table *t);
+void stacks_unfill(struct stack_table *t, struct stacks_room room);
 
 #endif
