@@ -90,7 +90,7 @@ APP_FLAGS = $(TARGET_FLAGS) -fno-optimize-sibling-calls -Wall -Wextra
 # The guest tests, the faults and the benchmarks are applications that look into the kernel; part of each is for one architecture.
 KERNEL_APPS := tests/guest tests/faults tests/live tests/bench tests/stress tests/stepping tests/tracetimes
 ifneq ($(filter $(KERNEL_APPS),$(APP_DIR)),)
-APP_FLAGS += -Werror -I. -Iarch/$(ARCH) -I$(BUILD) -I$(APP_DIR)/$(ARCH)
+APP_FLAGS += -Werror -I. -Iarch/$(ARCH) -I$(BUILD) -I$(APP_DIR)/$(ARCH) -isystem $(ZLIB)/include
 endif
 ASM_FLAGS = $(MACHINE_$(ARCH)) -g -include kernel/cfi_sections.inc -I. -Iarch/$(ARCH) -I$(BUILD) -Wa,--debug-prefix-map,$(CURDIR)=. $(PATHS)
 LINK_FLAGS = $(MACHINE_$(ARCH)) -nostdlib -static -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
@@ -155,7 +155,7 @@ $(APP_OBJ)/sources: look
 	@mkdir -p $(@D)
 	@echo '$(abspath $(APP_SOURCES))' | cmp -s - $@ || echo '$(abspath $(APP_SOURCES))' > $@
 
-$(APP_OBJ)/obj/%.c.o: $(APP_DIR)/%.c $(APP_OBJ)/sources $(PICOLIBC_STAMP) | $(GEN)/lock_ranks.h
+$(APP_OBJ)/obj/%.c.o: $(APP_DIR)/%.c $(APP_OBJ)/sources $(PICOLIBC_STAMP) $(ZLIB_STAMP) | $(GEN)/lock_ranks.h
 	@mkdir -p $(@D)
 	@echo "  CC  $(ARCH)  $<"
 	@$(CC_TARGET) $(APP_FLAGS) -I$(APP_DIR) -MMD -MP -c $< -o $@

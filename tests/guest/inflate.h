@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* Unpacks one gzip member without a name into at most max bytes. Returns how many, 0: it is damaged or does not fit. Checksums are not looked at. */
+/* Unpacks one gzip member into at most max bytes. Returns how many, 0: it is damaged or does not fit. Not two at a time. */
 size_t inflate_gzip(const void *in, size_t n, void *out, size_t max);
 
 #endif

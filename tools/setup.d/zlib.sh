@@ -1,12 +1,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016
-# zlib's deflate for the target: five sources that need of the C library only memcpy and memset.
+# zlib for the target: deflate, and inflate, with which tests look at what was packed. The eight sources need of the C library only
+# memcpy and memset.
 #
 # Result: $BUILD/deps/ARCH/zlib/libz.a and include/{zlib.h,zconf.h}. The caller gives zalloc and zfree. DWARF names the
 # sources zlib/...
 
 ZLIB_FILE=zlib_1.3.dfsg+really1.3.1.orig.tar.gz
 ZLIB_SUM=60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb
-ZLIB_SOURCES="deflate trees adler32 crc32 zutil"
+ZLIB_SOURCES="deflate trees inflate inftrees inffast adler32 crc32 zutil"
 # Without HAVE_MEMCPY, Z_SOLO means loops over bytes; with it nobody includes string.h.
 ZLIB_CFLAGS="-O2 -DZ_SOLO -DHAVE_MEMCPY -include string.h"
 
