@@ -1,8 +1,8 @@
 # make test: every test and mutant, in short form; FULL=1 for the long counts. Included by the top Makefile.
 #
-# Builds everything first (a failure there is seen at once), then hands one list of commands to tests/run-tests, the longest first. One more runs
-# at a time than there are processors: half of what a test takes it waits, for a timer, a line, or an emulator that starts. ARCH= on the
-# command line restricts the guest half to one of them.
+# Builds everything first (a failure there is seen at once), then hands one list of commands to tests/run-tests, of the guest the longest
+# first. One more runs at a time than there are processors: half of what a test takes it waits, for a timer, a line, or an emulator that
+# starts. ARCH= on the command line restricts the guest half to one of them.
 
 TEST_ARCHES := $(if $(filter command line environment,$(origin ARCH)),$(ARCH),$(ARCHES))
 TEST_LIST := $(BUILD)/test/tests.list
@@ -11,12 +11,20 @@ FULL_ARG := $(if $(filter 1,$(FULL)),full=1)
 # The guest suites: ARCH:MACHINE:HARTS:WHAT, WHAT being plain, qemu64 (the plainest processor) or icount (interrupts at any instruction).
 GUEST_RUNS_riscv64 := virt:1:plain virt:2:plain virt:4:plain virt:8:plain virt:1:icount virt:4:icount
 GUEST_RUNS_x86_64 := q35:1:plain q35:2:plain q35:4:plain q35:8:plain microvm:4:plain q35:2:qemu64 q35:1:icount q35:4:icount
-# In the short form those on 8 harts are of the suites whose rules are about order, and of sampling.
-short_8 = $(if $(filter 8,$(1)),$(if $(FULL_ARG),,$(SHAKEN) barrier cleanup goroutine labels prof trace))
+# In the short form those on 8 harts, and of several whose instructions are counted, are of the suites whose rules are about order, and of
+# sampling; those of another machine or processor of what depends on it: its timers, interrupts and lines; what is saved of a processor, and
+# how code is walked.
+SHORT_order = $(SHAKEN) barrier cleanup goroutine labels prof trace
+SHORT_8 = $(SHORT_order)
+SHORT_4_icount = $(SHORT_order) block_profile heap_profile irq_off shares stack trace_program traceback unwind walk wait_profile wall
+SHORT_microvm := console deadlock heap http idle irq_off ktimer libc lock metrics panic proc prof shares stw ticker time timer trace wall
+SHORT_qemu64 := atomic chan go idle irq_off libc panic prof sched shrink stack stw symtab sync traceback unwind walk wall
+# MACHINE, HARTS, WHAT
+short_of = $(if $(FULL_ARG),,$(SHORT_$(2)) $(SHORT_$(1)) $(SHORT_$(3)) $(SHORT_$(2)_$(3)))
 guest_flags = $(if $(filter qemu64,$(1)),CPU=qemu64) $(if $(filter icount,$(1)),EXACT=1)
 # ARCH, MACHINE, HARTS, WHAT
 guest_line = guest-$(1)-$(2)-$(3)-$(4) make -s run APP=tests/guest ARCH=$(1) MACHINE=$(2) SMP=$(3) $(call guest_flags,$(4)) \
-	BOOT=prof.cpu=off ARGS='$(FULL_ARG) $(if $(filter icount,$(4)),exact=1) $(call short_8,$(3))' INPUT=LICENSE BUILD=$(BUILD) \
+	BOOT=prof.cpu=off ARGS='$(FULL_ARG) $(if $(filter icount,$(4)),exact=1) $(call short_of,$(2),$(3),$(4))' INPUT=LICENSE BUILD=$(BUILD) \
 	OUT=$(BUILD)/test/$(1)-$(2)-$(3)-$(4) TIMEOUT=$(if $(FULL_ARG),3600,800)
 split = $(subst :, ,$(1))
 guest_lines = $(foreach r,$(GUEST_RUNS_$(1)),echo "$(call guest_line,$(1),$(word 1,$(call split,$r)),$(word 2,$(call split,$r)),$(word 3,$(call split,$r)))";)
@@ -108,9 +116,9 @@ test-images: $(BUILD)/tools/hbdump $(BUILD)/tools/judge $(BUILD)/tools/line-nois
 
 test: test-images
 	@mkdir -p $(BUILD)/test
-	@{ echo "@status"; echo "@timeout 600"; echo "check make -s check BUILD=$(BUILD)"; \
-	cat $(HOST_TEST_LIST); \
-	echo "@tap"; echo "@jobs $$(($(JOBS) + 1))"; echo "@timeout $(if $(FULL_ARG),7200,1500)"; \
+	@{ echo "@jobs $$(($(JOBS) + 1))"; echo "@status"; echo "@timeout 600"; echo "check make -s check BUILD=$(BUILD)"; \
+	sed "/^@jobs/d" $(HOST_TEST_LIST); \
+	echo "@tap"; echo "@timeout $(if $(FULL_ARG),7200,1500)"; \
 	$(foreach a,$(TEST_ARCHES),$(call e2e_line,$(a),mutants)) \
 	$(foreach a,$(TEST_ARCHES),$(call guest_lines,$(a)) $(call shake_lines,$(a)) $(call stress_lines,$(a),$(STRESS_SECONDS)) $(call loop_lines,$(a))) \
 	$(foreach a,$(TEST_ARCHES),$(call e2e_lines,$(a))) } > $(TEST_LIST)
