@@ -119,12 +119,14 @@ static NOINLINE void allocate_deep(void)
 	__asm__ volatile("");
 }
 
-/* The stacks of a table with this function have the most frames there may be, and the last says that there were more; so does the text. */
-static void cut(const struct stack_table *t, void (*fn)(void), const char *profile, const char *function)
+/* The one stack of a table with this key (any, -1) and function has the most frames there may be, and the last says that there were more; so
+ * does the text. */
+static void cut(const struct stack_table *t, int key, void (*fn)(void), const char *profile,
+		const char *function)
 {
 	unsigned n = 0;
 	for (const struct stack_record *r = NULL; (r = stack_next(t, r)) != NULL;) {
-		if (!stack_has(r, (uintptr_t)fn))
+		if ((key >= 0 && r->key != (uint64_t)key) || !stack_has(r, (uintptr_t)fn))
 			continue;
 		n++;
 		if (r->depth != STACK_DEPTH_MAX + 1 || r->pcs[r->depth - 1] != PROF_FRAME_TRUNCATED)
@@ -155,9 +157,9 @@ GUEST_TEST(block_profile, profiler_stack_depth,
 	CHECK_EQ(prof_heap_rate_set(heap), 0);
 	CHECK_EQ(prof_mutex_fraction_set(fraction), 0);
 	CHECK_EQ(prof_block_rate_set(rate), 0);
-	cut(&wait_stacks, receive_deep, "block", "\treceive_deep+0x");
-	cut(&contention_stacks, unlock_deep, "mutex", "\tunlock_deep+0x");
-	cut(&heap_stacks, allocate_deep, "heap", "\tallocate_deep+0x");
+	cut(&wait_stacks, WAIT_CHAN_RECEIVE, receive_deep, "block", "\treceive_deep+0x");
+	cut(&contention_stacks, -1, unlock_deep, "mutex", "\tunlock_deep+0x");
+	cut(&heap_stacks, -1, allocate_deep, "heap", "\tallocate_deep+0x");
 	free(leaked);
 }
 
