@@ -257,6 +257,8 @@ programs() { # programs HARTS BOOT [TEST [LONG]], LONG being 1 or nothing
 		has "$dir/contention" 'RangeBegin.* Name="stop-the-world \(goroutine profile\)"' \
 			"$([[ $2 != *debug.shrink=1* ]] || echo '^	runtime\.shrink @ 0x')" || bad=1
 		has "$dir/misuse" 'Type="left by a panic"' 'Type="left open too"' || bad=1
+		has "$dir/out" "^hb: trace: region outer of goroutine [0-9]+: it ends, and regions in it do not\$" \
+			"^hb: trace: goroutine [0-9]+ ends a region that it has not open: it ended already, or is another goroutine's\$" || bad=1
 	fi
 	ok $bad "${3:-the traced programs} on $1 harts${2:+, $2}${long:+, long}"
 }
