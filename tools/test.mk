@@ -52,8 +52,10 @@ shake_lines = $(foreach o,$(SHAKES),echo "$(call shake_line,$(1),$(o))";)
 # The stress image in short form (tools/stress.mk).
 STRESS_SECONDS := $(if $(FULL_ARG),600,6)
 
-# Scripts of tests/e2e that run once for each architecture.
+# Scripts of tests/e2e that run once for each architecture; the first two take longest.
 E2E := \
+	trace \
+	faults \
 	astray \
 	badinput \
 	console \
@@ -62,7 +64,6 @@ E2E := \
 	docs \
 	dumps \
 	every-profile \
-	faults \
 	gdb \
 	goroutine \
 	limits \
@@ -83,7 +84,6 @@ E2E := \
 	serve \
 	sieve \
 	stepping \
-	trace \
 	trace-times \
 	wordcount
 # ARCH, NAME
