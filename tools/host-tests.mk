@@ -209,7 +209,7 @@ HOST_TIMEOUT := 180
 .PHONY: host-tests host-tests-build
 host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $(GOROOT_FILE)
 	@mkdir -p $(HOST_FUZZ:%=$(HOST)/fuzz/corpus-%)
-	@{ echo "# Made by tools/host-tests.mk."; echo "@tap"; echo "@jobs 2"; echo "@timeout $(HOST_TIMEOUT)"; \
+	@{ echo "# Made by tools/host-tests.mk."; echo "@tap"; echo "@timeout $(HOST_TIMEOUT)"; \
 	$(foreach n,$(HOST_TESTS),echo "$(n:test_%=host-%) $(if $(findstring -ldw,$($(n)_LIBS)),$(HOST_SYMTAB_ENV)) $(HOST)/asan/$(n)";) \
 	$(foreach n,$(HOST_STUB_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_stub/$(n)";) \
 	$(foreach n,$(HOST_SCHED_TESTS),echo "$(n:test_%=host-%) $(HOST)/asan_sched/$(n)";) \
@@ -235,4 +235,4 @@ host-tests-build: $(HOST_PROGRAMS) $(BUILD)/tools/symtab $(BUILD)/tools/hbdump $
 	} > $(HOST_TEST_LIST)
 
 host-tests: host-tests-build
-	@tests/run-tests -o $(BUILD)/log/tests $(HOST_TEST_LIST)
+	@tests/run-tests -j 2 -o $(BUILD)/log/tests $(HOST_TEST_LIST)

@@ -446,10 +446,10 @@ GUEST_TEST(block_profile, off_the_harts,
 	   "`runnable`")
 {
 	static const char *const profiles[] = {"parked", "runnable", "block"};
-	uint64_t rate = prof_block_rate(), ns[3] = {0}, n[3] = {0}, ns_was, n_was, preempted_was;
+	uint64_t rate = prof_block_rate(), ns[3] = {0}, n[3] = {0}, ns_was, n_was;
 	/* Who is held up by the host between arming its timer and parking is parked for less: again. */
 	for (int attempt = 0; attempt < guest_attempts() && ns[0] < 4 * TIME_MILLISECOND; attempt++) {
-		preempted_was = preempted();
+		uint64_t preempted_was = preempted();
 		for (int after = 0; after < 2; after++) {
 			if (after == 1) {
 				CHECK_EQ(prof_block_rate_set(1), 0);

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <zlib.h>
 
+enum { GZIP_ONLY = 16 }; /* added to the window's size: zlib then takes nothing but gzip */
+
 /* What inflate keeps between calls; all is done in one, which needs no window besides. */
 static alignas(max_align_t) uint8_t state[8 << 10];
 
@@ -28,7 +30,7 @@ size_t inflate_gzip(const void *in, size_t n, void *out, size_t max)
 		      .avail_in = (uInt)n,
 		      .next_out = out,
 		      .avail_out = (uInt)max};
-	if (inflateInit2(&z, MAX_WBITS + 16) != Z_OK)
+	if (inflateInit2(&z, MAX_WBITS + GZIP_ONLY) != Z_OK)
 		return 0;
 	int r = inflate(&z, Z_FINISH);
 	inflateEnd(&z);
